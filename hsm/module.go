@@ -1,0 +1,161 @@
+// Package hsm is the security boundary: keys live here and card cryptography happens here. Module is what may be replaced by a
+// hardware security module; Vault always runs on the local keystore. Clear PINs exist only inside a Module. No other package of
+// Platen imports a block cipher.
+package hsm
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"platen/card"
+)
+
+// Errors that every Module and Vault answers with. None carries a value of a card.
+var (
+	ErrUnknownKey = errors.New("no such key in the keystore")
+	ErrKeyUsage   = errors.New("key may not be used for this")
+	ErrRealBIN    = errors.New("the software module refuses card numbers outside the published test BINs")
+	ErrPINBlock   = errors.New("PIN block is not valid") // one error for every fault, so that it tells an attacker nothing
+	ErrToken      = errors.New("not a card token")
+	ErrNotInRange = errors.New("card number does not belong to the range")
+)
+
+// CodeRequest asks for one card verification value. ServiceCode is the card's own for CVV, 000 for CVV2, 999 for iCVV;
+// MMYY turns the expiry into printed order, which some issuers use for CVV2.
+type CodeRequest struct {
+	PAN         card.PAN
+	Expiry      card.Expiry
+	ServiceCode [3]byte
+	MMYY        bool
+}
+
+// pinDataSize is the most bytes that a module's stored PIN may take.
+const pinDataSize = 48
+
+// PIN is an encrypted PIN as its module keeps it: opaque bytes that begin with the module's tag. It is bound to the PAN it was made
+// for. The zero PIN is none.
+type PIN struct {
+	n uint8
+	b [pinDataSize]byte
+}
+
+// NewPIN copies stored bytes.
+func NewPIN(b []byte) (PIN, error) {
+	if len(b) > pinDataSize {
+		return PIN{}, ErrPINBlock
+	}
+	var p PIN
+	p.n = uint8(copy(p.b[:], b))
+	return p, nil
+}
+
+// Bytes is what the store keeps; empty for no PIN.
+func (p *PIN) Bytes() []byte { return p.b[:p.n] }
+
+// IsZero tells whether there is no PIN.
+func (p *PIN) IsZero() bool { return p.n == 0 }
+
+// Format implements fmt.Formatter: every verb prints a mask.
+func (p PIN) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[encrypted PIN]")) }
+
+// MarshalText implements encoding.TextMarshaler with a mask.
+func (p PIN) MarshalText() ([]byte, error) { return []byte("[encrypted PIN]"), nil }
+
+// Value implements driver.Valuer: the encrypted bytes.
+func (p PIN) Value() (driver.Value, error) { return append([]byte(nil), p.Bytes()...), nil }
+
+// PINFormat is a PIN-block format of ISO 9564-1.
+type PINFormat uint8
+
+// The formats that may travel to a bureau or be stored.
+const (
+	ISO0 PINFormat = 0 // 8 bytes under a double-length TDES zone key
+	ISO4 PINFormat = 4 // 16 bytes under an AES key
+)
+
+// IBM3624 is how a product verifies derived PINs.
+type IBM3624 struct {
+	DecTable   string // 16 decimal digits, at least 8 different, none more than 4 times
+	Validation string // Thales template: 12 characters with one N
+	Length     int
+}
+
+// PVV is a Visa PIN verification value: four ASCII digits.
+type PVV [4]byte
+
+// Offset is an IBM 3624 PIN offset: n ASCII digits, left.
+type Offset struct {
+	N      uint8
+	Digits [12]byte
+}
+
+// Module does the card cryptography. Every method takes slices of equal length, one element a card, and either does all of them
+// or fails; a failure leaves out undefined. Methods may be called by many goroutines at once. Keys are named, never handed over.
+type Module interface {
+	// Tag is the first byte of every PIN this module made.
+	Tag() byte
+
+	// Codes computes card verification values (Visa CVV, Mastercard CVC 1: three digits) into out, whose cells are 3 wide.
+	Codes(ctx context.Context, cvk card.KeyRef, in []CodeRequest, out card.Secrets) error
+
+	// GeneratePINs draws a random PIN of length digits for each PAN and stores it under the storage key. objects number the
+	// draws: with a seeded source of randomness the same object gets the same PIN. Trivial PINs are redrawn.
+	GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []PIN) error
+
+	// DerivePINs computes IBM 3624 natural PINs and stores them under the storage key.
+	DerivePINs(ctx context.Context, storage, pvk card.KeyRef, scheme IBM3624, pans []card.PAN, out []PIN) error
+
+	// PVVs computes Visa PIN verification values with the key index pvki (ABA PVV, four leftmost PIN digits).
+	PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []PIN, out []PVV) error
+
+	// Offsets computes IBM 3624 offsets of stored PINs.
+	Offsets(ctx context.Context, storage, pvk card.KeyRef, scheme IBM3624, pans []card.PAN, pins []PIN, out []Offset) error
+
+	// TransferPINs binds stored PINs to new PANs; from and to pair up.
+	TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []PIN, to []card.PAN, out []PIN) error
+
+	// ExportPINs re-encrypts stored PINs under a zone key for a bureau, bound to accounts: the PANs themselves in a card file,
+	// mailer references in a PIN-mailer file. Cells of out hold 8 bytes (ISO 0) or 16 (ISO 4). The same input gives the same bytes:
+	// where a format wants random fill, the fill is a keyed function of the account.
+	ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format PINFormat, pans []card.PAN, pins []PIN, accounts []card.PAN, out card.Secrets) error
+
+	// BlockPVVs is what the receiver of a file does: it opens PIN blocks under the zone key and computes their PVVs. A malformed
+	// block fails with ErrPINBlock.
+	BlockPVVs(ctx context.Context, zpk card.KeyRef, format PINFormat, accounts []card.PAN, blocks card.Secrets, pvk card.KeyRef, pvki int, out []PVV) error
+
+	// CheckBlocks opens PIN blocks under the zone key, bound to accounts, and tells only whether all are well formed with PINs of length digits.
+	CheckBlocks(ctx context.Context, zpk card.KeyRef, format PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error
+
+	// KeyVersion resolves a label to its current version and check value (6 hex digits).
+	KeyVersion(ctx context.Context, key card.KeyRef) (version int, kcv string, err error)
+
+	// Ready answers nil when the module can work.
+	Ready(ctx context.Context) error
+}
+
+// Vault holds the two permutations that make card numbers and tokens. It always runs on the local keystore.
+type Vault interface {
+	// PANs fills out[i] with the card number of sequence first+i in r, under the permutation key (FF1 of NIST SP 800-38G with
+	// cycle-walking; the tweak is the range number).
+	PANs(r card.Range, key card.KeyRef, sequences []int64, out []card.PAN, store *card.PANs) error
+
+	// Sequence inverts PANs; a number outside the range fails with ErrNotInRange.
+	Sequence(r card.Range, key card.KeyRef, pan card.PAN) (int64, error)
+
+	// Token returns the public name of a card: 19 of 0-9 A-Z, key version inside.
+	Token(id card.ID, key card.KeyRef) (string, error)
+
+	// OpenToken inverts Token with the key version that the token names; anything else fails with ErrToken.
+	OpenToken(token string, label card.KeyLabel) (card.ID, error)
+
+	// KeyVersion resolves a label to its current version and check value.
+	KeyVersion(key card.KeyRef) (version int, kcv string, err error)
+}
+
+// Entropy is where randomness comes from. Draw fills buf for one object of one purpose: the operating system's source ignores both, a
+// seeded one is a keyed function of (seed, purpose, object).
+type Entropy interface {
+	Draw(purpose string, object uint64, buf []byte) error
+}

@@ -1,0 +1,93 @@
+// Package programs is the declared configuration of the running system: institutions, PAN ranges, products, bureaus, layouts and
+// schedules, written in YAML and applied as a whole. It reads and checks; it stores nothing.
+package programs
+
+import (
+	"platen/card"
+	"platen/formats"
+)
+
+// Set is one directory of programs, read and checked: every name it uses exists in it, every layout compiles.
+type Set struct {
+	Institution Institution
+	Ranges      []Range
+	Products    []card.Product
+	Bureaus     []Bureau
+	Schedules   []Schedule
+	Layouts     []*formats.Layout
+}
+
+// Institution is the issuer. Its timezone decides business dates and expiry months.
+type Institution struct {
+	Code     string `json:"code" yaml:"code"`
+	Name     string `json:"name" yaml:"name"`
+	Timezone string `json:"timezone" yaml:"timezone"`
+}
+
+// Range is a PAN range with its keys, which are fixed for its life.
+type Range struct {
+	card.Range
+	PermutationKey card.KeyLabel
+	TokenKey       card.KeyLabel
+	AcceptSmall    bool // the operator accepts a range below card.MinRangeSize by name
+}
+
+// Bureau is an embossing house: where it is, how it is trusted, what it prints from and how it answers. Its JSON form is what the
+// store keeps and what a file pins by version.
+type Bureau struct {
+	Code         string            `json:"code"`
+	Name         string            `json:"name"`
+	SFTP         SFTP              `json:"sftp"`
+	PGP          PGP               `json:"pgp"`
+	ZPK          card.KeyLabel     `json:"zpk"`
+	PINFormat    int               `json:"pin_format"`  // 0 or 4
+	MaxRecords   int               `json:"max_records"` // split limit of one file
+	ZeroFile     string            `json:"zero_file"`   // SEND or VOID: a file left without lines
+	StrictOrder  bool              `json:"strict_order"`
+	SealSample   int               `json:"seal_sample"` // every n-th record is recomputed at sealing; 1 = all
+	Calendar     Calendar          `json:"calendar"`
+	Returns      []Return          `json:"returns"`
+	StatusMap    map[string]string `json:"status_map"`     // the bureau's word → an issue state's name
+	RemakeAtOnce bool              `json:"remake_at_once"` // a spoiled card joins the next cycle by itself
+}
+
+// SFTP is how a bureau is reached. Paths of key files are relative to the process configuration.
+type SFTP struct {
+	Address      string   `json:"address"` // host:port
+	User         string   `json:"user"`
+	HostKeys     []string `json:"host_keys"`     // authorized_keys form; at least one, there is no "accept any"
+	IdentityFile string   `json:"identity_file"` // our private key
+	PasswordFile string   `json:"password_file"`
+	In           string   `json:"in"`      // where files for the bureau go
+	Out          string   `json:"out"`     // where its answers lie
+	Archive      string   `json:"archive"` // where answers are moved after they are applied
+}
+
+// PGP is how files to a bureau are protected.
+type PGP struct {
+	RecipientFile string `json:"recipient_file"` // the bureau's public key
+	SignerFile    string `json:"signer_file"`    // our private key
+	Plaintext     bool   `json:"plaintext"`      // said aloud, instead of a key
+}
+
+// Calendar says on which days a bureau takes files, in the institution's timezone.
+type Calendar struct {
+	Weekdays []string `json:"weekdays"` // mon..sun; empty = every day
+	Holidays []string `json:"holidays"` // YYYY-MM-DD
+}
+
+// Return is one kind of answer: which layout reads files whose name matches a pattern (path.Match).
+type Return struct {
+	Pattern string `json:"pattern"`
+	Layout  string `json:"layout"`
+}
+
+// Schedule is a cycle: when its cut-off is and whose lines it locks.
+type Schedule struct {
+	Code     string   `json:"code"`
+	Cron     string   `json:"cron"` // five fields, in the institution's timezone
+	Bureaus  []string `json:"bureaus"`
+	SameDay  bool     `json:"same_day"` // takes only lines that asked for same-day
+	CatchUp  bool     `json:"catch_up"` // a missed window is run at start, once
+	Disabled bool     `json:"disabled"`
+}
