@@ -1,0 +1,90 @@
+package batch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"platen/programs"
+)
+
+// CutoffSlot is the slot of a schedule's own windows; runs by hand get slots of their own.
+const CutoffSlot = "cutoff"
+
+// Works tells whether a bureau takes files on a date.
+func Works(c programs.Calendar, date time.Time) bool {
+	if slices.Contains(c.Holidays, date.Format(time.DateOnly)) {
+		return false
+	}
+	return len(c.Weekdays) == 0 || slices.Contains(c.Weekdays, strings.ToLower(date.Format("Mon")))
+}
+
+// cutoffOn returns the instant of a schedule's cut-off on a business date, and false when it has none that day. Local times that do not
+// exist become the next that does; of a time that exists twice the first counts.
+func cutoffOn(spec string, date time.Time, loc *time.Location) (time.Time, bool, error) {
+	s, err := cron.ParseStandard(spec)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("schedule %q: %w", spec, err)
+	}
+	// The wall clock is evaluated in UTC, where every local time exists once; only then is it placed in the zone.
+	y, m, d := date.Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	wall := s.Next(midnight.Add(-time.Second))
+	if wall.IsZero() || wall.YearDay() != midnight.YearDay() || wall.Year() != y {
+		return time.Time{}, false, nil
+	}
+	return place(wall, loc), true, nil
+}
+
+// place puts a wall-clock time into a zone: a time that the zone skips becomes the first instant after the gap.
+func place(wall time.Time, loc *time.Location) time.Time {
+	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, loc)
+	if t.Hour() == wall.Hour() && t.Minute() == wall.Minute() {
+		return t
+	}
+	// time.Date moved the wall clock by the gap; step to the gap's end.
+	before := t.Add(-3 * time.Hour)
+	_, offset := before.Zone()
+	lo, hi := before, t.Add(3*time.Hour)
+	for hi.Sub(lo) > time.Second {
+		mid := lo.Add(hi.Sub(lo) / 2)
+		if _, o := mid.Zone(); o == offset {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return hi.Truncate(time.Second)
+}
+
+// open tells whether any of a schedule's bureaus works on a date.
+func open(s *programs.Schedule, bureaus map[string]entry[*programs.Bureau], date time.Time) bool {
+	for _, code := range s.Bureaus {
+		if b, ok := bureaus[code]; ok && Works(b.value.Calendar, date) {
+			return true
+		}
+	}
+	return false
+}
+
+// nextCutoff finds a schedule's next cut-off after an instant, within the next sixty days.
+func nextCutoff(s *programs.Schedule, bureaus map[string]entry[*programs.Bureau], after time.Time, loc *time.Location) (time.Time, string, bool, error) {
+	if s.Disabled {
+		return time.Time{}, "", false, nil
+	}
+	day := after.In(loc)
+	for i := range 60 {
+		date := day.AddDate(0, 0, i)
+		at, ok, err := cutoffOn(s.Cron, date, loc)
+		if err != nil {
+			return time.Time{}, "", false, err
+		}
+		if ok && at.After(after) && open(s, bureaus, date) {
+			return at, date.Format(time.DateOnly), true, nil
+		}
+	}
+	return time.Time{}, "", false, nil
+}

@@ -1,0 +1,387 @@
+-- +goose Up
+
+-- Gap-free numbers: a row is taken with UPDATE ... RETURNING and rolls back with its transaction.
+CREATE TABLE counters (
+    name  TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);
+
+CREATE TABLE institutions (
+    id       TEXT PRIMARY KEY,
+    code     TEXT NOT NULL UNIQUE,
+    name     TEXT NOT NULL,
+    timezone TEXT NOT NULL
+);
+
+-- Products, bureaus, layouts and schedules as declared; every version is kept.
+CREATE TABLE programs (
+    number         BIGINT PRIMARY KEY,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule')),
+    code           TEXT NOT NULL,
+    version        INTEGER NOT NULL CHECK (version > 0),
+    UNIQUE (institution_id, kind, code)
+);
+
+CREATE TABLE program_versions (
+    program_number BIGINT NOT NULL REFERENCES programs (number),
+    version        INTEGER NOT NULL,
+    body           TEXT NOT NULL,
+    checksum       TEXT NOT NULL,
+    applied_at     TIMESTAMP NOT NULL,
+    PRIMARY KEY (program_number, version)
+);
+
+-- A range's keys are fixed for its life. held is why it may not mint; empty = it may.
+CREATE TABLE pan_ranges (
+    number          INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 8388607),
+    institution_id  TEXT NOT NULL REFERENCES institutions (id),
+    code            TEXT NOT NULL,
+    prefix          TEXT NOT NULL,
+    pan_length      INTEGER NOT NULL,
+    first_body      BIGINT NOT NULL,
+    size            BIGINT NOT NULL CHECK (size > 0),
+    next_sequence   BIGINT NOT NULL DEFAULT 0 CHECK (next_sequence >= 0 AND next_sequence <= size),
+    permutation_key TEXT NOT NULL,
+    token_key       TEXT NOT NULL,
+    held            TEXT NOT NULL DEFAULT '',
+    UNIQUE (institution_id, code)
+);
+
+-- Each block of sequences that was handed out, and to which file.
+CREATE TABLE pan_reservations (
+    range_number   INTEGER NOT NULL REFERENCES pan_ranges (number),
+    first_sequence BIGINT NOT NULL,
+    quantity       BIGINT NOT NULL CHECK (quantity > 0),
+    file_number    BIGINT NOT NULL,
+    PRIMARY KEY (range_number, first_sequence)
+);
+
+CREATE TABLE orders (
+    number          BIGINT PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
+    institution_id  TEXT NOT NULL REFERENCES institutions (id),
+    reference       TEXT NOT NULL,
+    idempotency_key TEXT,
+    kind            SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 9),
+    state           SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 10),
+    fingerprint     BLOB,
+    intake_epoch    BIGINT NOT NULL DEFAULT 1,
+    intake_lease    BIGINT NOT NULL DEFAULT 0,
+    requested       BIGINT NOT NULL DEFAULT 0 CHECK (requested >= 0),
+    refused_rows    BIGINT NOT NULL DEFAULT 0 CHECK (refused_rows >= 0),
+    submitted_by    TEXT NOT NULL,
+    created_at      TIMESTAMP NOT NULL,
+    UNIQUE (institution_id, reference),
+    UNIQUE (institution_id, idempotency_key)
+);
+
+-- A line is one row of what was submitted; unit is the number of its first card in the order, quantity how many it asks for.
+CREATE TABLE order_lines (
+    order_number       BIGINT NOT NULL REFERENCES orders (number),
+    unit               BIGINT NOT NULL,
+    quantity           BIGINT NOT NULL CHECK (quantity > 0),
+    source_line        BIGINT NOT NULL,
+    state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 3),
+    product_number     BIGINT NOT NULL REFERENCES programs (number),
+    reason             SMALLINT NOT NULL CHECK (reason BETWEEN 1 AND 14),
+    same_day           BOOLEAN NOT NULL DEFAULT FALSE,
+    card_id            BIGINT,
+    expiry             INTEGER NOT NULL DEFAULT 0,
+    title              TEXT NOT NULL DEFAULT '',
+    first_name         TEXT NOT NULL DEFAULT '',
+    last_name          TEXT NOT NULL DEFAULT '',
+    emboss_name        TEXT NOT NULL DEFAULT '',
+    customer_reference TEXT NOT NULL DEFAULT '',
+    recipient          TEXT NOT NULL DEFAULT '',
+    address1           TEXT NOT NULL DEFAULT '',
+    address2           TEXT NOT NULL DEFAULT '',
+    address3           TEXT NOT NULL DEFAULT '',
+    city               TEXT NOT NULL DEFAULT '',
+    region             TEXT NOT NULL DEFAULT '',
+    postcode           TEXT NOT NULL DEFAULT '',
+    country            TEXT NOT NULL DEFAULT '',
+    delivery           TEXT NOT NULL DEFAULT '',
+    branch             TEXT NOT NULL DEFAULT '',
+    language           TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (order_number, unit)
+);
+
+CREATE INDEX order_lines_open_card ON order_lines (card_id) WHERE state = 1 AND card_id IS NOT NULL;
+
+-- Rows that were refused, as they came, until a correction takes them back in.
+CREATE TABLE order_errors (
+    order_number BIGINT NOT NULL REFERENCES orders (number),
+    source_line  BIGINT NOT NULL,
+    source_row   TEXT NOT NULL,
+    faults       TEXT NOT NULL,
+    corrected    BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (order_number, source_line)
+);
+
+CREATE TABLE order_corrections (
+    order_number BIGINT NOT NULL REFERENCES orders (number),
+    fingerprint  BLOB NOT NULL,
+    accepted     BIGINT NOT NULL,
+    refused      BIGINT NOT NULL,
+    PRIMARY KEY (order_number, fingerprint)
+);
+
+-- A card is its identity: range number and sequence in one integer. No number, no hash, no token stands here.
+CREATE TABLE cards (
+    id             BIGINT PRIMARY KEY,
+    product_number BIGINT NOT NULL,
+    order_number   BIGINT NOT NULL,
+    status         SMALLINT NOT NULL CHECK (status BETWEEN 1 AND 5),
+    closed_for     SMALLINT NOT NULL DEFAULT 0,
+    newest_issue   SMALLINT NOT NULL CHECK (newest_issue > 0),
+    replaced_by    BIGINT
+);
+
+-- state 0 = the issue is where its file is. pin is the security module's encrypted form, bound to the number it was made for.
+CREATE TABLE issues (
+    card_id      BIGINT NOT NULL,
+    issue        SMALLINT NOT NULL,
+    order_number BIGINT NOT NULL,
+    order_unit   BIGINT NOT NULL,
+    file_number  BIGINT,
+    line         INTEGER,
+    reason       SMALLINT NOT NULL CHECK (reason BETWEEN 1 AND 14),
+    expiry       SMALLINT NOT NULL,
+    psn          SMALLINT NOT NULL CHECK (psn BETWEEN 0 AND 99),
+    state        SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 15),
+    use_state    SMALLINT NOT NULL CHECK (use_state BETWEEN 1 AND 4),
+    pvv          SMALLINT,
+    pin_offset   TEXT,
+    pin          BLOB,
+    PRIMARY KEY (card_id, issue),
+    UNIQUE (file_number, line)
+);
+
+CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
+
+CREATE TABLE pin_mailers (
+    card_id     BIGINT NOT NULL,
+    issue       SMALLINT NOT NULL,
+    file_number BIGINT NOT NULL,
+    line        INTEGER NOT NULL,
+    state       SMALLINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 15),
+    PRIMARY KEY (card_id, issue, file_number),
+    UNIQUE (file_number, line)
+);
+
+-- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
+CREATE TABLE schedule_runs (
+    schedule_number BIGINT NOT NULL REFERENCES programs (number),
+    business_date   TEXT NOT NULL CHECK (length(business_date) = 10),
+    slot            TEXT NOT NULL,
+    batch_number    BIGINT NOT NULL,
+    trigger_kind    TEXT NOT NULL,
+    created_at      TIMESTAMP NOT NULL,
+    PRIMARY KEY (schedule_number, business_date, slot)
+);
+
+CREATE TABLE batches (
+    number         BIGINT PRIMARY KEY,
+    id             TEXT NOT NULL UNIQUE,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    schedule_code  TEXT NOT NULL,
+    schedule_body  TEXT NOT NULL,
+    business_date  TEXT NOT NULL,
+    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 6),
+    exceptions     TEXT NOT NULL DEFAULT '',
+    created_at     TIMESTAMP NOT NULL
+);
+
+CREATE TABLE files (
+    number            BIGINT PRIMARY KEY,
+    id                TEXT NOT NULL UNIQUE,
+    institution_id    TEXT NOT NULL REFERENCES institutions (id),
+    batch_number      BIGINT NOT NULL REFERENCES batches (number),
+    purpose           SMALLINT NOT NULL CHECK (purpose BETWEEN 1 AND 2),
+    bureau_number     BIGINT NOT NULL,
+    bureau_version    INTEGER NOT NULL,
+    bureau_code       TEXT NOT NULL,
+    product_number    BIGINT NOT NULL,
+    product_version   INTEGER NOT NULL,
+    layout_number     BIGINT NOT NULL,
+    layout_version    INTEGER NOT NULL,
+    keys              TEXT NOT NULL,
+    sequence          BIGINT NOT NULL,
+    name              TEXT NOT NULL,
+    stamp             TEXT NOT NULL,
+    business_date     TEXT NOT NULL,
+    file_time         TEXT NOT NULL,
+    state             SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 14),
+    reason            TEXT NOT NULL DEFAULT '',
+    epoch             BIGINT NOT NULL DEFAULT 0,
+    lease_until       BIGINT NOT NULL DEFAULT 0,
+    retry_after       BIGINT NOT NULL DEFAULT 0,
+    failures          INTEGER NOT NULL DEFAULT 0,
+    planned           BIGINT NOT NULL,
+    minted            BIGINT NOT NULL DEFAULT 0 CHECK (minted <= planned),
+    sealed            BIGINT,
+    plaintext_sha256  BLOB,
+    plaintext_bytes   BIGINT,
+    ciphertext_sha256 BLOB,
+    ciphertext_bytes  BIGINT,
+    spool             TEXT NOT NULL DEFAULT '',
+    ack_read          BIGINT,
+    ack_ok            BIGINT,
+    ack_bad           BIGINT,
+    produced          BIGINT NOT NULL DEFAULT 0,
+    rejected          BIGINT NOT NULL DEFAULT 0,
+    spoiled           BIGINT NOT NULL DEFAULT 0,
+    created_at        TIMESTAMP NOT NULL,
+    sealed_at         TIMESTAMP,
+    sent_at           TIMESTAMP,
+    acknowledged_at   TIMESTAMP,
+    balanced_at       TIMESTAMP,
+    UNIQUE (bureau_number, sequence),
+    UNIQUE (bureau_number, name),
+    CHECK (produced + rejected + spoiled <= planned)
+);
+
+CREATE INDEX files_at_work ON files (state) WHERE state < 11;
+
+-- kind 1 new, 2 reissue, 3 attach, 4 mailer. source is an order and unit, or for mailers a file and line.
+CREATE TABLE file_slices (
+    file_number    BIGINT NOT NULL REFERENCES files (number),
+    first_line     BIGINT NOT NULL,
+    kind           SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4),
+    source         BIGINT NOT NULL,
+    first_unit     BIGINT NOT NULL,
+    quantity       BIGINT NOT NULL CHECK (quantity > 0),
+    range_number   INTEGER NOT NULL DEFAULT 0,
+    first_sequence BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (file_number, first_line)
+);
+
+CREATE INDEX file_slices_source ON file_slices (source, first_unit);
+
+-- The evidence of every try to send: written before the first byte, and again just before the rename.
+CREATE TABLE delivery_attempts (
+    file_number       BIGINT NOT NULL REFERENCES files (number),
+    attempt           INTEGER NOT NULL,
+    epoch             BIGINT NOT NULL,
+    state             TEXT NOT NULL CHECK (state IN ('STARTED', 'RENAMING', 'DELIVERED', 'FAILED', 'IN_DOUBT')),
+    temp_name         TEXT NOT NULL,
+    ciphertext_sha256 BLOB NOT NULL,
+    ciphertext_bytes  BIGINT NOT NULL,
+    code              TEXT NOT NULL DEFAULT '',
+    detail            TEXT NOT NULL DEFAULT '',
+    started_at        TIMESTAMP NOT NULL,
+    finished_at       TIMESTAMP,
+    PRIMARY KEY (file_number, attempt)
+);
+
+CREATE TABLE return_files (
+    number         BIGINT PRIMARY KEY,
+    id             TEXT NOT NULL UNIQUE,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    bureau_number  BIGINT NOT NULL,
+    bureau_code    TEXT NOT NULL,
+    name           TEXT NOT NULL,
+    size           BIGINT NOT NULL,
+    modified       BIGINT NOT NULL,
+    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 9),
+    archived       BOOLEAN NOT NULL DEFAULT FALSE,
+    sha256         BLOB,
+    kind           TEXT NOT NULL DEFAULT '',
+    layout_number  BIGINT NOT NULL DEFAULT 0,
+    layout_version INTEGER NOT NULL DEFAULT 0,
+    lines          BIGINT NOT NULL DEFAULT 0,
+    cursor_line    BIGINT NOT NULL DEFAULT 0,
+    applied        BIGINT NOT NULL DEFAULT 0,
+    duplicates     BIGINT NOT NULL DEFAULT 0,
+    rejected       BIGINT NOT NULL DEFAULT 0,
+    quarantined    BIGINT NOT NULL DEFAULT 0,
+    reason         TEXT NOT NULL DEFAULT '',
+    epoch          BIGINT NOT NULL DEFAULT 0,
+    lease_until    BIGINT NOT NULL DEFAULT 0,
+    created_at     TIMESTAMP NOT NULL
+);
+
+CREATE INDEX return_files_name ON return_files (bureau_number, name);
+CREATE INDEX return_files_content ON return_files (bureau_number, sha256);
+
+-- The raw bytes of a return file, stored before anything is read from them.
+CREATE TABLE return_chunks (
+    return_number BIGINT NOT NULL REFERENCES return_files (number),
+    position      INTEGER NOT NULL,
+    data          BLOB NOT NULL,
+    PRIMARY KEY (return_number, position)
+);
+
+-- outcome 1 applied, 2 duplicate, 3 rejected, 4 quarantined.
+CREATE TABLE return_lines (
+    return_number BIGINT NOT NULL REFERENCES return_files (number),
+    line          BIGINT NOT NULL,
+    file_number   BIGINT,
+    file_line     INTEGER,
+    status        TEXT NOT NULL,
+    outcome       SMALLINT NOT NULL CHECK (outcome BETWEEN 1 AND 4),
+    reason        TEXT NOT NULL DEFAULT '',
+    bureau_reason TEXT NOT NULL DEFAULT '',
+    occurred_at   TIMESTAMP NOT NULL,
+    PRIMARY KEY (return_number, line)
+);
+
+CREATE INDEX return_lines_file ON return_lines (file_number, file_line);
+
+CREATE TABLE events (
+    number         INTEGER PRIMARY KEY AUTOINCREMENT,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    object_kind    TEXT NOT NULL,
+    object_number  BIGINT NOT NULL,
+    kind           TEXT NOT NULL,
+    data           TEXT NOT NULL,
+    recorded_at    TIMESTAMP NOT NULL
+);
+
+CREATE INDEX events_object ON events (object_kind, object_number, number);
+
+CREATE TABLE api_clients (
+    id             TEXT PRIMARY KEY,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    name           TEXT NOT NULL,
+    key_sha256     BLOB NOT NULL UNIQUE,
+    created_at     TIMESTAMP NOT NULL,
+    revoked_at     TIMESTAMP,
+    UNIQUE (institution_id, name)
+);
+
+CREATE TABLE audit_log (
+    number      INTEGER PRIMARY KEY AUTOINCREMENT,
+    actor       TEXT NOT NULL,
+    action      TEXT NOT NULL,
+    object      TEXT NOT NULL,
+    data        TEXT NOT NULL,
+    recorded_at TIMESTAMP NOT NULL
+);
+
+-- +goose Down
+DROP TABLE audit_log;
+DROP TABLE api_clients;
+DROP TABLE events;
+DROP TABLE return_lines;
+DROP TABLE return_chunks;
+DROP TABLE return_files;
+DROP TABLE delivery_attempts;
+DROP TABLE file_slices;
+DROP TABLE files;
+DROP TABLE batches;
+DROP TABLE schedule_runs;
+DROP TABLE pin_mailers;
+DROP TABLE issues;
+DROP TABLE cards;
+DROP TABLE order_corrections;
+DROP TABLE order_errors;
+DROP TABLE order_lines;
+DROP TABLE orders;
+DROP TABLE pan_reservations;
+DROP TABLE pan_ranges;
+DROP TABLE program_versions;
+DROP TABLE programs;
+DROP TABLE institutions;
+DROP TABLE counters;

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+
+	"platen/card"
+)
+
+// Fates counts an order's cards by the fate of their newest issue.
+type Fates struct {
+	Order     int64
+	Requested int64
+	Fulfilled int64 `db:"fulfilled"`
+	Rejected  int64 `db:"rejected"`
+	Cancelled int64 `db:"cancelled"`
+	Minted    int64 `db:"minted"` // cards and actions that have an issue
+	Remade    int64 // issues that repeat a spoiled one
+}
+
+// InWork is what is neither fulfilled nor rejected nor cancelled.
+func (f Fates) InWork() int64 { return f.Requested - f.Fulfilled - f.Rejected - f.Cancelled }
+
+// The issues that an order asked for are found by the slices that planned them; a remake repeats the issue before it for the same
+// order, so the newest issue of that card and order decides. Only unique keys are used.
+const orderIssues = `FROM file_slices s
+	JOIN issues i ON i.file_number = s.file_number AND i.line >= s.first_line AND i.line < s.first_line + s.quantity
+	JOIN issues n ON n.card_id = i.card_id AND n.issue >= i.issue AND n.order_number = i.order_number
+	WHERE s.source = $1 AND s.kind IN (1, 2) AND i.order_number = $1`
+
+const fatesQuery = `SELECT count(*) AS minted,
+	coalesce(sum(CASE WHEN n.state BETWEEN 5 AND 8 OR n.state IN (11, 13) THEN 1 ELSE 0 END), 0) AS fulfilled,
+	coalesce(sum(CASE WHEN n.state = 9 THEN 1 ELSE 0 END), 0) AS rejected,
+	coalesce(sum(CASE WHEN n.state = 15 THEN 1 ELSE 0 END), 0) AS cancelled ` + orderIssues + `
+	AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card_id = n.card_id AND later.issue > n.issue AND later.order_number = n.order_number)`
+
+// FatesOf counts the cards of one order.
+func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
+	f := Fates{Order: o.Number, Requested: o.Requested}
+	if err := q.get(ctx, "fates of an order", &f, fatesQuery, o.Number); err != nil {
+		return f, err
+	}
+	err := q.get(ctx, "remakes of an order", &f.Remade, `SELECT count(*) `+orderIssues+` AND n.reason = 12`, o.Number)
+	return f, err
+}
+
+// LineCounts counts a file's lines by the state of their issues or mailers: the column of the books that is recounted, not carried.
+type LineCounts struct {
+	Lines    int64 `db:"lines"`
+	Produced int64 `db:"produced"`
+	Rejected int64 `db:"rejected"`
+	Spoiled  int64 `db:"spoiled"`
+}
+
+// RecountLines counts a file's lines from the rows themselves.
+func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
+	table := "issues"
+	if f.Purpose == MailerPurpose {
+		table = "pin_mailers"
+	}
+	var c LineCounts
+	err := q.get(ctx, "recount a file", &c, `SELECT count(*) AS lines,
+		coalesce(sum(CASE WHEN state BETWEEN 5 AND 8 OR state IN (11, 13) THEN 1 ELSE 0 END), 0) AS produced,
+		coalesce(sum(CASE WHEN state = 9 THEN 1 ELSE 0 END), 0) AS rejected,
+		coalesce(sum(CASE WHEN state = 10 THEN 1 ELSE 0 END), 0) AS spoiled FROM `+table+` WHERE file_number = $1`, f.Number)
+	return c, err
+}
+
+// WaitingCount counts issues of an institution that no file carries yet, over its PAN ranges.
+func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
+	var sum int64
+	for _, r := range ranges {
+		first, err := card.NewID(r.Number, 0)
+		if err != nil {
+			return 0, err
+		}
+		last, err := card.NewID(r.Number, card.MaxSequence)
+		if err != nil {
+			return 0, err
+		}
+		var n int64
+		if err := q.get(ctx, "waiting issues", &n, `SELECT count(*) FROM issues WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2`, first, last); err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}

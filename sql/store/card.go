@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"platen/card"
+)
+
+// Card is a card's row: its identity and life, no number.
+type Card struct {
+	ID          card.ID     `db:"id"`
+	Product     int64       `db:"product_number"`
+	Order       int64       `db:"order_number"`
+	Status      card.Status `db:"status"`
+	ClosedFor   card.Reason `db:"closed_for"` // 0 while it lives
+	NewestIssue int         `db:"newest_issue"`
+	ReplacedBy  *card.ID    `db:"replaced_by"`
+}
+
+// Issue is one version of a card. Expiry, PSN, reason, PIN data and file line never change once set.
+type Issue struct {
+	Card      card.ID         `db:"card_id"`
+	Issue     int             `db:"issue"`
+	Order     int64           `db:"order_number"`
+	OrderUnit int64           `db:"order_unit"` // the key of its order line
+	File      *int64          `db:"file_number"`
+	Line      *int64          `db:"line"`
+	Reason    card.Reason     `db:"reason"`
+	Expiry    int             `db:"expiry"` // YYMM
+	PSN       card.PSN        `db:"psn"`
+	State     card.IssueState `db:"state"`
+	Use       card.UseState   `db:"use_state"`
+	PVV       *int            `db:"pvv"`
+	Offset    *string         `db:"pin_offset"`
+	PIN       []byte          `db:"pin"`
+}
+
+const issueColumns = `card_id, issue, order_number, order_unit, file_number, line, reason, expiry, psn, state, use_state, pvv, pin_offset, pin`
+
+const cardColumns = `id, product_number, order_number, status, closed_for, newest_issue, replaced_by`
+
+// InsertCards stores new cards.
+func (t *Tx) InsertCards(ctx context.Context, cards []Card) error {
+	return t.insertRows(ctx, "cards", []string{"id", "product_number", "order_number", "status", "newest_issue"}, len(cards), func(i int) []any {
+		c := &cards[i]
+		return []any{int64(c.ID), c.Product, c.Order, int64(c.Status), c.NewestIssue}
+	})
+}
+
+// InsertIssues stores new issues.
+func (t *Tx) InsertIssues(ctx context.Context, issues []Issue) error {
+	columns := []string{"card_id", "issue", "order_number", "order_unit", "file_number", "line", "reason", "expiry", "psn", "state", "use_state", "pvv", "pin_offset", "pin"}
+	return t.insertRows(ctx, "issues", columns, len(issues), func(i int) []any {
+		s := &issues[i]
+		return []any{int64(s.Card), s.Issue, s.Order, s.OrderUnit, nullable(s.File), nullable(s.Line), int64(s.Reason), s.Expiry, int64(s.PSN),
+			int64(s.State), int64(s.Use), nullable(s.PVV), nullable(s.Offset), nullBytes(s.PIN)}
+	})
+}
+
+func nullable[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func nullBytes(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// Card reads one card.
+func (q Q) Card(ctx context.Context, id card.ID) (Card, error) {
+	var c Card
+	err := q.get(ctx, "card", &c, `SELECT `+cardColumns+` FROM cards WHERE id = $1`, id)
+	return c, err
+}
+
+// LockCard reads one card and keeps it locked until commit.
+func (t *Tx) LockCard(ctx context.Context, id card.ID) (Card, error) {
+	var c Card
+	err := t.get(ctx, "lock card", &c, `SELECT `+cardColumns+` FROM cards WHERE id = $1`+t.forUpdate(), id)
+	return c, err
+}
+
+// Issue reads one issue of a card.
+func (q Q) Issue(ctx context.Context, id card.ID, issue int) (Issue, error) {
+	var i Issue
+	err := q.get(ctx, "issue", &i, `SELECT `+issueColumns+` FROM issues WHERE card_id = $1 AND issue = $2`, id, issue)
+	return i, err
+}
+
+// Issues lists every issue of a card, oldest first.
+func (q Q) Issues(ctx context.Context, id card.ID) ([]Issue, error) {
+	var all []Issue
+	err := q.list(ctx, "issues", &all, `SELECT `+issueColumns+` FROM issues WHERE card_id = $1 ORDER BY issue`, id)
+	return all, err
+}
+
+// SetNewestIssue moves a card on to its next issue.
+func (t *Tx) SetNewestIssue(ctx context.Context, id card.ID, issue int) error {
+	return t.execOne(ctx, "move a card to its next issue", `UPDATE cards SET newest_issue = $1 WHERE id = $2 AND newest_issue = $3`, issue, id, issue-1)
+}
+
+// CloseCard closes a card for a reason, linking the card that replaces it, and closes its issues' use. Evidence of their production stays.
+func (t *Tx) CloseCard(ctx context.Context, c *Card, reason card.Reason, replacement *card.ID) error {
+	if err := c.Status.To(card.CardClosed); err != nil {
+		return fmt.Errorf("close card: %w", err)
+	}
+	if err := t.execOne(ctx, "close card", `UPDATE cards SET status = $1, closed_for = $2, replaced_by = $3 WHERE id = $4 AND status = $5`,
+		card.CardClosed, reason, nullable(replacement), c.ID, c.Status); err != nil {
+		return err
+	}
+	c.Status = card.CardClosed
+	return t.exec(ctx, "close a card's issues", `UPDATE issues SET use_state = $1 WHERE card_id = $2 AND use_state IN ($3, $4)`,
+		card.UseClosed, c.ID, card.UsePending, card.UseCurrent)
+}
+
+// WaitingIssue is an issue that exists and waits for a file, with what the plan needs to know of it.
+type WaitingIssue struct {
+	Card    card.ID `db:"card_id"`
+	Issue   int     `db:"issue"`
+	Product int64   `db:"product_number"`
+}
+
+// WaitingIssues lists issues of an institution's cards that no file carries yet, in card order.
+func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32) ([]WaitingIssue, error) {
+	first, err := card.NewID(rangeNumber, 0)
+	if err != nil {
+		return nil, err
+	}
+	last, err := card.NewID(rangeNumber, card.MaxSequence)
+	if err != nil {
+		return nil, err
+	}
+	var all []WaitingIssue
+	err = t.list(ctx, "waiting issues", &all, `SELECT i.card_id, i.issue, c.product_number FROM issues i JOIN cards c ON c.id = i.card_id
+		WHERE i.file_number IS NULL AND i.card_id BETWEEN $1 AND $2 ORDER BY i.card_id, i.issue`, first, last)
+	return all, err
+}
+
+// AttachIssue gives a waiting issue its file and line.
+func (t *Tx) AttachIssue(ctx context.Context, id card.ID, issue int, file, line int64) error {
+	return t.execOne(ctx, "attach an issue", `UPDATE issues SET file_number = $1, line = $2, state = $3
+		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, id, issue)
+}
+
+// IssueOnLine finds the issue that a line of a file carries, and keeps it locked until commit.
+func (t *Tx) IssueOnLine(ctx context.Context, file, line int64) (Issue, error) {
+	var i Issue
+	err := t.get(ctx, "issue on a line", &i, `SELECT `+issueColumns+` FROM issues WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
+	return i, err
+}
+
+// MoveIssue changes an issue's production state, checked against its transition table.
+func (t *Tx) MoveIssue(ctx context.Context, i *Issue, next card.IssueState) error {
+	if err := i.State.To(next); err != nil {
+		return err
+	}
+	if err := t.execOne(ctx, "move an issue", `UPDATE issues SET state = $1 WHERE card_id = $2 AND issue = $3 AND state = $4`, next, i.Card, i.Issue, i.State); err != nil {
+		return err
+	}
+	i.State = next
+	return nil
+}
+
+// Mailer is a PIN mailer: its file and line, and how far it has come.
+type Mailer struct {
+	Card  card.ID         `db:"card_id"`
+	Issue int             `db:"issue"`
+	File  int64           `db:"file_number"`
+	Line  int64           `db:"line"`
+	State card.IssueState `db:"state"`
+}
+
+// InsertMailers puts the issues on lines first..first+quantity-1 of a card file on the lines of a mailer file from line on.
+func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, mailerFile, line int64) error {
+	r, err := t.run.ExecContext(ctx, `INSERT INTO pin_mailers (card_id, issue, file_number, line)
+		SELECT card_id, issue, CAST($1 AS BIGINT), line - $2 + $3 FROM issues WHERE file_number = $4 AND line BETWEEN $2 AND $5`,
+		mailerFile, first, line, cardFile, first+quantity-1)
+	if err != nil {
+		return clean("store PIN mailers", err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n != quantity {
+		return fmt.Errorf("store PIN mailers: %d issues where %d were planned", n, quantity)
+	}
+	return nil
+}
+
+// MailerOnLine finds the PIN mailer that a line of a file carries, and keeps it locked until commit.
+func (t *Tx) MailerOnLine(ctx context.Context, file, line int64) (Mailer, error) {
+	var m Mailer
+	err := t.get(ctx, "mailer on a line", &m, `SELECT card_id, issue, file_number, line, state FROM pin_mailers WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
+	return m, err
+}
+
+// MoveMailer changes a mailer's state, checked against the issue's transition table.
+func (t *Tx) MoveMailer(ctx context.Context, m *Mailer, next card.IssueState) error {
+	if err := m.State.To(next); err != nil {
+		return err
+	}
+	if err := t.execOne(ctx, "move a PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE file_number = $2 AND line = $3 AND state = $4`, next, m.File, m.Line, m.State); err != nil {
+		return err
+	}
+	m.State = next
+	return nil
+}
+
+// MailersOf lists a card's PIN mailers.
+func (q Q) MailersOf(ctx context.Context, id card.ID) ([]Mailer, error) {
+	var all []Mailer
+	err := q.list(ctx, "PIN mailers", &all, `SELECT card_id, issue, file_number, line, state FROM pin_mailers WHERE card_id = $1 ORDER BY issue, file_number`, id)
+	return all, err
+}
+
+// PrintRow is an issue with the order line whose data it carries: all that rendering reads.
+type PrintRow struct {
+	Issue     `db:"issue"`
+	OrderLine `db:"order_line"`
+	Position  int64  `db:"position"` // line in the file being rendered
+	Reference string `db:"reference"`
+}
+
+// PrintRows streams a file's rows from line first to last, in line order: card files from issues, mailer files from PIN mailers.
+func (q Q) PrintRows(ctx context.Context, file int64, mailers bool, first, last int64) ([]PrintRow, error) {
+	source := `issues i`
+	where, position := `i.file_number = $1 AND i.line BETWEEN $2 AND $3`, `i.line`
+	if mailers {
+		source = `pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue`
+		where, position = `m.file_number = $1 AND m.line BETWEEN $2 AND $3`, `m.line`
+	}
+	var rows []PrintRow
+	err := q.list(ctx, "rows to print", &rows, `SELECT i.card_id AS "issue.card_id", i.issue AS "issue.issue", i.reason AS "issue.reason", i.expiry AS "issue.expiry",
+		i.psn AS "issue.psn", i.pvv AS "issue.pvv", i.pin_offset AS "issue.pin_offset", i.pin AS "issue.pin", `+position+` AS position, o.reference AS reference, `+aliased("l.", "order_line.", lineColumns)+`
+		FROM `+source+` JOIN order_lines l ON l.order_number = i.order_number AND l.unit = i.order_unit JOIN orders o ON o.number = i.order_number
+		WHERE `+where+` ORDER BY `+position, file, first, last)
+	return rows, err
+}

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"platen/card"
+)
+
+// Purpose says what a file is for.
+type Purpose uint8
+
+// The purposes.
+const (
+	CardPurpose Purpose = iota + 1
+	MailerPurpose
+)
+
+// String names a purpose as it stands in files.
+func (p Purpose) String() string {
+	if p == MailerPurpose {
+		return "PIN_MAILER"
+	}
+	return "CARD"
+}
+
+// File is one personalization or PIN-mailer file with all that its bytes depend on, pinned by version.
+type File struct {
+	Number          int64          `db:"number"`
+	ID              uuid.UUID      `db:"id"`
+	Institution     uuid.UUID      `db:"institution_id"`
+	Batch           int64          `db:"batch_number"`
+	Purpose         Purpose        `db:"purpose"`
+	Bureau          int64          `db:"bureau_number"`
+	BureauVersion   int            `db:"bureau_version"`
+	BureauCode      string         `db:"bureau_code"`
+	Product         int64          `db:"product_number"`
+	ProductVersion  int            `db:"product_version"`
+	Layout          int64          `db:"layout_number"`
+	LayoutVersion   int            `db:"layout_version"`
+	Keys            string         `db:"keys"` // JSON: what each key is, by version and check value
+	Sequence        int64          `db:"sequence"`
+	Name            string         `db:"name"`
+	Stamp           string         `db:"stamp"`
+	BusinessDate    string         `db:"business_date"`
+	FileTime        string         `db:"file_time"`
+	State           card.FileState `db:"state"`
+	Reason          string         `db:"reason"` // why it waits, or what went wrong last
+	Epoch           int64          `db:"epoch"`
+	LeaseUntil      int64          `db:"lease_until"` // microseconds of database time
+	RetryAfter      int64          `db:"retry_after"`
+	Failures        int            `db:"failures"`
+	Planned         int64          `db:"planned"`
+	Minted          int64          `db:"minted"`
+	Sealed          *int64         `db:"sealed"`
+	PlaintextSHA    []byte         `db:"plaintext_sha256"`
+	PlaintextBytes  *int64         `db:"plaintext_bytes"`
+	CiphertextSHA   []byte         `db:"ciphertext_sha256"`
+	CiphertextBytes *int64         `db:"ciphertext_bytes"`
+	Spool           string         `db:"spool"`
+	AckRead         *int64         `db:"ack_read"`
+	AckOK           *int64         `db:"ack_ok"`
+	AckBad          *int64         `db:"ack_bad"`
+	Produced        int64          `db:"produced"`
+	Rejected        int64          `db:"rejected"`
+	Spoiled         int64          `db:"spoiled"`
+	CreatedAt       time.Time      `db:"created_at"`
+	SealedAt        *time.Time     `db:"sealed_at"`
+	SentAt          *time.Time     `db:"sent_at"`
+	AcknowledgedAt  *time.Time     `db:"acknowledged_at"`
+	BalancedAt      *time.Time     `db:"balanced_at"`
+}
+
+const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,
+	layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted,
+	sealed, plaintext_sha256, plaintext_bytes, ciphertext_sha256, ciphertext_bytes, spool, ack_read, ack_ok, ack_bad, produced, rejected, spoiled,
+	created_at, sealed_at, sent_at, acknowledged_at, balanced_at`
+
+// SliceKind says how a slice's issues come to be.
+type SliceKind uint8
+
+// The kinds of slices.
+const (
+	NewSlice     SliceKind = iota + 1 // insert card and issue
+	ReissueSlice                      // insert the next issue of an existing card
+	AttachSlice                       // the issue exists and was given its line in the plan
+	MailerSlice                       // PIN mailers for lines of a card file
+)
+
+// Slice is a run of a file's lines with one source: units of an order, or for mailers lines of a card file.
+type Slice struct {
+	File          int64     `db:"file_number"`
+	FirstLine     int64     `db:"first_line"`
+	Kind          SliceKind `db:"kind"`
+	Source        int64     `db:"source"`
+	FirstUnit     int64     `db:"first_unit"`
+	Quantity      int64     `db:"quantity"`
+	Range         int32     `db:"range_number"`
+	FirstSequence int64     `db:"first_sequence"`
+}
+
+const sliceColumns = `file_number, first_line, kind, source, first_unit, quantity, range_number, first_sequence`
+
+// NextFileNumber takes the number that a file will carry as its reference.
+func (t *Tx) NextFileNumber(ctx context.Context) (int64, error) { return t.Next(ctx, "file") }
+
+// NextFileSequence returns the sequence number of a bureau's next file.
+func (t *Tx) NextFileSequence(ctx context.Context, bureau int64) (int64, error) {
+	return t.Next(ctx, fmt.Sprintf("file sequence of bureau %d", bureau))
+}
+
+// InsertFile stores a planned file.
+func (t *Tx) InsertFile(ctx context.Context, f File) error {
+	return t.exec(ctx, "store file", `INSERT INTO files (number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code,
+		product_number, product_version, layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, planned, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		f.Number, f.ID, f.Institution, f.Batch, int64(f.Purpose), f.Bureau, f.BureauVersion, f.BureauCode, f.Product, f.ProductVersion, f.Layout, f.LayoutVersion,
+		f.Keys, f.Sequence, f.Name, f.Stamp, f.BusinessDate, f.FileTime, int64(card.FilePlanned), f.Planned, stored(f.CreatedAt))
+}
+
+// InsertSlices stores a file's slices.
+func (t *Tx) InsertSlices(ctx context.Context, slices []Slice) error {
+	return t.insertRows(ctx, "file_slices", []string{"file_number", "first_line", "kind", "source", "first_unit", "quantity", "range_number", "first_sequence"}, len(slices), func(i int) []any {
+		s := &slices[i]
+		return []any{s.File, s.FirstLine, int64(s.Kind), s.Source, s.FirstUnit, s.Quantity, s.Range, s.FirstSequence}
+	})
+}
+
+// FileByNumber reads a file by the number that its lines carry.
+func (q Q) FileByNumber(ctx context.Context, number int64) (File, error) {
+	var f File
+	err := q.get(ctx, fmt.Sprintf("file %d", number), &f, `SELECT `+fileColumns+` FROM files WHERE number = $1`, number)
+	return f, err
+}
+
+// File finds a file by its public id.
+func (q Q) File(ctx context.Context, institution, id uuid.UUID) (File, error) {
+	var f File
+	err := q.get(ctx, "file "+id.String(), &f, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND id = $2`, institution, id)
+	return f, err
+}
+
+// LockFile reads a file and keeps it locked until commit.
+func (t *Tx) LockFile(ctx context.Context, number int64) (File, error) {
+	var f File
+	err := t.get(ctx, fmt.Sprintf("lock file %d", number), &f, `SELECT `+fileColumns+` FROM files WHERE number = $1`+t.forUpdate(), number)
+	return f, err
+}
+
+// Files pages through an institution's files, newest first.
+func (q Q) Files(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]File, error) {
+	var all []File
+	err := q.list(ctx, "files", &all, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`,
+		institution, before, limit)
+	return all, err
+}
+
+// FilesOfBatch lists a batch's files by number.
+func (q Q) FilesOfBatch(ctx context.Context, batch int64) ([]File, error) {
+	var all []File
+	err := q.list(ctx, "files of a batch", &all, `SELECT `+fileColumns+` FROM files WHERE batch_number = $1 ORDER BY number`, batch)
+	return all, err
+}
+
+// Slices lists a file's slices by line.
+func (q Q) Slices(ctx context.Context, file int64) ([]Slice, error) {
+	var all []Slice
+	err := q.list(ctx, "slices", &all, `SELECT `+sliceColumns+` FROM file_slices WHERE file_number = $1 ORDER BY first_line`, file)
+	return all, err
+}
+
+// SlicesFrom lists the slices whose source is an order's units or a card file's lines.
+func (q Q) SlicesFrom(ctx context.Context, mailers bool, source int64) ([]Slice, error) {
+	var all []Slice
+	err := q.list(ctx, "slices by source", &all, `SELECT `+sliceColumns+` FROM file_slices WHERE source = $1 AND (kind = 4) = $2 ORDER BY file_number, first_line`, source, mailers)
+	return all, err
+}
+
+// Due is a file that some worker should take: its epoch was raised, so that whoever held it before is fenced.
+type Due struct {
+	Number int64          `db:"number"`
+	Epoch  int64          `db:"epoch"`
+	State  card.FileState `db:"state"`
+}
+
+// ClaimStale raises the epoch of every file in a state that nobody holds: its lease has run out and its retry time has come.
+// The lease that it sets gives the chosen worker that long to begin.
+func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.FileState) ([]Due, error) {
+	var all []Due
+	for _, s := range states {
+		var some []Due
+		err := t.list(ctx, "claim stale files", &some, `UPDATE files SET epoch = epoch + 1, lease_until = `+t.clock()+` + $1
+			WHERE state = $2 AND lease_until <= `+t.clock()+` AND retry_after <= `+t.clock()+` RETURNING number, epoch, state`,
+			int64(leaseSeconds)*1_000_000, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// HoldFile proves that (number, epoch) is still the claim in force, and renews its lease.
+func (q Q) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return q.execOne(ctx, fmt.Sprintf("hold file %d", number), `UPDATE files SET lease_until = `+q.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+		int64(leaseSeconds)*1_000_000, number, epoch)
+}
+
+// AdvanceMint moves a file's mint cursor under its epoch.
+func (t *Tx) AdvanceMint(ctx context.Context, number, epoch, from, to int64) error {
+	return t.execOne(ctx, fmt.Sprintf("advance the mint of file %d", number), `UPDATE files SET minted = $1 WHERE number = $2 AND epoch = $3 AND minted = $4 AND state = $5`,
+		to, number, epoch, from, card.FileBuilding)
+}
+
+// MoveFile changes a file's state under its epoch, checked against its transition table, and releases nothing else.
+func (t *Tx) MoveFile(ctx context.Context, f *File, next card.FileState, reason string) error {
+	if err := f.State.To(next); err != nil {
+		return fmt.Errorf("file %d: %w", f.Number, err)
+	}
+	if err := t.execOne(ctx, fmt.Sprintf("move file %d", f.Number), `UPDATE files SET state = $1, reason = $2 WHERE number = $3 AND epoch = $4 AND state = $5`,
+		next, reason, f.Number, f.Epoch, f.State); err != nil {
+		return err
+	}
+	f.State, f.Reason = next, reason
+	return nil
+}
+
+// LetGo ends a claim: the file may be taken again after a pause. failed counts it as one more failure in a row.
+func (t *Tx) LetGo(ctx context.Context, f *File, pause time.Duration, failed bool, reason string) error {
+	failures := 0
+	if failed {
+		failures = f.Failures + 1
+	}
+	return t.execOne(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2, reason = $3
+		WHERE number = $4 AND epoch = $5`, pause.Microseconds(), failures, reason, f.Number, f.Epoch)
+}
+
+// SealFile records what sealing proved.
+func (t *Tx) SealFile(ctx context.Context, f *File, now time.Time) error {
+	return t.execOne(ctx, fmt.Sprintf("seal file %d", f.Number), `UPDATE files SET sealed = $1, plaintext_sha256 = $2, plaintext_bytes = $3, ciphertext_sha256 = $4,
+		ciphertext_bytes = $5, spool = $6, sealed_at = $7 WHERE number = $8 AND epoch = $9`,
+		f.Sealed, f.PlaintextSHA, f.PlaintextBytes, f.CiphertextSHA, f.CiphertextBytes, f.Spool, stored(now), f.Number, f.Epoch)
+}
+
+// Respool records the new ciphertext of a sealed file whose spool was lost; its plaintext hash is unchanged.
+func (t *Tx) Respool(ctx context.Context, f *File) error {
+	return t.execOne(ctx, fmt.Sprintf("spool file %d again", f.Number), `UPDATE files SET ciphertext_sha256 = $1, ciphertext_bytes = $2, spool = $3 WHERE number = $4 AND epoch = $5`,
+		f.CiphertextSHA, f.CiphertextBytes, f.Spool, f.Number, f.Epoch)
+}
+
+// StampFile sets one of a file's times: sent_at, acknowledged_at or balanced_at.
+func (t *Tx) StampFile(ctx context.Context, number int64, what FileTime, now time.Time) error {
+	return t.execOne(ctx, fmt.Sprintf("stamp file %d", number), `UPDATE files SET `+string(what)+` = $1 WHERE number = $2`, stored(now), number)
+}
+
+// FileTime names a time of a file.
+type FileTime string
+
+// The times that StampFile sets.
+const (
+	SentAt         FileTime = "sent_at"
+	AcknowledgedAt FileTime = "acknowledged_at"
+	BalancedAt     FileTime = "balanced_at"
+)
+
+// AckCounts records the bureau's own counts.
+func (t *Tx) AckCounts(ctx context.Context, number, read, ok, bad int64) error {
+	return t.execOne(ctx, fmt.Sprintf("record the ack of file %d", number), `UPDATE files SET ack_read = $1, ack_ok = $2, ack_bad = $3 WHERE number = $4`, read, ok, bad, number)
+}
+
+// CountLine moves a file's counters when a line gets or changes its outcome.
+func (t *Tx) CountLine(ctx context.Context, number, produced, rejected, spoiled int64) error {
+	return t.execOne(ctx, fmt.Sprintf("count a line of file %d", number), `UPDATE files SET produced = produced + $1, rejected = rejected + $2, spoiled = spoiled + $3 WHERE number = $4`,
+		produced, rejected, spoiled, number)
+}
+
+// FileCounts counts files by state.
+func (q Q) FileCounts(ctx context.Context) (map[card.FileState]int64, error) {
+	var rows []struct {
+		State card.FileState `db:"state"`
+		N     int64          `db:"n"`
+	}
+	err := q.list(ctx, "count files", &rows, `SELECT state, count(*) AS n FROM files GROUP BY state`)
+	counts := make(map[card.FileState]int64, len(rows))
+	for _, r := range rows {
+		counts[r.State] = r.N
+	}
+	return counts, err
+}

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"platen/card"
+)
+
+// ReturnFile is a file that a bureau left for us. Its four outcome counters sum to its cursor.
+type ReturnFile struct {
+	Number        int64            `db:"number"`
+	ID            uuid.UUID        `db:"id"`
+	Institution   uuid.UUID        `db:"institution_id"`
+	Bureau        int64            `db:"bureau_number"`
+	BureauCode    string           `db:"bureau_code"`
+	Name          string           `db:"name"`
+	Size          int64            `db:"size"`
+	Modified      int64            `db:"modified"` // seconds, as the bureau's server says
+	State         card.ReturnState `db:"state"`
+	Archived      bool             `db:"archived"`
+	SHA256        []byte           `db:"sha256"`
+	Kind          string           `db:"kind"` // ack, status
+	Layout        int64            `db:"layout_number"`
+	LayoutVersion int              `db:"layout_version"`
+	Lines         int64            `db:"lines"`
+	Cursor        int64            `db:"cursor_line"`
+	Applied       int64            `db:"applied"`
+	Duplicates    int64            `db:"duplicates"`
+	Rejected      int64            `db:"rejected"`
+	Quarantined   int64            `db:"quarantined"`
+	Reason        string           `db:"reason"`
+	Epoch         int64            `db:"epoch"`
+	CreatedAt     time.Time        `db:"created_at"`
+}
+
+const returnColumns = `number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, archived, sha256, kind, layout_number, layout_version,
+	lines, cursor_line, applied, duplicates, rejected, quarantined, reason, epoch, created_at`
+
+// Outcome is what became of a return line.
+type Outcome uint8
+
+// The outcomes.
+const (
+	LineApplied Outcome = iota + 1
+	LineDuplicate
+	LineRejected
+	LineQuarantined
+)
+
+// String names an outcome.
+func (o Outcome) String() string {
+	return [...]string{"", "APPLIED", "DUPLICATE", "REJECTED", "QUARANTINED"}[o]
+}
+
+// ReturnLine is one line of a return file and what became of it: the event of its issue.
+type ReturnLine struct {
+	Return       int64     `db:"return_number"`
+	Line         int64     `db:"line"`
+	File         *int64    `db:"file_number"`
+	FileLine     *int64    `db:"file_line"`
+	Status       string    `db:"status"`
+	Outcome      Outcome   `db:"outcome"`
+	Reason       string    `db:"reason"`
+	BureauReason string    `db:"bureau_reason"`
+	OccurredAt   time.Time `db:"occurred_at"`
+}
+
+// InsertReturn stores a return file in state DETECTED.
+func (t *Tx) InsertReturn(ctx context.Context, r ReturnFile) (ReturnFile, error) {
+	var err error
+	if r.Number, err = t.Next(ctx, "return"); err != nil {
+		return r, err
+	}
+	r.State = card.ReturnDetected
+	return r, t.exec(ctx, "store return file", `INSERT INTO return_files (number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Number, r.ID, r.Institution, r.Bureau, r.BureauCode, r.Name, r.Size, r.Modified, r.State, stored(r.CreatedAt))
+}
+
+// PendingReturns lists a bureau's return files that still lie at the bureau or are not settled.
+func (q Q) PendingReturns(ctx context.Context, bureau int64) ([]ReturnFile, error) {
+	var all []ReturnFile
+	err := q.list(ctx, "pending returns", &all, `SELECT `+returnColumns+` FROM return_files WHERE bureau_number = $1 AND archived = FALSE ORDER BY number`, bureau)
+	return all, err
+}
+
+// ReturnByNumber reads a return file.
+func (q Q) ReturnByNumber(ctx context.Context, number int64) (ReturnFile, error) {
+	var r ReturnFile
+	err := q.get(ctx, fmt.Sprintf("return file %d", number), &r, `SELECT `+returnColumns+` FROM return_files WHERE number = $1`, number)
+	return r, err
+}
+
+// Returns pages through an institution's return files, newest first.
+func (q Q) Returns(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]ReturnFile, error) {
+	var all []ReturnFile
+	err := q.list(ctx, "return files", &all, `SELECT `+returnColumns+` FROM return_files WHERE institution_id = $1 AND ($2 = 0 OR number < $2)
+		ORDER BY number DESC LIMIT $3`, institution, before, limit)
+	return all, err
+}
+
+// SeenReturn updates size and time of a file that is still growing.
+func (t *Tx) SeenReturn(ctx context.Context, number, size, modified int64) error {
+	return t.execOne(ctx, "see a return file again", `UPDATE return_files SET size = $1, modified = $2 WHERE number = $3 AND state = 1`, size, modified, number)
+}
+
+// MoveReturn changes a return file's state, checked against its transition table.
+func (t *Tx) MoveReturn(ctx context.Context, r *ReturnFile, next card.ReturnState, reason string) error {
+	if err := r.State.To(next); err != nil {
+		return fmt.Errorf("return file %d: %w", r.Number, err)
+	}
+	if err := t.execOne(ctx, fmt.Sprintf("move return file %d", r.Number), `UPDATE return_files SET state = $1, reason = $2 WHERE number = $3 AND state = $4 AND epoch = $5`,
+		next, reason, r.Number, r.State, r.Epoch); err != nil {
+		return err
+	}
+	r.State, r.Reason = next, reason
+	return nil
+}
+
+// SameReturn finds an earlier return file of the bureau with this content that has detail lines and was not itself a duplicate.
+func (q Q) SameReturn(ctx context.Context, bureau int64, sum []byte, notNumber int64) (int64, bool, error) {
+	var n []int64
+	err := q.list(ctx, "same return", &n, `SELECT number FROM return_files WHERE bureau_number = $1 AND sha256 = $2 AND number <> $3
+		AND state <> 9 AND (state < 4 OR lines > 0) ORDER BY number LIMIT 1`, bureau, sum, notNumber)
+	if err != nil || len(n) == 0 {
+		return 0, false, err
+	}
+	return n[0], true, nil
+}
+
+// StoreReturn keeps the raw bytes and their hash.
+func (t *Tx) StoreReturn(ctx context.Context, number int64, sum []byte, size int64, chunks [][]byte) error {
+	if err := t.exec(ctx, "clear raw bytes", `DELETE FROM return_chunks WHERE return_number = $1`, number); err != nil {
+		return err
+	}
+	for i, c := range chunks {
+		if err := t.exec(ctx, "store raw bytes", `INSERT INTO return_chunks (return_number, position, data) VALUES ($1, $2, $3)`, number, i, c); err != nil {
+			return err
+		}
+	}
+	return t.execOne(ctx, "store raw bytes", `UPDATE return_files SET sha256 = $1, size = $2 WHERE number = $3`, sum, size, number)
+}
+
+// ReturnBytes reads the raw bytes back, a chunk at a time.
+func (q Q) ReturnBytes(ctx context.Context, number int64) io.Reader {
+	return &chunkReader{ctx: ctx, q: q, number: number}
+}
+
+type chunkReader struct {
+	ctx    context.Context
+	q      Q
+	number int64
+	next   int
+	rest   []byte
+}
+
+// Read implements io.Reader.
+func (c *chunkReader) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		var chunks [][]byte
+		if err := c.q.list(c.ctx, "raw bytes", &chunks, `SELECT data FROM return_chunks WHERE return_number = $1 AND position = $2`, c.number, c.next); err != nil {
+			return 0, err
+		}
+		if len(chunks) == 0 {
+			return 0, io.EOF
+		}
+		c.next++
+		c.rest = chunks[0]
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// ParsedReturn records what parsing proved: which layout read it and how many detail lines it has.
+func (t *Tx) ParsedReturn(ctx context.Context, r *ReturnFile) error {
+	return t.execOne(ctx, "record a parsed return", `UPDATE return_files SET kind = $1, layout_number = $2, layout_version = $3, lines = $4 WHERE number = $5 AND epoch = $6`,
+		r.Kind, r.Layout, r.LayoutVersion, r.Lines, r.Number, r.Epoch)
+}
+
+// AdvanceReturn moves the cursor and counters of a return file that is being applied, under its epoch.
+func (t *Tx) AdvanceReturn(ctx context.Context, r *ReturnFile, from int64) error {
+	return t.execOne(ctx, "advance a return", `UPDATE return_files SET cursor_line = $1, applied = $2, duplicates = $3, rejected = $4, quarantined = $5
+		WHERE number = $6 AND epoch = $7 AND cursor_line = $8 AND state = $9`,
+		r.Cursor, r.Applied, r.Duplicates, r.Rejected, r.Quarantined, r.Number, r.Epoch, from, card.ReturnApplying)
+}
+
+// InsertReturnLines stores lines with their outcomes.
+func (t *Tx) InsertReturnLines(ctx context.Context, lines []ReturnLine) error {
+	columns := []string{"return_number", "line", "file_number", "file_line", "status", "outcome", "reason", "bureau_reason", "occurred_at"}
+	return t.insertRows(ctx, "return_lines", columns, len(lines), func(i int) []any {
+		l := &lines[i]
+		return []any{l.Return, l.Line, nullable(l.File), nullable(l.FileLine), l.Status, int64(l.Outcome), l.Reason, l.BureauReason, stored(l.OccurredAt)}
+	})
+}
+
+// ReturnLinesOf lists what was ever said about one line of a file, oldest first.
+func (q Q) ReturnLinesOf(ctx context.Context, file, line int64) ([]ReturnLine, error) {
+	var all []ReturnLine
+	err := q.list(ctx, "return lines", &all, `SELECT return_number, line, file_number, file_line, status, outcome, reason, bureau_reason, occurred_at
+		FROM return_lines WHERE file_number = $1 AND file_line = $2 ORDER BY return_number, line`, file, line)
+	return all, err
+}
+
+// ArchivedReturn records that the bureau's copy was moved to its archive.
+func (t *Tx) ArchivedReturn(ctx context.Context, number int64) error {
+	return t.execOne(ctx, "record an archived return", `UPDATE return_files SET archived = TRUE WHERE number = $1`, number)
+}
+
+// ClaimReturns raises the epoch of every stored, parsed or applying return file that nobody holds.
+func (t *Tx) ClaimReturns(ctx context.Context, leaseSeconds int) ([]Due, error) {
+	var all []Due
+	err := t.list(ctx, "claim return files", &all, `UPDATE return_files SET epoch = epoch + 1, lease_until = `+t.clock()+` + $1
+		WHERE state IN (3, 4, 5) AND lease_until <= `+t.clock()+` RETURNING number, epoch, state`, int64(leaseSeconds)*1_000_000)
+	return all, err
+}
+
+// HoldReturn proves a claim on a return file and renews its lease; seconds 0 lets go of it.
+func (q Q) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return q.execOne(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+q.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+		int64(leaseSeconds)*1_000_000, number, epoch)
+}

@@ -1,0 +1,323 @@
+// Package store is everything that speaks SQL: one set of statements for PostgreSQL (lib/pq) and SQLite (modernc), one file a table
+// or use. It keeps rows and refuses what would break an invariant; it decides nothing about cards.
+//
+// Every statement runs on a Q: the Store itself for reads, a Tx for everything that writes.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"platen/sql/migrations"
+)
+
+// Errors that callers decide on.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("already exists")
+	ErrFenced   = errors.New("another worker has taken this over") // the epoch has moved on; nothing was written
+)
+
+// Dialect tells the two databases apart where a statement must.
+type Dialect uint8
+
+// The dialects.
+const (
+	Postgres Dialect = iota + 1
+	SQLite
+)
+
+// Q runs statements, on a pool or in a transaction.
+type Q struct {
+	run     sqlx.ExtContext
+	dialect Dialect
+}
+
+// Store is an open database. Its own Q reads outside transactions.
+type Store struct {
+	Q
+	write *sqlx.DB
+	read  *sqlx.DB
+}
+
+// Tx is a transaction.
+type Tx struct {
+	Q
+	tx *sqlx.Tx
+}
+
+// Open connects to postgres://... or sqlite:PATH. It creates no table.
+func Open(ctx context.Context, address string) (*Store, error) {
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		return openSQLite(ctx, path)
+	}
+	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+		return openPostgres(ctx, address)
+	}
+	return nil, errors.New("database must be postgres://... or sqlite:PATH")
+}
+
+// SQLiteDSN is the connection text of a SQLite file with the settings that card issuance needs: WAL, full synchronous commits,
+// immediate transactions.
+func SQLiteDSN(path string) string {
+	q := url.Values{}
+	for _, pragma := range []string{"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)"} {
+		q.Add("_pragma", pragma)
+	}
+	q.Set("_txlock", "immediate")
+	q.Set("_time_format", "sqlite")
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+func openSQLite(ctx context.Context, path string) (*Store, error) {
+	write, err := sqlx.Open("sqlite", SQLiteDSN(path))
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite: %w", err)
+	}
+	write.SetMaxOpenConns(1)
+	read, err := sqlx.Open("sqlite", SQLiteDSN(path)+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open SQLite for reading: %w", err), write.Close())
+	}
+	read.SetMaxOpenConns(4)
+	s := &Store{Q: Q{run: read, dialect: SQLite}, write: write, read: read}
+	if err := write.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open SQLite: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func openPostgres(ctx context.Context, address string) (*Store, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("database address is not a URL")
+	}
+	if q := u.Query(); q.Get("sslmode") == "" {
+		return nil, errors.New("database address must say sslmode, for example ?sslmode=verify-full")
+	}
+	db, err := sqlx.Open("postgres", address)
+	if err != nil {
+		return nil, errors.New("database address cannot be read")
+	}
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(8)
+	s := &Store{Q: Q{run: db, dialect: Postgres}, write: db, read: db}
+	var settings struct {
+		Version  int    `db:"version"`
+		Fsync    string `db:"fsync"`
+		Commit   string `db:"synchronous_commit"`
+		FullPage string `db:"full_page_writes"`
+	}
+	err = db.GetContext(ctx, &settings, `SELECT current_setting('server_version_num')::int AS version, current_setting('fsync') AS fsync,
+		current_setting('synchronous_commit') AS synchronous_commit, current_setting('full_page_writes') AS full_page_writes`)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to PostgreSQL: %w", err), db.Close())
+	}
+	if settings.Version < 150000 {
+		return nil, errors.Join(errors.New("PostgreSQL 15 or newer is needed"), db.Close())
+	}
+	if settings.Fsync != "on" || settings.Commit == "off" || settings.FullPage != "on" {
+		return nil, errors.Join(errors.New("PostgreSQL must run with fsync, full_page_writes and synchronous_commit on: an accepted order must survive power loss"), db.Close())
+	}
+	return s, nil
+}
+
+// Close ends all connections.
+func (s *Store) Close() error {
+	if s.read == s.write {
+		return s.write.Close()
+	}
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Dialect tells which database this is.
+func (q Q) Dialect() Dialect { return q.dialect }
+
+// DB is the pool that writes, for libraries that need one.
+func (s *Store) DB() *sql.DB { return s.write.DB }
+
+// Ping answers nil when the database works.
+func (s *Store) Ping(ctx context.Context) error { return s.write.PingContext(ctx) }
+
+// Migrate brings the schema to the newest version. Several processes may call it at once.
+func (s *Store) Migrate(ctx context.Context) error {
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the schema: %w", err)
+	}
+	return nil
+}
+
+// SchemaCurrent tells whether every migration is applied.
+func (s *Store) SchemaCurrent(ctx context.Context) (bool, error) {
+	p, err := s.provider()
+	if err != nil {
+		return false, err
+	}
+	pending, err := p.HasPending(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look at the schema version: %w", err)
+	}
+	return !pending, nil
+}
+
+func (s *Store) provider() (*goose.Provider, error) {
+	folder, dialect := "postgres", goose.DialectPostgres
+	var options []goose.ProviderOption
+	if s.dialect == SQLite {
+		folder, dialect = "sqlite", goose.DialectSQLite3
+	} else {
+		locker, err := sessionLocker()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	files, err := fs.Sub(migrations.FS, folder)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(dialect, s.write.DB, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
+// InTx runs f in one transaction and commits it, or rolls all of it back. A deadlock or serialization failure, where the
+// database says that nothing happened and the work may be repeated, is repeated a few times.
+func (s *Store) InTx(ctx context.Context, f func(*Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.once(ctx, f)
+		if err == nil || try == 5 || !mayRepeat(err) {
+			return err
+		}
+	}
+}
+
+func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
+	tx, err := s.write.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+				err = errors.Join(err, fmt.Errorf("roll back: %w", rollback))
+			}
+		}
+	}()
+	if err := f(&Tx{Q: Q{run: tx, dialect: s.dialect}, tx: tx}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+func mayRepeat(err error) bool {
+	var e *pq.Error
+	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+}
+
+// isUnique tells a violated unique constraint on either database.
+func isUnique(err error) bool {
+	var p *pq.Error
+	if errors.As(err, &p) {
+		return p.Code == "23505"
+	}
+	var l *sqlite.Error
+	if errors.As(err, &l) {
+		return l.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || l.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	return false
+}
+
+// clean keeps values out of errors: PostgreSQL's detail quotes the row, so only code and constraint remain.
+func clean(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", what, ErrNotFound)
+	case isUnique(err):
+		return fmt.Errorf("%s: %w", what, ErrConflict)
+	}
+	var p *pq.Error
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", what, &pq.Error{Severity: p.Severity, Code: p.Code, Message: p.Message, Constraint: p.Constraint})
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func (q Q) get(ctx context.Context, what string, dest any, query string, args ...any) error {
+	return clean(what, sqlx.GetContext(ctx, q.run, dest, query, args...))
+}
+
+func (q Q) list(ctx context.Context, what string, dest any, query string, args ...any) error {
+	return clean(what, sqlx.SelectContext(ctx, q.run, dest, query, args...))
+}
+
+func (q Q) exec(ctx context.Context, what, query string, args ...any) error {
+	_, err := q.run.ExecContext(ctx, query, args...)
+	return clean(what, err)
+}
+
+// execOne is exec for a statement that must change exactly one row; none means that somebody else has moved it on.
+func (q Q) execOne(ctx context.Context, what, query string, args ...any) error {
+	r, err := q.run.ExecContext(ctx, query, args...)
+	if err != nil {
+		return clean(what, err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return clean(what, err)
+	}
+	if n != 1 {
+		return fmt.Errorf("%s: %w", what, ErrFenced)
+	}
+	return nil
+}
+
+// clock is the database's own time in microseconds: leases know no other.
+func (q Q) clock() string {
+	if q.dialect == SQLite {
+		return "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+	}
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+}
+
+// forUpdate locks the rows of a SELECT until commit; SQLite's one writer needs nothing.
+func (q Q) forUpdate() string {
+	if q.dialect == SQLite {
+		return ""
+	}
+	return " FOR UPDATE"
+}
+
+// Next takes the next number of a counter. The row stays locked until commit, so numbers have no gaps.
+func (t *Tx) Next(ctx context.Context, counter string) (int64, error) {
+	var n int64
+	err := t.get(ctx, "count "+counter, &n, `INSERT INTO counters (name, value) VALUES ($1, 1)
+		ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value`, counter)
+	return n, err
+}
+
+// stored is how times are kept: UTC, microseconds.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
