@@ -55,8 +55,9 @@ type Bureau struct {
 type SFTP struct {
 	Address      string   `json:"address"` // host:port
 	User         string   `json:"user"`
-	HostKeys     []string `json:"host_keys"`     // authorized_keys form; at least one, there is no "accept any"
-	IdentityFile string   `json:"identity_file"` // our private key
+	HostKeys     []string `json:"host_keys"`      // authorized_keys form; there is no "accept any": at least one here or in the file
+	HostKeysFile string   `json:"host_keys_file"` // more of them, one a line
+	IdentityFile string   `json:"identity_file"`  // our private key
 	PasswordFile string   `json:"password_file"`
 	In           string   `json:"in"`      // where files for the bureau go
 	Out          string   `json:"out"`     // where its answers lie
@@ -90,4 +91,7 @@ type Schedule struct {
 	SameDay  bool     `json:"same_day"` // takes only lines that asked for same-day
 	CatchUp  bool     `json:"catch_up"` // a missed window is run at start, once
 	Disabled bool     `json:"disabled"`
+
+	// DSTConfirmed accepts a cut-off between 01:00 and 03:00, which the nights of clock changes skip or repeat.
+	DSTConfirmed bool `json:"dst_confirmed"`
 }

@@ -1,0 +1,124 @@
+package programs
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"platen/card"
+	"platen/formats"
+)
+
+// maxName bounds the names that people read.
+const maxName = 100
+
+// check proves what the files say about each other. It runs on files that could be read.
+func (l *loader) check() {
+	l.checkInstitution()
+	l.checkLayouts()
+	l.checkRanges()
+	l.checkBureaus()
+	l.checkProducts()
+	l.checkSchedules()
+}
+
+func (l *loader) checkInstitution() {
+	i, from := l.set.Institution, l.from.institution
+	l.checkCode(from, i.Code)
+	l.checkName(from, i.Name)
+	if i.Timezone == "" || i.Timezone == "Local" {
+		l.at(from, "timezone")("timezone: must name a zone, such as Europe/Paris")
+		return
+	}
+	if _, err := time.LoadLocation(i.Timezone); err != nil {
+		l.at(from, "timezone")("timezone: there is no zone %q", i.Timezone)
+	}
+}
+
+// checkLayouts refuses two layouts of one name, and a set that has none.
+func (l *loader) checkLayouts() {
+	first := map[string]string{}
+	for i, layout := range l.set.Layouts {
+		file := l.from.layouts[i]
+		if other, twice := first[layout.Name()]; twice {
+			l.add(file, 0, "layout %s stands also in %s", layout.Name(), other)
+			continue
+		}
+		first[layout.Name()] = file
+	}
+}
+
+// layout finds a layout by name.
+func (l *loader) layout(name string) *formats.Layout {
+	for _, layout := range l.set.Layouts {
+		if layout.Name() == name {
+			return layout
+		}
+	}
+	return nil
+}
+
+// bureau finds a bureau by code.
+func (l *loader) bureau(code string) *Bureau {
+	for i := range l.set.Bureaus {
+		if l.set.Bureaus[i].Code == code {
+			return &l.set.Bureaus[i]
+		}
+	}
+	return nil
+}
+
+// at returns a function that reports a fault at a key of a thing.
+func (l *loader) at(from source, path ...string) func(format string, args ...any) {
+	return func(format string, args ...any) { l.add(from.file, from.line(path...), format, args...) }
+}
+
+// checkCode holds codes to the form of key labels, in at most 32 characters: they stand in file names, metrics and URLs.
+func (l *loader) checkCode(from source, code string) {
+	if _, err := card.NewKeyLabel(code); err != nil || len(code) > 32 {
+		l.at(from, "code")("code: must be 1 to 32 of a-z 0-9 . - _ and begin with a letter")
+	}
+}
+
+// checkNoTwins refuses a second thing of the same code.
+func (l *loader) checkNoTwins(what string, from []source, code func(i int) string) {
+	first := map[string]source{}
+	for i := range from {
+		l.checkCode(from[i], code(i))
+		if other, twice := first[code(i)]; twice {
+			l.at(from[i], "code")("code: %s %q stands also at %s:%d", what, code(i), other.file, other.line("code"))
+			continue
+		}
+		first[code(i)] = from[i]
+	}
+}
+
+func (l *loader) checkName(from source, name string) {
+	if strings.TrimSpace(name) == "" || len(name) > maxName {
+		l.at(from, "name")("name: must be 1 to %d characters", maxName)
+	}
+}
+
+// checkBounds refuses numbers outside [low, high].
+func (l *loader) checkBounds(from source, value, low, high int64, path ...string) {
+	if value < low || value > high {
+		l.at(from, path...)("%s: must be %d to %d", path[len(path)-1], low, high)
+	}
+}
+
+// checkLabel refuses a key label of another form; an absent one is a fault only when it is needed.
+func (l *loader) checkLabel(from source, label card.KeyLabel, why string, path ...string) {
+	name := path[len(path)-1]
+	if label == "" {
+		if why != "" {
+			l.at(from, path...)("%s: is needed %s", name, why)
+		}
+		return
+	}
+	if _, err := card.NewKeyLabel(string(label)); err != nil {
+		l.at(from, path...)("%s: %v", name, err)
+	}
+}
+
+// oneOf tells a reader the words that a key takes.
+func oneOf(words []string) string { return fmt.Sprintf("must be one of %s", strings.Join(words, ", ")) }

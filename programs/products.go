@@ -1,0 +1,208 @@
+package programs
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"platen/card"
+	"platen/formats"
+)
+
+// Limits of products.
+const (
+	maxValidityMonths = 120
+	maxQuantity       = 10_000_000
+)
+
+// schemes are the card schemes whose rules Platen knows.
+var schemes = [...]string{"visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay"}
+
+// CVV2 expiry orders.
+const (
+	MMYY = "MMYY"
+	YYMM = "YYMM"
+)
+
+func (l *loader) checkProducts() {
+	l.checkNoTwins("product", l.from.products, func(i int) string { return l.set.Products[i].Code })
+	for i := range l.set.Products {
+		p, from := &l.set.Products[i], l.from.products[i]
+		l.checkCardOf(p, from)
+		l.checkNameOf(p, from)
+		l.checkTracks(p, from)
+		l.checkPIN(p, from)
+		l.checkDestinations(p, from)
+		l.checkActions(p, from)
+	}
+}
+
+// checkCardOf checks what every card of the product is.
+func (l *loader) checkCardOf(p *card.Product, from source) {
+	l.checkName(from, p.Name)
+	if !slices.Contains(schemes[:], p.Scheme) {
+		l.at(from, "scheme")("scheme: %s", oneOf(schemes[:]))
+	}
+	if p.Technology == 0 {
+		l.at(from, "technology")("technology: is missing")
+	}
+	code, err := card.ParseServiceCode(p.ServiceCode)
+	switch {
+	case err != nil:
+		l.at(from, "service_code")("service_code: %v", err)
+	case p.Technology.HasChip() && !code.Chip():
+		l.at(from, "service_code")("service_code: a card with a chip needs 2xx or 6xx")
+	case p.Technology == card.Magstripe && code[0] != '1' && code[0] != '5':
+		l.at(from, "service_code")("service_code: a card with only a stripe needs 1xx or 5xx")
+	}
+	l.checkBounds(from, int64(p.ValidityMonths), 1, maxValidityMonths, "validity_months")
+	l.checkBounds(from, int64(p.FirstPSN), 0, 99, "first_psn")
+	l.checkBounds(from, p.MaxQuantity, 1, maxQuantity, "max_quantity")
+	if l.rangeOf(p) == nil {
+		l.at(from, "range")("range: there is no range %q", p.Range)
+	}
+	if p.Design == "" {
+		l.at(from, "design")("design: is missing")
+	}
+	if len(p.Currency) != 3 || strings.Trim(p.Currency, "0123456789") != "" {
+		l.at(from, "currency")("currency: must be three digits (ISO 4217)")
+	}
+	if p.CVV2Order != MMYY && p.CVV2Order != YYMM {
+		l.at(from, "cvv2_order")("cvv2_order: %s", oneOf([]string{MMYY, YYMM}))
+	}
+	l.checkLabel(from, p.Keys.CVK, "to make card verification values", "keys", "cvk")
+}
+
+// rangeOf finds the range that a product's new cards come from.
+func (l *loader) rangeOf(p *card.Product) *Range {
+	for i := range l.set.Ranges {
+		if l.set.Ranges[i].Code == p.Range {
+			return &l.set.Ranges[i]
+		}
+	}
+	return nil
+}
+
+func (l *loader) checkNameOf(p *card.Product, from source) {
+	l.checkBounds(from, int64(p.NameLimit), 2, 26, "name_limit")
+	switch {
+	case !p.Anonymous && p.AnonymousName != "":
+		l.at(from, "anonymous_name")("anonymous_name: the product's cards have holders: say anonymous: true or leave it out")
+	case len(p.AnonymousName) > p.NameLimit:
+		l.at(from, "anonymous_name")("anonymous_name: is longer than name_limit")
+	case strings.ContainsFunc(p.AnonymousName, func(r rune) bool { return r < ' ' || r > '_' }):
+		l.at(from, "anonymous_name")("anonymous_name: may hold capitals, digits and the signs of ISO/IEC 7813 track 1")
+	}
+}
+
+// checkPIN checks the PIN policy in itself.
+func (l *loader) checkPIN(p *card.Product, from source) {
+	pin := p.PIN
+	switch pin.Method {
+	case 0:
+		l.at(from, "pin", "method")("method: is missing")
+		return
+	case card.NoPIN:
+		if pin != (card.PINPolicy{Method: card.NoPIN}) {
+			l.at(from, "pin")("pin: a product without PINs has a method and nothing else")
+		}
+		return
+	case card.DerivedPIN:
+		l.checkDerivation(pin, from)
+	case card.RandomPIN:
+		l.checkBounds(from, int64(pin.PVKI), 0, 6, "pin", "pvki")
+		if pin.DecTable != "" || pin.Validation != "" {
+			l.at(from, "pin")("dec_table and validation belong to the method %s", card.DerivedPIN)
+		}
+	}
+	l.checkBounds(from, int64(pin.Length), 4, 12, "pin", "length")
+	l.checkBounds(from, int64(pin.MailerDelay), 0, 30, "pin", "mailer_delay")
+	l.checkLabel(from, p.Keys.PVK, "to verify PINs", "keys", "pvk")
+}
+
+// checkDerivation holds the IBM 3624 tables to the form that security modules take: a table of 16 digits, at least 8 of them different
+// and none more than four times, and a validation template of 12 with one N, which stands for account digits.
+func (l *loader) checkDerivation(pin card.PINPolicy, from source) {
+	counts := map[rune]int{}
+	most := 0
+	for _, digit := range pin.DecTable {
+		counts[digit]++
+		most = max(most, counts[digit])
+	}
+	if len(pin.DecTable) != 16 || strings.Trim(pin.DecTable, "0123456789") != "" || len(counts) < 8 || most > 4 {
+		l.at(from, "pin", "dec_table")("dec_table: must be 16 digits, at least 8 different, none more than 4 times")
+	}
+	if len(pin.Validation) != 12 || strings.Count(pin.Validation, "N") != 1 || strings.Trim(pin.Validation, "0123456789ABCDEFN") != "" {
+		l.at(from, "pin", "validation")("validation: must be 12 characters of 0-9 A-F with one N")
+	}
+}
+
+// checkDestinations checks who prints the card and who tells the PIN: never the same house, unless the PIN is not mailed.
+func (l *loader) checkDestinations(p *card.Product, from source) {
+	printer := l.bureau(p.Bureau)
+	if printer == nil {
+		l.at(from, "bureau")("bureau: there is no bureau %q", p.Bureau)
+	} else if p.PIN.InCardFile && printer.ZPK == "" {
+		l.at(from, "pin", "in_card_file")("in_card_file: bureau %s has no zpk to encrypt PIN blocks under", p.Bureau)
+	}
+	l.checkLayoutOf(from, p.Layout, formats.CardFile, "layout")
+	if !p.PIN.Mailer {
+		if p.MailerBureau != "" || p.MailerLayout != "" {
+			l.at(from, "mailer_bureau")("mailer_bureau: the product mails no PINs: say mailer: true or leave it out")
+		}
+		return
+	}
+	l.checkLayoutOf(from, p.MailerLayout, formats.PINMailer, "mailer_layout")
+	mailer := l.bureau(p.MailerBureau)
+	switch {
+	case mailer == nil:
+		l.at(from, "mailer_bureau")("mailer_bureau: there is no bureau %q", p.MailerBureau)
+	case mailer.ZPK == "":
+		l.at(from, "mailer_bureau")("mailer_bureau: bureau %s has no zpk to encrypt PIN blocks under", p.MailerBureau)
+	case printer != nil && sameDestination(printer, mailer):
+		l.at(from, "mailer_bureau")("mailer_bureau: the house that prints a card may not be told its PIN")
+	}
+}
+
+// sameDestination tells whether files for two bureaus end in one place.
+func sameDestination(a, b *Bureau) bool {
+	return a.Code == b.Code || a.SFTP.Address == b.SFTP.Address && a.SFTP.User == b.SFTP.User && a.SFTP.In == b.SFTP.In
+}
+
+func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key string) {
+	layout := l.layout(name)
+	if layout == nil {
+		l.at(from, key)("%s: there is no layout %q", key, name)
+	} else if layout.Kind() != kind {
+		l.at(from, key)("%s: layout %s is of another kind", key, name)
+	}
+}
+
+// actionKeys are what a row of the card-action table says. A row is written whole: what it does not say would be a guess.
+var actionKeys = [...]string{"new_pan", "next_psn", "new_expiry", "pin", "mailer", "old_card"}
+
+func (l *loader) checkActions(p *card.Product, from source) {
+	for _, reason := range slices.Sorted(maps.Keys(p.Actions)) {
+		at := l.at(from, "actions", reason.String())
+		if _, ok := card.DefaultActions()[reason]; !ok || reason == card.Remake {
+			at("actions: %s cannot be changed", reason)
+			continue
+		}
+		_, table := find(from.node, "actions")
+		_, row := find(table, reason.String())
+		for _, key := range actionKeys {
+			if !(source{node: row}).has(key) {
+				at("actions: %s: %s is missing: a row is written whole", reason, key)
+			}
+		}
+		a := p.Actions[reason]
+		switch {
+		case a.NewPAN && a.NextPSN:
+			at("actions: %s: a new number starts its PSN again: new_pan and next_psn exclude each other", reason)
+		case a.NewPAN && a.PIN == card.KeepPIN:
+			at("actions: %s: a PIN is bound to its number: with new_pan it is NEW or TRANSFER", reason)
+		case !a.NewPAN && a.PIN == card.TransferPIN:
+			at("actions: %s: TRANSFER needs new_pan", reason)
+		}
+	}
+}
