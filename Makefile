@@ -1,0 +1,32 @@
+# Everything a contributor runs. `make demo` needs only Go; `make test` installs on Debian what it lacks.
+
+GO       ?= go
+CARDS    ?= 10000
+DIR      ?= platen-demo
+BENCH    ?= .
+LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: build demo test check bench
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/platen ./cmd/platen
+
+demo:
+	$(GO) run ./cmd/platen demo --dir $(DIR) --cards $(CARDS)
+
+# One PostgreSQL serves all packages; sshd is started by the tests that need it. Both end with the tests.
+test:
+	.ci/deps
+	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -race -timeout 30m ./...
+
+check:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	$(GO) test ./tidy
+	$(LINT) run ./...
+
+bench:
+	.ci/deps
+	$(GO) run ./testbed/with $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
