@@ -1,0 +1,76 @@
+package keystore
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"platen/card"
+	"platen/hsm"
+)
+
+// ErrKBPK says that a key-block protection key cannot be used. It never shows the key.
+var ErrKBPK = errors.New("KBPK must be 32, 48 or 64 hex digits")
+
+// LoadKBPK reads a key-block protection key from "file:PATH", a file of hex digits that only its owner may touch, or from "env:NAME", an
+// environment variable of hex digits.
+func LoadKBPK(spec string) (card.Secret, error) {
+	kind, name, _ := strings.Cut(spec, ":")
+	var text []byte
+	switch {
+	case kind == "file" && name != "":
+		b, err := readPrivate(name, 1024)
+		if err != nil {
+			return card.Secret{}, fmt.Errorf("KBPK: %w", err)
+		}
+		text = b
+	case kind == "env" && name != "":
+		text = []byte(os.Getenv(name))
+		if len(text) == 0 {
+			return card.Secret{}, fmt.Errorf("KBPK: environment variable %s is empty", name)
+		}
+	default:
+		// The spec may be a key that somebody pasted, so it is not repeated.
+		return card.Secret{}, errors.New(`KBPK: source must be "file:PATH" or "env:NAME"`)
+	}
+	defer clear(text)
+	digits := bytes.TrimSpace(text)
+	key := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(key, digits); err != nil {
+		clear(key)
+		return card.Secret{}, fmt.Errorf("KBPK from %s: %w", kind, ErrKBPK)
+	}
+	if err := checkKBPK(key); err != nil {
+		clear(key)
+		return card.Secret{}, fmt.Errorf("KBPK from %s: %w", kind, err)
+	}
+	return card.NewSecret(key), nil
+}
+
+// CreateKBPK makes a new AES-256 key-block protection key and writes it in hex to path, which must not exist, with mode 0600.
+func CreateKBPK(path string, entropy hsm.Entropy) (card.Secret, error) {
+	key := make([]byte, 32)
+	if err := entropy.Draw("KBPK", 0, key); err != nil {
+		return card.Secret{}, fmt.Errorf("create KBPK: %w", err)
+	}
+	text := append(hex.AppendEncode(nil, key), '\n')
+	defer clear(text)
+	if err := createFile(path, text); err != nil {
+		clear(key)
+		return card.Secret{}, fmt.Errorf("create KBPK: %w", err)
+	}
+	return card.NewSecret(key), nil
+}
+
+func checkKBPK(key []byte) error {
+	if len(key) != 16 && len(key) != 24 && len(key) != 32 {
+		return ErrKBPK
+	}
+	if allEqual(key) {
+		return ErrWeakKey
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+// Package keystore keeps keys in a file: each wrapped as a key block (X9.143 version D) under a key-block protection key that is never
+// in the file. Label, version, usage, check value, environment and date are bound into the block, so none of them can be changed
+// without the KBPK. Clear keys leave the store only through Use, which the software module and the vault call.
+package keystore
+
+import (
+	"crypto/aes"
+	"crypto/des"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+	"time"
+
+	"platen/card"
+	"platen/hsm"
+	"platen/hsm/cmac"
+	"platen/hsm/keyblock"
+)
+
+// Usage and Algorithm are those of key blocks.
+type (
+	Usage     = keyblock.Usage
+	Algorithm = keyblock.Algorithm
+)
+
+// Environment tells test keys from production keys.
+type Environment string
+
+// The environments.
+const (
+	Test       Environment = "test"
+	Production Environment = "production"
+)
+
+// Methods of key check values.
+const (
+	ZerosTDES = "tdes-zeros" // first bytes of the encryption of a zero block
+	CMACAES   = "aes-cmac"   // first bytes of the AES-CMAC of a zero block (X9.24-1)
+)
+
+// Key is what may be known of a key.
+type Key struct {
+	Label       card.KeyLabel `json:"label"`
+	Version     int           `json:"version"`
+	Usage       Usage         `json:"usage"`
+	Algorithm   string        `json:"algorithm"` // TDES or AES
+	KCV         string        `json:"kcv"`       // 6 hex digits
+	KCVMethod   string        `json:"kcv_method"`
+	Exportable  bool          `json:"exportable"`
+	Environment Environment   `json:"environment"`
+	Created     time.Time     `json:"created"` // UTC, whole seconds
+}
+
+// Ref names the key.
+func (k Key) Ref() card.KeyRef { return card.KeyRef{Label: k.Label, Version: k.Version} }
+
+// Errors of key material.
+var (
+	ErrParity  = errors.New("TDES key must have odd parity in every byte")
+	ErrWeakKey = errors.New("key is weak, or its halves are equal")
+	ErrKeySize = errors.New("key has the wrong length for its algorithm")
+	ErrPairing = errors.New("no such pair of usage and algorithm")
+)
+
+// profile is what goes with a usage.
+type profile struct {
+	algorithms string // letters of allowed algorithms
+	mode       byte
+	export     keyblock.Exportability
+}
+
+// profileOf is the table of usages. Keys of the vault and PINs at rest never leave: whoever has them and the database has the cards.
+func profileOf(u Usage) (profile, bool) {
+	switch u {
+	case keyblock.CVK, keyblock.IBMPVK, keyblock.VisaPVK:
+		return profile{algorithms: "T", mode: 'C', export: keyblock.Exportable}, true
+	case keyblock.ZPK:
+		return profile{algorithms: "TA", mode: 'B', export: keyblock.Exportable}, true
+	case keyblock.Data, keyblock.PINStorage:
+		return profile{algorithms: "A", mode: 'B', export: keyblock.NotExportable}, true
+	}
+	return profile{}, false
+}
+
+func checkPairing(u Usage, alg Algorithm) (profile, error) {
+	p, ok := profileOf(u)
+	if !ok || !strings.Contains(p.algorithms, string(rune(alg))) {
+		return profile{}, fmt.Errorf("usage %s with algorithm %c: %w", u, rune(alg), ErrPairing)
+	}
+	return p, nil
+}
+
+func algorithmName(a Algorithm) string {
+	if a == keyblock.TDES {
+		return "TDES"
+	}
+	return "AES"
+}
+
+// Sizes of new keys in bytes: double-length TDES, AES-256.
+const (
+	newTDESSize = 16
+	newAESSize  = 32
+)
+
+// newKey draws a key of a label and version. The caller wipes it.
+func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy) ([]byte, error) {
+	size := newAESSize
+	if alg == keyblock.TDES {
+		size = newTDESSize
+	}
+	key := make([]byte, size)
+	for draw := 1; ; draw++ {
+		if err := entropy.Draw(fmt.Sprintf("key %s draw %d", label, draw), uint64(version), key); err != nil {
+			return nil, fmt.Errorf("new key %s: %w", label, err)
+		}
+		if alg == keyblock.TDES {
+			setOddParity(key)
+		}
+		err := checkMaterial(alg, key)
+		if err == nil {
+			return key, nil
+		}
+		// A fair source gives a weak key about once in 2^53 draws; one that keeps doing it is broken.
+		if draw == 3 {
+			clear(key)
+			return nil, fmt.Errorf("new key %s: %w", label, err)
+		}
+	}
+}
+
+// checkMaterial refuses keys that may not be used: wrong lengths, even parity, weak halves, a single-length key in disguise.
+func checkMaterial(alg Algorithm, key []byte) error {
+	if alg == keyblock.AES {
+		if len(key) != 16 && len(key) != 24 && len(key) != 32 {
+			return ErrKeySize
+		}
+		if allEqual(key) {
+			return ErrWeakKey
+		}
+		return nil
+	}
+	if len(key) != newTDESSize {
+		return ErrKeySize
+	}
+	for _, b := range key {
+		if bits.OnesCount8(b)%2 == 0 {
+			return ErrParity
+		}
+	}
+	if weakDES(key[:8]) || weakDES(key[8:]) || subtle.ConstantTimeCompare(key[:8], key[8:]) == 1 {
+		return ErrWeakKey
+	}
+	return nil
+}
+
+// setOddParity gives every byte an odd count of ones by its last bit.
+func setOddParity(key []byte) {
+	for i, b := range key {
+		key[i] = b&0xFE | byte(bits.OnesCount8(b>>1)+1)&1
+	}
+}
+
+// weakDES tells whether an odd-parity DES key is one of the 4 weak or 12 semi-weak keys (NIST SP 800-67, 3.4.2): those whose two
+// halves of the key schedule are constant or alternate.
+func weakDES(key []byte) bool {
+	const weak = "0101010101010101 FEFEFEFEFEFEFEFE E0E0E0E0F1F1F1F1 1F1F1F1F0E0E0E0E " +
+		"011F011F010E010E 1F011F010E010E01 01E001E001F101F1 E001E001F101F101 01FE01FE01FE01FE FE01FE01FE01FE01 " +
+		"1FE01FE00EF10EF1 E01FE01FF10EF10E 1FFE1FFE0EFE0EFE FE1FFE1FFE0EFE0E E0FEE0FEF1FEF1FE FEE0FEE0FEF1FEF1"
+	found := 0
+	for field := range strings.FieldsSeq(weak) {
+		b, err := hex.DecodeString(field)
+		if err != nil {
+			panic("keystore: table of weak keys is malformed")
+		}
+		found |= subtle.ConstantTimeCompare(b, key)
+	}
+	return found == 1
+}
+
+func allEqual(key []byte) bool {
+	rest := byte(0)
+	for _, b := range key {
+		rest |= b ^ key[0]
+	}
+	return rest == 0
+}
+
+// CheckValue computes the check value of a clear key and the name of its method: for TDES the encryption of a zero block, for AES the
+// AES-CMAC of one, six hex digits.
+func CheckValue(alg Algorithm, key []byte) (kcv, method string, err error) {
+	if alg == keyblock.AES {
+		mac, err := cmac.AES(key, make([]byte, aes.BlockSize))
+		if err != nil {
+			return "", "", fmt.Errorf("check value: %w", err)
+		}
+		return upperHex(mac[:3]), CMACAES, nil
+	}
+	var triple [24]byte
+	defer clear(triple[:])
+	switch len(key) {
+	case 8:
+		copy(triple[:], key)
+		copy(triple[8:], key)
+		copy(triple[16:], key)
+	case 16:
+		copy(triple[:], key)
+		copy(triple[16:], key[:8])
+	case 24:
+		copy(triple[:], key)
+	default:
+		return "", "", fmt.Errorf("check value: %w", ErrKeySize)
+	}
+	block, err := des.NewTripleDESCipher(triple[:])
+	if err != nil {
+		return "", "", fmt.Errorf("check value: %w", err)
+	}
+	var zeros [des.BlockSize]byte
+	block.Encrypt(zeros[:], zeros[:])
+	return upperHex(zeros[:3]), ZerosTDES, nil
+}
+
+func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
