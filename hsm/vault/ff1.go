@@ -1,0 +1,159 @@
+package vault
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// errDomain says that FF1 cannot work on numerals of a radix and length with the arithmetic of this file.
+var errDomain = errors.New("numeral length does not fit FF1")
+
+const (
+	rounds    = 10
+	blockSize = 16
+)
+
+// ff1 is the permutation FF1 of NIST SP 800-38G on numerals of one radix, length and tweak, under one AES key. A numeral is handled as its
+// two halves, each a number below 2^63, so that no big arithmetic is needed. It holds nothing that changes and may be used by many
+// goroutines, each with its own scratch.
+type ff1 struct {
+	block      cipher.Block
+	start      [blockSize]byte // the MAC state after the first block P and after all whole blocks of Q that only the tweak fills
+	last       []byte          // the rest of Q: tweak's end, zeros, place of the round number, place of the half
+	roundAt    int             // index of the round number in last
+	numberSize int             // bytes of a half in Q (b of SP 800-38G)
+	sumSize    int             // bytes of the MAC that are used (d)
+	left       uint64          // radix^u, the modulus of the left half A
+	right      uint64          // radix^v, the modulus of the right half B
+}
+
+// scratch is one goroutine's working storage; ciphers make their arguments escape, so it is kept and not put on the stack.
+type scratch struct {
+	mac  [blockSize]byte
+	last [2 * blockSize]byte
+}
+
+// newFF1 prepares the permutation of numerals of digits digits of radix.
+func newFF1(block cipher.Block, radix uint64, digits int, tweak []byte) (*ff1, error) {
+	u := digits / 2
+	v := digits - u
+	if radix < 2 || radix > 1<<16 || digits < 2 || len(tweak) > 0xFFFF {
+		return nil, errDomain
+	}
+	left, err := power(radix, u)
+	if err != nil {
+		return nil, err
+	}
+	right, err := power(radix, v)
+	if err != nil {
+		return nil, err
+	}
+	p := &ff1{block: block, left: left, right: right}
+	p.numberSize = (bits.Len64(right-1) + 7) / 8
+	p.sumSize = (p.numberSize+3)/4*4 + 4
+	if p.sumSize > blockSize {
+		return nil, errDomain
+	}
+
+	first := [blockSize]byte{1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), rounds, byte(u)}
+	binary.BigEndian.PutUint32(first[8:], uint32(digits))
+	binary.BigEndian.PutUint32(first[12:], uint32(len(tweak)))
+	block.Encrypt(p.start[:], first[:])
+
+	q := append([]byte(nil), tweak...)
+	for (len(q)+1+p.numberSize)%blockSize != 0 {
+		q = append(q, 0)
+	}
+	// Whole blocks before the round number never change.
+	for len(q) >= blockSize {
+		for i, b := range q[:blockSize] {
+			p.start[i] ^= b
+		}
+		block.Encrypt(p.start[:], p.start[:])
+		q = q[blockSize:]
+	}
+	p.roundAt = len(q)
+	p.last = append(q, make([]byte, 1+p.numberSize)...)
+	return p, nil
+}
+
+// encrypt permutes the numeral whose halves are a and b.
+func (p *ff1) encrypt(s *scratch, a, b uint64) (uint64, uint64) {
+	for round := range byte(rounds) {
+		modulus := p.left
+		if round%2 == 1 {
+			modulus = p.right
+		}
+		c := p.sum(s, round, b, modulus)
+		a, b = b, addMod(a, c, modulus)
+	}
+	return a, b
+}
+
+// decrypt inverts encrypt.
+func (p *ff1) decrypt(s *scratch, a, b uint64) (uint64, uint64) {
+	for round := byte(rounds); round > 0; {
+		round--
+		modulus := p.left
+		if round%2 == 1 {
+			modulus = p.right
+		}
+		c := p.sum(s, round, a, modulus)
+		a, b = addMod(b, modulus-c, modulus), a
+	}
+	return a, b
+}
+
+// sum is y of a round, reduced: the MAC of the tweak, the round number and a half, as a number modulo modulus.
+func (p *ff1) sum(s *scratch, round byte, half, modulus uint64) uint64 {
+	last := s.last[:len(p.last)]
+	copy(last, p.last)
+	last[p.roundAt] = round
+	for i := len(last); i > p.roundAt+1; {
+		i--
+		last[i] = byte(half)
+		half >>= 8
+	}
+	s.mac = p.start
+	for len(last) > 0 {
+		for i, b := range last[:blockSize] {
+			s.mac[i] ^= b
+		}
+		p.block.Encrypt(s.mac[:], s.mac[:])
+		last = last[blockSize:]
+	}
+	high, low := binary.BigEndian.Uint64(s.mac[:8]), binary.BigEndian.Uint64(s.mac[8:])
+	// Keep the first sumSize bytes: a number of at most 128 bits.
+	if shift := uint(blockSize-p.sumSize) * 8; shift == 64 {
+		high, low = 0, high
+	} else if shift > 0 {
+		low = low>>shift | high<<(64-shift)
+		high >>= shift
+	}
+	return bits.Rem64(high, low, modulus)
+}
+
+// addMod adds two numbers up to modulus < 2^63.
+func addMod(a, b, modulus uint64) uint64 {
+	sum := a + b
+	if sum >= modulus {
+		sum -= modulus
+	}
+	return sum
+}
+
+// power is radix^n below 2^63.
+func power(radix uint64, n int) (uint64, error) {
+	out := uint64(1)
+	for range n {
+		high, low := bits.Mul64(out, radix)
+		if high != 0 || low >= 1<<63 {
+			return 0, fmt.Errorf("%d digits of radix %d: %w", n, radix, errDomain)
+		}
+		out = low
+	}
+	return out, nil
+}
