@@ -239,3 +239,6 @@ func (q Q) PrintRows(ctx context.Context, file int64, mailers bool, first, last 
 		WHERE `+where+` ORDER BY `+position, file, first, last)
 	return rows, err
 }
+
+// Reason is the issue's reason.
+func (r *PrintRow) Reason() card.Reason { return r.Issue.Reason }

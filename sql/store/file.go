@@ -290,3 +290,24 @@ func (q Q) FileCounts(ctx context.Context) (map[card.FileState]int64, error) {
 	}
 	return counts, err
 }
+
+// UnsentBefore counts a bureau's files of a lower sequence that have not left yet.
+func (q Q) UnsentBefore(ctx context.Context, bureau, sequence int64) (int64, error) {
+	var n int64
+	err := q.get(ctx, "earlier files", &n, `SELECT count(*) FROM files WHERE bureau_number = $1 AND sequence < $2 AND state < 6`, bureau, sequence)
+	return n, err
+}
+
+// UnsentOfBatch counts a batch's files that have not left yet, those in doubt among them.
+func (q Q) UnsentOfBatch(ctx context.Context, batch int64) (int64, error) {
+	var n int64
+	err := q.get(ctx, "unsent files", &n, `SELECT count(*) FROM files WHERE batch_number = $1 AND (state < 6 OR state = 7)`, batch)
+	return n, err
+}
+
+// OrdersOfFile lists the orders whose lines a card file carries.
+func (q Q) OrdersOfFile(ctx context.Context, file int64) ([]int64, error) {
+	var all []int64
+	err := q.list(ctx, "orders of a file", &all, `SELECT DISTINCT source FROM file_slices WHERE file_number = $1 AND kind IN (1, 2) ORDER BY source`, file)
+	return all, err
+}

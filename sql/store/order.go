@@ -41,6 +41,7 @@ const (
 	LineOpen LineState = iota + 1
 	LinePlanned
 	LineCancelled
+	LineMade // card actions only: the issue that was asked for exists
 )
 
 // OrderLine is one accepted row: for which product, why, how many, and the frozen copy of names and address. Unit is the number of
@@ -205,7 +206,7 @@ func (q Q) Orders(ctx context.Context, institution uuid.UUID, before int64, limi
 // OpenOrders lists the numbers of orders that have lines to plan.
 func (t *Tx) OpenOrders(ctx context.Context, institution uuid.UUID) ([]int64, error) {
 	var all []int64
-	err := t.list(ctx, "open orders", &all, `SELECT number FROM orders o WHERE institution_id = $1 AND state IN (5, 7, 9)
+	err := t.list(ctx, "open orders", &all, `SELECT number FROM orders o WHERE institution_id = $1 AND state IN (5, 6, 7, 9)
 		AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_number = o.number AND l.state = 1) ORDER BY number`, institution)
 	return all, err
 }
@@ -249,10 +250,10 @@ func (q Q) LineOfCard(ctx context.Context, id card.ID) (OrderLine, error) {
 	return l, err
 }
 
-// CardAwaitsAction tells whether an open line already asks for something of this card.
+// CardAwaitsAction tells whether a line that was not carried out yet already asks for something of this card.
 func (q Q) CardAwaitsAction(ctx context.Context, id card.ID) (bool, error) {
 	var n int
-	err := q.get(ctx, "open actions of a card", &n, `SELECT count(*) FROM order_lines WHERE card_id = $1 AND state = 1`, id)
+	err := q.get(ctx, "open actions of a card", &n, `SELECT count(*) FROM order_lines WHERE card_id = $1 AND state < 3`, id)
 	return n > 0, err
 }
 
@@ -266,6 +267,11 @@ func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity i
 		return fmt.Errorf("lock order lines: %d of %d were open: %w", n, quantity, ErrFenced)
 	}
 	return nil
+}
+
+// MadeLine marks a planned card action as carried out.
+func (t *Tx) MadeLine(ctx context.Context, order, unit int64) error {
+	return t.execOne(ctx, "mark a card action made", `UPDATE order_lines SET state = 4 WHERE order_number = $1 AND unit = $2 AND state = 2`, order, unit)
 }
 
 // MoveOrder changes an order's state, checked against its transition table.

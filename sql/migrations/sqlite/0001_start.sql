@@ -82,7 +82,7 @@ CREATE TABLE order_lines (
     unit               BIGINT NOT NULL,
     quantity           BIGINT NOT NULL CHECK (quantity > 0),
     source_line        BIGINT NOT NULL,
-    state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 3),
+    state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
     product_number     BIGINT NOT NULL REFERENCES programs (number),
     reason             SMALLINT NOT NULL CHECK (reason BETWEEN 1 AND 14),
     same_day           BOOLEAN NOT NULL DEFAULT FALSE,
@@ -107,7 +107,7 @@ CREATE TABLE order_lines (
     PRIMARY KEY (order_number, unit)
 );
 
-CREATE INDEX order_lines_open_card ON order_lines (card_id) WHERE state = 1 AND card_id IS NOT NULL;
+CREATE INDEX order_lines_open_card ON order_lines (card_id) WHERE state < 3 AND card_id IS NOT NULL;
 
 -- Rows that were refused, as they came, until a correction takes them back in.
 CREATE TABLE order_errors (

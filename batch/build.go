@@ -1,0 +1,174 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"platen/card"
+	"platen/formats"
+	"platen/personalization"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// job is one claim on one file: everything it writes carries the claim's epoch.
+type job struct {
+	*Plant
+	inst    store.Institution
+	file    store.File
+	product *card.Product
+	bureau  *programs.Bureau
+	layout  *formats.Layout
+	press   *personalization.Press
+}
+
+// ErrNotYet says that a file cannot be worked on now; it is looked at again later.
+var ErrNotYet = errors.New("not yet")
+
+// openJob reads a file and all that it pinned. epoch 0 takes the file as it is, for reading only.
+func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) {
+	f, err := p.Store.FileByNumber(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if epoch != 0 && f.Epoch != epoch {
+		return nil, fmt.Errorf("file %d: %w", number, store.ErrFenced)
+	}
+	j := &job{Plant: p, file: f}
+	if j.inst, err = p.institution(ctx, f.Institution); err != nil {
+		return nil, err
+	}
+	if j.product, err = p.product(ctx, p.Store.Q, f.Institution, f.Product, f.ProductVersion); err != nil {
+		return nil, err
+	}
+	if j.bureau, err = p.bureau(ctx, p.Store.Q, f.Institution, f.Bureau, f.BureauVersion); err != nil {
+		return nil, err
+	}
+	if j.layout, err = p.layout(ctx, p.Store.Q, f.Institution, f.Layout, f.LayoutVersion); err != nil {
+		return nil, err
+	}
+	keys, err := pressKeys(f.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("file %d: %w", number, err)
+	}
+	if j.press, err = personalization.NewPress(p.Module, *j.product, keys); err != nil {
+		return nil, fmt.Errorf("file %d: %w", number, err)
+	}
+	return j, nil
+}
+
+// Build mints, renders and seals a claimed file. It may be called again after any crash: it goes on where the database says.
+func (p *Plant) Build(ctx context.Context, number, epoch int64) error {
+	j, err := p.openJob(ctx, number, epoch)
+	if err != nil {
+		return err
+	}
+	stop := j.keepLease(ctx)
+	err = j.build(ctx)
+	if lost := stop(); lost != nil {
+		err = errors.Join(err, lost)
+	}
+	return j.letGo(ctx, err)
+}
+
+func (j *job) build(ctx context.Context) error {
+	if j.file.State == card.FilePlanned {
+		if err := j.move(ctx, card.FileBuilding, "", nil); err != nil {
+			return err
+		}
+	}
+	if j.file.State == card.FileBuilding {
+		if err := j.mint(ctx); err != nil {
+			return err
+		}
+		if err := j.seal(ctx); err != nil {
+			return err
+		}
+	}
+	if j.file.State == card.FileSealed {
+		return j.move(ctx, card.FileReleased, "", nil)
+	}
+	return nil
+}
+
+// move changes the file's state with its event, in one transaction, together with whatever else belongs to the change.
+func (j *job) move(ctx context.Context, next card.FileState, reason string, also func(*store.Tx) error) error {
+	f := j.file
+	err := j.Store.InTx(ctx, func(tx *store.Tx) error {
+		f = j.file
+		if err := tx.MoveFile(ctx, &f, next, reason); err != nil {
+			return err
+		}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		data := map[string]any{}
+		if reason != "" {
+			data["reason"] = reason
+		}
+		return tx.Record(ctx, f.Institution, "file", f.Number, next.String(), data, j.Now())
+	})
+	if err != nil {
+		return err
+	}
+	j.file = f
+	j.Observe.FileMoved(next)
+	j.Log.Info().Int64("file", f.Number).Str("name", f.Name).Stringer("state", next).Str("reason", reason).Msg("file moved")
+	return nil
+}
+
+// keepLease renews the claim every ten seconds until the returned function is called, which tells whether the claim was lost.
+func (j *job) keepLease(ctx context.Context) func() error {
+	ctx, cancel := context.WithCancel(ctx)
+	lost := make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(Lease / 3 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				lost <- nil
+				return
+			case <-tick.C:
+				err := j.Store.HoldFile(ctx, j.file.Number, j.file.Epoch, Lease)
+				if errors.Is(err, store.ErrFenced) {
+					lost <- err
+					return
+				}
+			}
+		}
+	}()
+	return func() error {
+		cancel()
+		return <-lost
+	}
+}
+
+// letGo ends a claim. What failed is tried again after a pause that doubles up to five minutes; a fenced worker leaves everything to its successor.
+func (j *job) letGo(ctx context.Context, because error) error {
+	if errors.Is(because, store.ErrFenced) {
+		return because
+	}
+	pause, reason := time.Duration(0), ""
+	failed := because != nil && !errors.Is(because, ErrNotYet)
+	if failed {
+		pause, reason = backoff(j.file.Failures), because.Error()
+	} else if because != nil {
+		pause, reason = time.Second, because.Error()
+	}
+	err := j.Store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.LetGo(ctx, &j.file, pause, failed, reason) })
+	if errors.Is(because, ErrNotYet) {
+		because = nil
+	}
+	j.Wake()
+	return errors.Join(because, err)
+}
+
+// backoff is the pause after n failures in a row.
+func backoff(n int) time.Duration {
+	return min(time.Second<<min(n, 10), 5*time.Minute)
+}

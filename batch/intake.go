@@ -1,0 +1,353 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"platen/card"
+	"platen/formats"
+	"platen/sql/store"
+)
+
+// Errors of intake that a caller answers differently.
+var (
+	ErrInFlight  = errors.New("an order with this reference is being taken in right now")
+	ErrReference = errors.New("this reference was used for an order with other content")
+	ErrNoRows    = errors.New("the order has no rows")
+)
+
+// intakeChunk is how many rows one intake transaction stores; intakeLease how many seconds an intake may be silent.
+const (
+	intakeChunk = 2000
+	intakeLease = 60
+)
+
+// Rows is where an order's rows come from: a CSV file or a JSON list. Next returns what is wrong with a row in itself, and io.EOF at the end.
+type Rows interface {
+	Kind() formats.OrderKind
+	Next() (formats.Row, []formats.Fault, error)
+}
+
+// Submission is an order as it arrives.
+type Submission struct {
+	Institution    store.Institution
+	Reference      string // the client's own name for the order; unique for ever
+	IdempotencyKey string // stands in for a missing reference
+	Actor          string
+	Body           io.Reader
+	Rows           func(io.Reader) (Rows, error) // how to read the body; it checks the header before anything is stored
+}
+
+// Receipt is the answer to a submission. It is the same for every repetition.
+type Receipt struct {
+	Order   store.Order
+	Repeat  bool    // this reference and content were here before
+	Cutoff  *Cutoff // when its lines are locked, if a schedule takes them
+	Refused int64
+}
+
+// Submit takes an order in: rows are checked one by one as they stream, good rows live on, bad ones wait for a correction. It returns only
+// after the order is committed. A body that cannot be read to its end leaves nothing behind.
+func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
+	if s.Reference == "" {
+		s.Reference = s.IdempotencyKey
+	}
+	if err := checkReference(s.Reference); err != nil {
+		return Receipt{}, err
+	}
+	sum := sha256.New()
+	body := io.TeeReader(s.Body, sum)
+	rows, err := s.Rows(body)
+	if err != nil {
+		return Receipt{}, err
+	}
+	o, err := p.claimIntake(ctx, s, rows.Kind())
+	if errors.Is(err, store.ErrConflict) {
+		return p.repeated(ctx, s, body, sum)
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	in, err := p.newIntake(ctx, s.Institution, rows.Kind(), o)
+	if err != nil {
+		return Receipt{}, p.abandon(ctx, o, err)
+	}
+	if err := in.takeAll(ctx, rows); err != nil {
+		return Receipt{}, p.abandon(ctx, o, err)
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return Receipt{}, p.abandon(ctx, o, fmt.Errorf("read the order to its end: %w", err))
+	}
+	if in.units == 0 && in.refused == 0 {
+		return Receipt{}, p.abandon(ctx, o, ErrNoRows)
+	}
+	if o, err = p.finishIntake(ctx, in, sum.Sum(nil)); err != nil {
+		return Receipt{}, err
+	}
+	return p.receipt(ctx, s.Institution, o, false)
+}
+
+func checkReference(reference string) error {
+	if reference == "" {
+		return errors.New("an order needs a reference: give one, or an idempotency key")
+	}
+	if len(reference) > 64 {
+		return errors.New("an order's reference has at most 64 characters")
+	}
+	for _, c := range []byte(reference) {
+		if c <= ' ' || c > '~' || c == '#' {
+			return errors.New("an order's reference is printable ASCII without blanks and without #")
+		}
+	}
+	return nil
+}
+
+func (p *Plant) claimIntake(ctx context.Context, s Submission, kind formats.OrderKind) (store.Order, error) {
+	id, err := p.newID("order", draw(s.Institution.Code, s.Reference))
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{ID: id, Institution: s.Institution.ID, Reference: s.Reference, Kind: int(kind), SubmittedBy: s.Actor, CreatedAt: p.Now()}
+	if s.IdempotencyKey != "" {
+		o.IdempotencyKey = &s.IdempotencyKey
+	}
+	err = p.Store.InTx(ctx, func(tx *store.Tx) error {
+		o, err = tx.InsertOrder(ctx, o, intakeLease)
+		return err
+	})
+	if !errors.Is(err, store.ErrConflict) {
+		return o, err
+	}
+	known, found := p.sameOrder(ctx, s)
+	if found != nil {
+		return o, found
+	}
+	if known.State != card.OrderReceived || known.InFlight {
+		return o, err
+	}
+	// Its first intake died before it was answered; this one starts it again.
+	known.Kind = int(kind)
+	takeover := p.Store.InTx(ctx, func(tx *store.Tx) error {
+		o, err = tx.TakeOverIntake(ctx, known, intakeLease)
+		return err
+	})
+	if errors.Is(takeover, store.ErrFenced) {
+		return o, ErrInFlight
+	}
+	return o, takeover
+}
+
+// sameOrder finds the order that a submission collides with.
+func (p *Plant) sameOrder(ctx context.Context, s Submission) (store.Order, error) {
+	o, err := p.Store.OrderByReference(ctx, s.Institution.ID, s.Reference)
+	if errors.Is(err, store.ErrNotFound) && s.IdempotencyKey != "" {
+		return p.Store.OrderByKey(ctx, s.Institution.ID, s.IdempotencyKey)
+	}
+	return o, err
+}
+
+// repeated answers a submission whose reference is known: the first result for the same content, an error for other content.
+func (p *Plant) repeated(ctx context.Context, s Submission, body io.Reader, sum hash.Hash) (Receipt, error) {
+	o, err := p.sameOrder(ctx, s)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if o.State == card.OrderReceived {
+		return Receipt{}, ErrInFlight
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return Receipt{}, fmt.Errorf("read the order to its end: %w", err)
+	}
+	if o.Reference != s.Reference || !bytes.Equal(o.Fingerprint, sum.Sum(nil)) {
+		return Receipt{}, ErrReference
+	}
+	return p.receipt(ctx, s.Institution, o, true)
+}
+
+func (p *Plant) abandon(ctx context.Context, o store.Order, because error) error {
+	err := p.Store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.AbandonIntake(ctx, o) })
+	return errors.Join(because, err)
+}
+
+func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte) (store.Order, error) {
+	o := in.order
+	o.Requested, o.RefusedRows, o.Fingerprint = in.units, in.refused, fingerprint
+	next := card.OrderValidated
+	switch {
+	case in.units == 0:
+		next = card.OrderRejected
+	case in.refused > 0:
+		next = card.OrderPartlyValid
+	}
+	if err := o.State.To(next); err != nil {
+		return o, err
+	}
+	o.State = next
+	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
+		current := o
+		if err := tx.FinishIntake(ctx, current); err != nil {
+			return err
+		}
+		data := map[string]any{"cards": o.Requested, "refused_rows": o.RefusedRows, "result": next.String(), "by": o.SubmittedBy}
+		if err := tx.Record(ctx, o.Institution, "order", o.Number, "accepted", data, p.Now()); err != nil {
+			return err
+		}
+		if next == card.OrderRejected {
+			return nil
+		}
+		return tx.MoveOrder(ctx, &current, card.OrderOpen)
+	})
+	if err != nil {
+		return o, fmt.Errorf("take in order %s: %w", o.Reference, err)
+	}
+	return p.Store.OrderByNumber(ctx, o.Institution, o.Number)
+}
+
+func (p *Plant) receipt(ctx context.Context, i store.Institution, o store.Order, repeat bool) (Receipt, error) {
+	r := Receipt{Order: o, Repeat: repeat, Refused: o.RefusedRows}
+	lines, err := p.Store.Lines(ctx, o.Number, 0, 1)
+	if err != nil || len(lines) == 0 {
+		return r, err
+	}
+	products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
+	if err != nil {
+		return r, err
+	}
+	for _, e := range products {
+		if e.number != lines[0].Product {
+			continue
+		}
+		c, ok, err := p.NextCutoff(ctx, i, e.value.Bureau, lines[0].SameDay)
+		if err != nil {
+			return r, err
+		}
+		if ok {
+			r.Cutoff = &c
+		}
+	}
+	return r, nil
+}
+
+// intake is the state of one order being taken in.
+type intake struct {
+	plant    *Plant
+	inst     store.Institution
+	kind     formats.OrderKind
+	order    store.Order
+	products map[string]entry[*card.Product]
+	byNumber map[int64]entry[*card.Product]
+	ranges   map[int32]store.PANRange
+	today    time.Time
+	units    int64 // cards accepted
+	refused  int64 // rows refused
+	seen     map[card.ID]bool
+	lines    []store.OrderLine
+	bad      []store.RefusedRow
+}
+
+func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats.OrderKind, o store.Order) (*intake, error) {
+	loc, err := zone(i)
+	if err != nil {
+		return nil, err
+	}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
+	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
+		return nil, err
+	}
+	for _, e := range in.products {
+		in.byNumber[e.number] = e
+	}
+	ranges, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range ranges {
+		if r.Institution == i.ID {
+			in.ranges[r.Number] = r
+		}
+	}
+	return in, nil
+}
+
+func (in *intake) takeAll(ctx context.Context, rows Rows) error {
+	for {
+		row, faults, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return in.flush(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if err := in.take(ctx, row, faults); err != nil {
+			return err
+		}
+		if len(in.lines)+len(in.bad) >= intakeChunk {
+			if err := in.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take checks one row and keeps it as a line or as a refused row.
+func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fault) error {
+	line, more, err := in.check(ctx, row)
+	if err != nil {
+		return err
+	}
+	faults = append(faults, more...)
+	if len(faults) > 0 {
+		refused, err := refusedRow(in.order.Number, row, faults)
+		if err != nil {
+			return err
+		}
+		in.bad = append(in.bad, refused)
+		in.refused++
+		return nil
+	}
+	line.Unit = in.unitOf(row)
+	in.lines = append(in.lines, line)
+	in.units += line.Quantity
+	return nil
+}
+
+// unitOf numbers the first card of a row: rows of one card carry their place in the file, so that a correction takes it again; mass rows count on.
+func (in *intake) unitOf(row formats.Row) int64 {
+	if in.kind == formats.MassOrder {
+		return in.units + 1
+	}
+	return row.Line - 1
+}
+
+func refusedRow(order int64, row formats.Row, faults []formats.Fault) (store.RefusedRow, error) {
+	body, err := json.Marshal(row)
+	if err != nil {
+		return store.RefusedRow{}, fmt.Errorf("keep a refused row: %w", err)
+	}
+	list, err := json.Marshal(faults)
+	if err != nil {
+		return store.RefusedRow{}, fmt.Errorf("keep a refused row: %w", err)
+	}
+	return store.RefusedRow{Order: order, SourceLine: row.Line, Row: string(body), Faults: string(list)}, nil
+}
+
+func (in *intake) flush(ctx context.Context) error {
+	err := in.plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.ExtendIntake(ctx, in.order, intakeLease); err != nil {
+			return err
+		}
+		if err := tx.InsertLines(ctx, in.lines); err != nil {
+			return err
+		}
+		return tx.InsertRefused(ctx, in.bad)
+	})
+	in.lines, in.bad = in.lines[:0], in.bad[:0]
+	return err
+}

@@ -1,0 +1,403 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"platen/card"
+	"platen/formats"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// planPage is how many lines the plan reads at a time; defaultSplit how many lines a file holds where nobody says.
+const (
+	planPage     = 5000
+	defaultSplit = 50_000
+)
+
+// Plan locks the ready lines of a batch and divides them into files, in one transaction: slices, card-number sequences, file sequence
+// numbers and the keys of each file are decided here and never again. A batch that is planned already is left alone.
+func (p *Plant) Plan(ctx context.Context, batch int64) error {
+	var blocks []Reservation
+	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
+		blocks = nil
+		pl, err := p.newPlanner(ctx, tx, batch)
+		if err != nil || pl == nil {
+			return err
+		}
+		if err := pl.run(ctx); err != nil {
+			return err
+		}
+		blocks = pl.blocks
+		return p.Ledger.Intend(blocks)
+	})
+	if err != nil {
+		return fmt.Errorf("plan batch %d: %w", batch, err)
+	}
+	if err := p.Ledger.Done(blocks); err != nil {
+		return err
+	}
+	p.Wake()
+	return nil
+}
+
+// run is lines of one order, or waiting issues, that go into a file together.
+type run struct {
+	kind     store.SliceKind
+	source   int64
+	first    int64
+	quantity int64
+	rangeOf  string
+	mailer   bool
+	waiting  []store.WaitingIssue // attach runs
+	cardFile int64                // mailer runs: nothing else is needed
+}
+
+// group is what may share files: one bureau, one product, one layout, one purpose.
+type group struct {
+	purpose store.Purpose
+	bureau  entry[*programs.Bureau]
+	product entry[*card.Product]
+	layout  entry[*formats.Layout]
+	runs    []run
+}
+
+type planner struct {
+	plant      *Plant
+	tx         *store.Tx
+	inst       store.Institution
+	batch      store.Batch
+	schedule   programs.Schedule
+	now        time.Time // in the institution's zone
+	products   map[int64]entry[*card.Product]
+	bureaus    map[string]entry[*programs.Bureau]
+	layouts    map[string]entry[*formats.Layout]
+	left       map[string]int64 // numbers left by range code
+	numbers    map[string]*store.PANRange
+	groups     map[string]*group
+	exceptions []string
+	blocks     []Reservation
+	files      int
+}
+
+// newPlanner locks the batch and reads what planning needs; nil when the batch is planned already.
+func (p *Plant) newPlanner(ctx context.Context, tx *store.Tx, number int64) (*planner, error) {
+	b, err := p.Store.BatchByNumber(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	inst, err := p.institution(ctx, b.Institution)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.LockInstitution(ctx, inst.ID); err != nil {
+		return nil, err
+	}
+	if b, err = tx.LockBatch(ctx, number); err != nil || b.State != card.BatchOpen {
+		return nil, err
+	}
+	loc, err := zone(inst)
+	if err != nil {
+		return nil, err
+	}
+	pl := &planner{plant: p, tx: tx, inst: inst, batch: b, now: p.Now().In(loc), products: map[int64]entry[*card.Product]{},
+		left: map[string]int64{}, numbers: map[string]*store.PANRange{}, groups: map[string]*group{}}
+	if err := json.Unmarshal([]byte(b.ScheduleBody), &pl.schedule); err != nil {
+		return nil, fmt.Errorf("stored schedule: %w", err)
+	}
+	return pl, pl.load(ctx)
+}
+
+func (pl *planner) load(ctx context.Context) error {
+	byCode, err := current(ctx, pl.plant, pl.tx.Q, pl.inst.ID, store.ProductProgram, decodeJSON[card.Product])
+	if err != nil {
+		return err
+	}
+	for _, e := range byCode {
+		pl.products[e.number] = e
+	}
+	if pl.bureaus, err = current(ctx, pl.plant, pl.tx.Q, pl.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau]); err != nil {
+		return err
+	}
+	if pl.layouts, err = current(ctx, pl.plant, pl.tx.Q, pl.inst.ID, store.LayoutProgram, decodeLayout); err != nil {
+		return err
+	}
+	ranges, err := pl.tx.Ranges(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range ranges {
+		if r.Institution == pl.inst.ID {
+			locked, err := pl.tx.LockRange(ctx, pl.inst.ID, r.Code)
+			if err != nil {
+				return err
+			}
+			pl.numbers[r.Code] = &locked
+			pl.left[r.Code] = locked.Left()
+			if locked.Held != "" {
+				pl.left[r.Code] = 0
+				pl.except("range %s is held: %s", r.Code, locked.Held)
+			}
+		}
+	}
+	return nil
+}
+
+func (pl *planner) except(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !contains(pl.exceptions, text) && len(pl.exceptions) < 20 {
+		pl.exceptions = append(pl.exceptions, text)
+	}
+}
+
+func (pl *planner) run(ctx context.Context) error {
+	if err := pl.gatherWaiting(ctx); err != nil {
+		return err
+	}
+	if err := pl.gatherOrders(ctx); err != nil {
+		return err
+	}
+	cardGroups := pl.sortedGroups(store.CardPurpose)
+	for _, g := range cardGroups {
+		if err := pl.split(ctx, g); err != nil {
+			return err
+		}
+	}
+	for _, g := range pl.sortedGroups(store.MailerPurpose) {
+		if err := pl.split(ctx, g); err != nil {
+			return err
+		}
+	}
+	return pl.finish(ctx)
+}
+
+func (pl *planner) finish(ctx context.Context) error {
+	exceptions := strings.Join(pl.exceptions, "; ")
+	data := map[string]any{"files": pl.files, "exceptions": pl.exceptions}
+	if err := pl.tx.Record(ctx, pl.inst.ID, "batch", pl.batch.Number, "planned", data, pl.plant.Now()); err != nil {
+		return err
+	}
+	if pl.files == 0 {
+		return pl.tx.MoveBatch(ctx, &pl.batch, card.BatchSucceeded, exceptions)
+	}
+	if err := pl.tx.MoveBatch(ctx, &pl.batch, card.BatchPlanned, exceptions); err != nil {
+		return err
+	}
+	return pl.tx.MoveBatch(ctx, &pl.batch, card.BatchRunning, exceptions)
+}
+
+// sortedGroups lists the groups of a purpose by their key, so that files come out in the same order always.
+func (pl *planner) sortedGroups(purpose store.Purpose) []*group {
+	keys := make([]string, 0, len(pl.groups))
+	for k, g := range pl.groups {
+		if g.purpose == purpose {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	list := make([]*group, len(keys))
+	for i, k := range keys {
+		list[i] = pl.groups[k]
+	}
+	return list
+}
+
+// groupFor finds or makes the group of a product's cards or PIN mailers; nil when another schedule serves its bureau.
+func (pl *planner) groupFor(product entry[*card.Product], purpose store.Purpose) (*group, error) {
+	bureauCode, layoutCode := product.value.Bureau, product.value.Layout
+	if purpose == store.MailerPurpose {
+		bureauCode, layoutCode = product.value.MailerBureau, product.value.MailerLayout
+	} else if !contains(pl.schedule.Bureaus, bureauCode) {
+		return nil, nil
+	}
+	key := fmt.Sprintf("%d/%s/%s/%s", purpose, bureauCode, product.code, layoutCode)
+	if g, ok := pl.groups[key]; ok {
+		return g, nil
+	}
+	bureau, ok := pl.bureaus[bureauCode]
+	if !ok {
+		return nil, fmt.Errorf("product %s: bureau %q is not declared", product.code, bureauCode)
+	}
+	layout, ok := pl.layouts[layoutCode]
+	if !ok {
+		return nil, fmt.Errorf("product %s: layout %q is not declared", product.code, layoutCode)
+	}
+	g := &group{purpose: purpose, bureau: bureau, product: product, layout: layout}
+	pl.groups[key] = g
+	return g, nil
+}
+
+// gatherWaiting takes issues that exist without a file: remakes first, in card order.
+func (pl *planner) gatherWaiting(ctx context.Context) error {
+	if pl.schedule.SameDay {
+		return nil
+	}
+	codes := make([]string, 0, len(pl.numbers))
+	for code := range pl.numbers {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	for _, code := range codes {
+		waiting, err := pl.tx.WaitingIssues(ctx, pl.numbers[code].Number)
+		if err != nil {
+			return err
+		}
+		for _, w := range waiting {
+			product, ok := pl.products[w.Product]
+			if !ok {
+				return fmt.Errorf("product %d of a waiting issue: %w", w.Product, store.ErrNotFound)
+			}
+			g, err := pl.groupFor(product, store.CardPurpose)
+			if err != nil {
+				return err
+			}
+			if g != nil {
+				g.attach(w)
+			}
+		}
+	}
+	return nil
+}
+
+func (g *group) attach(w store.WaitingIssue) {
+	if n := len(g.runs); n > 0 && g.runs[n-1].kind == store.AttachSlice {
+		last := &g.runs[n-1]
+		last.waiting = append(last.waiting, w)
+		last.quantity++
+		return
+	}
+	g.runs = append(g.runs, run{kind: store.AttachSlice, quantity: 1, waiting: []store.WaitingIssue{w}})
+}
+
+// gatherOrders takes the open lines of every order, oldest order first.
+func (pl *planner) gatherOrders(ctx context.Context) error {
+	orders, err := pl.tx.OpenOrders(ctx, pl.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, number := range orders {
+		o, err := pl.tx.LockOrder(ctx, number)
+		if err != nil {
+			return err
+		}
+		taken, err := pl.gatherOrder(ctx, o)
+		if err != nil {
+			return err
+		}
+		if taken && o.State == card.OrderOpen {
+			if err := pl.tx.MoveOrder(ctx, &o, card.OrderLocked); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (pl *planner) gatherOrder(ctx context.Context, o store.Order) (bool, error) {
+	taken := false
+	for after := int64(0); ; {
+		lines, err := pl.tx.OpenLines(ctx, o.Number, after, planPage)
+		if err != nil {
+			return false, err
+		}
+		lock := lineLock{tx: pl.tx, order: o.Number}
+		for i := range lines {
+			ok, err := pl.takeLine(o, &lines[i])
+			if err != nil {
+				return false, err
+			}
+			if !ok {
+				continue
+			}
+			taken = true
+			if err := lock.add(ctx, lines[i].Unit, lines[i].Quantity); err != nil {
+				return false, err
+			}
+		}
+		if err := lock.flush(ctx); err != nil {
+			return false, err
+		}
+		if len(lines) < planPage {
+			return taken, nil
+		}
+		after = lines[len(lines)-1].Unit
+	}
+}
+
+// lineLock locks runs of neighbouring lines with one statement each.
+type lineLock struct {
+	tx          *store.Tx
+	order       int64
+	first, last int64
+	next, lines int64
+}
+
+func (l *lineLock) add(ctx context.Context, unit, quantity int64) error {
+	if l.lines > 0 && unit != l.next {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if l.lines == 0 {
+		l.first = unit
+	}
+	l.last, l.next = unit, unit+quantity
+	l.lines++
+	return nil
+}
+
+func (l *lineLock) flush(ctx context.Context) error {
+	if l.lines == 0 {
+		return nil
+	}
+	err := l.tx.PlanLines(ctx, l.order, l.first, l.last, l.lines)
+	l.lines = 0
+	return err
+}
+
+// takeLine puts one open line into its group, if this schedule takes it and its range has the numbers.
+func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
+	if pl.schedule.SameDay && !l.SameDay {
+		return false, nil
+	}
+	product, ok := pl.products[l.Product]
+	if !ok {
+		return false, fmt.Errorf("product %d of order %s: %w", l.Product, o.Reference, store.ErrNotFound)
+	}
+	g, err := pl.groupFor(product, store.CardPurpose)
+	if err != nil || g == nil {
+		return false, err
+	}
+	action, ok := product.value.Action(l.Reason)
+	if !ok {
+		return false, fmt.Errorf("order %s unit %d: %s makes no card", o.Reference, l.Unit, l.Reason)
+	}
+	r := run{kind: store.ReissueSlice, source: o.Number, first: l.Unit, quantity: l.Quantity, mailer: action.Mailer && product.value.PIN.Mailer}
+	if l.Card == nil || action.NewPAN {
+		r.kind, r.rangeOf = store.NewSlice, product.value.Range
+		if pl.left[r.rangeOf] < l.Quantity {
+			pl.except("order %s waits: range %s has %d numbers left", o.Reference, r.rangeOf, pl.left[r.rangeOf])
+			return false, nil
+		}
+		pl.left[r.rangeOf] -= l.Quantity
+	}
+	g.add(r)
+	return true, nil
+}
+
+// add joins a run to the one before when they continue each other.
+func (g *group) add(r run) {
+	if n := len(g.runs); n > 0 {
+		last := &g.runs[n-1]
+		if last.kind == r.kind && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.first+last.quantity == r.first {
+			last.quantity += r.quantity
+			return
+		}
+	}
+	g.runs = append(g.runs, r)
+}

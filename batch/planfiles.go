@@ -1,0 +1,215 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"platen/card"
+	"platen/hsm"
+	"platen/personalization"
+	"platen/sql/store"
+)
+
+// pins are the keys that a file's bytes depend on, by version and check value.
+type pins struct {
+	CVK     pin `json:"cvk"`
+	PVK     pin `json:"pvk,omitzero"`
+	Storage pin `json:"pin_storage,omitzero"`
+	ZPK     pin `json:"zpk,omitzero"`
+	Format  int `json:"pin_format"`
+}
+
+type pin struct {
+	Key string `json:"key"` // label@version
+	KCV string `json:"kcv"`
+}
+
+func (k pin) ref() (card.KeyRef, error) {
+	if k.Key == "" {
+		return card.KeyRef{}, nil
+	}
+	return card.ParseKeyRef(k.Key)
+}
+
+// pressKeys reads a file's pinned keys.
+func pressKeys(body string) (personalization.Keys, error) {
+	var k pins
+	if err := json.Unmarshal([]byte(body), &k); err != nil {
+		return personalization.Keys{}, fmt.Errorf("pinned keys: %w", err)
+	}
+	out := personalization.Keys{PINFormat: hsm.PINFormat(k.Format)}
+	for _, each := range []struct {
+		from pin
+		to   *card.KeyRef
+	}{{k.CVK, &out.CVK}, {k.PVK, &out.PVK}, {k.Storage, &out.Storage}, {k.ZPK, &out.ZPK}} {
+		ref, err := each.from.ref()
+		if err != nil {
+			return out, fmt.Errorf("pinned keys: %w", err)
+		}
+		*each.to = ref
+	}
+	return out, nil
+}
+
+func (pl *planner) pinKeys(ctx context.Context, g *group) (string, error) {
+	p := g.product.value
+	k := pins{Format: g.bureau.value.PINFormat}
+	need := []struct {
+		label card.KeyLabel
+		to    *pin
+	}{{p.Keys.CVK, &k.CVK}}
+	if p.PIN.Method != card.NoPIN {
+		need = append(need, struct {
+			label card.KeyLabel
+			to    *pin
+		}{p.Keys.PVK, &k.PVK}, struct {
+			label card.KeyLabel
+			to    *pin
+		}{pl.plant.PINStorage, &k.Storage}, struct {
+			label card.KeyLabel
+			to    *pin
+		}{g.bureau.value.ZPK, &k.ZPK})
+	}
+	for _, n := range need {
+		version, kcv, err := pl.plant.Module.KeyVersion(ctx, card.KeyRef{Label: n.label})
+		if err != nil {
+			return "", fmt.Errorf("key %s of product %s: %w", n.label, p.Code, err)
+		}
+		*n.to = pin{Key: card.KeyRef{Label: n.label, Version: version}.String(), KCV: kcv}
+	}
+	body, err := json.Marshal(k)
+	if err != nil {
+		return "", fmt.Errorf("pin keys: %w", err)
+	}
+	return string(body), nil
+}
+
+// split divides a group's runs into files no longer than the limits of bureau and layout.
+func (pl *planner) split(ctx context.Context, g *group) error {
+	limit := int64(defaultSplit)
+	if n := int64(g.bureau.value.MaxRecords); n > 0 {
+		limit = n
+	}
+	if n := int64(g.layout.value.MaxRecords()); n > 0 {
+		limit = min(limit, n)
+	}
+	var open []run
+	lines := int64(0)
+	for _, r := range g.runs {
+		for r.quantity > 0 {
+			part := r.cut(min(r.quantity, limit-lines))
+			open = append(open, part)
+			lines += part.quantity
+			if lines == limit {
+				if err := pl.makeFile(ctx, g, open, lines); err != nil {
+					return err
+				}
+				open, lines = nil, 0
+			}
+		}
+	}
+	if lines == 0 {
+		return nil
+	}
+	return pl.makeFile(ctx, g, open, lines)
+}
+
+// cut takes the first n lines off a run.
+func (r *run) cut(n int64) run {
+	part := *r
+	part.quantity = n
+	r.first += n
+	r.quantity -= n
+	if r.kind == store.AttachSlice {
+		part.waiting, r.waiting = r.waiting[:n], r.waiting[n:]
+	}
+	return part
+}
+
+// makeFile writes one planned file with its slices: sequences are reserved, waiting issues get their lines.
+func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int64) error {
+	f, err := pl.newFile(ctx, g, lines)
+	if err != nil {
+		return err
+	}
+	if err := pl.tx.InsertFile(ctx, f); err != nil {
+		return err
+	}
+	slices := make([]store.Slice, 0, len(runs))
+	line := int64(1)
+	for _, r := range runs {
+		s := store.Slice{File: f.Number, FirstLine: line, Kind: r.kind, Source: r.source, FirstUnit: r.first, Quantity: r.quantity}
+		switch r.kind {
+		case store.NewSlice:
+			numbers := pl.numbers[r.rangeOf]
+			if s.FirstSequence, err = pl.tx.Reserve(ctx, numbers, r.quantity, f.Number); err != nil {
+				return err
+			}
+			s.Range = numbers.Number
+			pl.blocks = append(pl.blocks, Reservation{Range: ledgerName(numbers.Range), First: s.FirstSequence, Quantity: r.quantity})
+		case store.AttachSlice:
+			for i, w := range r.waiting {
+				if err := pl.tx.AttachIssue(ctx, w.Card, w.Issue, f.Number, line+int64(i)); err != nil {
+					return err
+				}
+			}
+		}
+		slices = append(slices, s)
+		if r.mailer {
+			if err := pl.planMailers(g.product, f.Number, line, r.quantity); err != nil {
+				return err
+			}
+		}
+		line += r.quantity
+	}
+	pl.files++
+	if err := pl.tx.InsertSlices(ctx, slices); err != nil {
+		return err
+	}
+	data := map[string]any{"bureau": f.BureauCode, "name": f.Name, "purpose": f.Purpose.String(), "lines": lines}
+	return pl.tx.Record(ctx, pl.inst.ID, "file", f.Number, "planned", data, pl.plant.Now())
+}
+
+// planMailers asks for PIN mailers for lines of a card file; they become files of their own.
+func (pl *planner) planMailers(product entry[*card.Product], cardFile, first, quantity int64) error {
+	g, err := pl.groupFor(product, store.MailerPurpose)
+	if err != nil {
+		return err
+	}
+	g.add(run{kind: store.MailerSlice, source: cardFile, first: first, quantity: quantity})
+	return nil
+}
+
+func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.File, error) {
+	number, err := pl.tx.NextFileNumber(ctx)
+	if err != nil {
+		return store.File{}, err
+	}
+	sequence, err := pl.tx.NextFileSequence(ctx, g.bureau.number)
+	if err != nil {
+		return store.File{}, err
+	}
+	var id uuid.UUID
+	if id, err = pl.plant.newID("file", number); err != nil {
+		return store.File{}, err
+	}
+	keys, err := pl.pinKeys(ctx, g)
+	if err != nil {
+		return store.File{}, err
+	}
+	f := store.File{
+		Number: number, ID: id, Institution: pl.inst.ID, Batch: pl.batch.Number, Purpose: g.purpose,
+		Bureau: g.bureau.number, BureauVersion: g.bureau.version, BureauCode: g.bureau.code,
+		Product: g.product.number, ProductVersion: g.product.version, Layout: g.layout.number, LayoutVersion: g.layout.version,
+		Keys: keys, Sequence: sequence, Stamp: pl.plant.Stamp, BusinessDate: pl.batch.BusinessDate, FileTime: pl.now.Format("150405"),
+		State: card.FilePlanned, Planned: lines, CreatedAt: pl.plant.Now(),
+	}
+	head := headOf(pl.inst, f, g.product.value)
+	if f.Name, err = g.layout.value.FileName(head); err != nil {
+		return store.File{}, fmt.Errorf("name file %d: %w", number, err)
+	}
+	return f, nil
+}

@@ -1,0 +1,238 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"platen/card"
+	"platen/formats"
+	"platen/hsm"
+	"platen/personalization"
+	"platen/sql/store"
+)
+
+// renderChunk is how many lines one worker renders at a time; renderWorkers how many chunks are in memory at once.
+const (
+	renderChunk   = 1000
+	renderWorkers = 3
+)
+
+// page is a chunk of rendered lines, in order.
+type page struct {
+	bytes  []byte
+	totals formats.Totals
+}
+
+// render writes a file's plaintext. It is a pure function of stored data and pinned keys: it reads no clock, draws nothing and iterates no map, so the
+// same file gives the same bytes on every worker, always.
+func (j *job) render(ctx context.Context, w io.Writer) error {
+	head := headOf(j.inst, j.file, j.product)
+	header, err := j.layout.AppendHeader(nil, head)
+	if err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
+	if _, err := w.Write(header); err != nil {
+		return fmt.Errorf("write the header: %w", err)
+	}
+	var totals formats.Totals
+	if err := j.renderLines(ctx, w, &totals); err != nil {
+		return err
+	}
+	totals.Put(head)
+	trailer, err := j.layout.AppendTrailer(nil, head)
+	if err != nil {
+		return fmt.Errorf("trailer: %w", err)
+	}
+	if _, err := w.Write(trailer); err != nil {
+		return fmt.Errorf("write the trailer: %w", err)
+	}
+	return nil
+}
+
+// renderLines renders chunks side by side and writes them in order: place n of a ring belongs to chunk n, so memory is bounded by the ring.
+func (j *job) renderLines(ctx context.Context, w io.Writer, totals *formats.Totals) error {
+	chunks := (j.file.Planned + renderChunk - 1) / renderChunk
+	ring := make([]chan *page, renderWorkers)
+	for i := range ring {
+		ring[i] = make(chan *page, 1)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for worker := range int64(renderWorkers) {
+		g.Go(func() error {
+			for n := worker; n < chunks; n += renderWorkers {
+				p, err := j.renderPage(ctx, n*renderChunk+1, min((n+1)*renderChunk, j.file.Planned))
+				if err != nil {
+					return err
+				}
+				select {
+				case ring[worker] <- p:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		for n := range chunks {
+			select {
+			case p := <-ring[n%renderWorkers]:
+				if _, err := w.Write(p.bytes); err != nil {
+					return fmt.Errorf("write lines: %w", err)
+				}
+				clear(p.bytes)
+				totals.Merge(&p.totals)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// renderPage renders lines first to last of the file.
+func (j *job) renderPage(ctx context.Context, first, last int64) (*page, error) {
+	mailers := j.file.Purpose == store.MailerPurpose
+	rows, err := j.Store.PrintRows(ctx, j.file.Number, mailers, first, last)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(rows)) != last-first+1 {
+		return nil, fmt.Errorf("file %d: %d rows for lines %d to %d", j.file.Number, len(rows), first, last)
+	}
+	ids := make([]card.ID, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].Card
+		if rows[i].Position != first+int64(i) {
+			return nil, fmt.Errorf("file %d: line %d is missing", j.file.Number, first+int64(i))
+		}
+	}
+	views, err := j.views(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if mailers {
+		return j.mailerPage(ctx, rows, views)
+	}
+	return j.cardPage(ctx, rows, views)
+}
+
+// views are the numbers and tokens of a chunk of cards.
+type views struct {
+	pans   []card.PAN
+	tokens []string
+}
+
+// views computes the two public views of each card; cards of one range that follow each other share one call.
+func (p *Plant) views(ctx context.Context, ids []card.ID) (views, error) {
+	v := views{pans: make([]card.PAN, len(ids)), tokens: make([]string, len(ids))}
+	for i := 0; i < len(ids); {
+		end := i + 1
+		for end < len(ids) && ids[end].Range() == ids[i].Range() {
+			end++
+		}
+		r, err := p.rangeByNumber(ctx, ids[i].Range())
+		if err != nil {
+			return v, err
+		}
+		sequences := make([]int64, 0, end-i)
+		for k := i; k < end; k++ {
+			sequences = append(sequences, ids[k].Sequence())
+			if v.tokens[k], err = p.Vault.Token(ids[k], r.TokenKey); err != nil {
+				return v, err
+			}
+		}
+		if err := p.Vault.PANs(r.Range, r.PermutationKey, sequences, v.pans[i:end], card.NewPANs(end-i)); err != nil {
+			return v, err
+		}
+		i = end
+	}
+	return v, nil
+}
+
+func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*page, error) {
+	in := make([]personalization.Issue, len(rows))
+	for i := range rows {
+		issue, err := pressIssue(&rows[i], v.pans[i])
+		if err != nil {
+			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
+		}
+		in[i] = issue
+	}
+	sheet := personalization.NewSheet(len(rows))
+	if err := j.press.Fill(ctx, in, sheet); err != nil {
+		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
+	}
+	return j.appendRows(rows, func(r *formats.Record, i int) {
+		putCard(r, sheet, i, &in[i], j.product, v.tokens[i])
+	})
+}
+
+// mailerPage renders PIN mailers: a reference, a name, an address and the PIN block bound to the reference. No card number is set.
+func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*page, error) {
+	keys, err := pressKeys(j.file.Keys)
+	if err != nil {
+		return nil, err
+	}
+	pins := make([]hsm.PIN, len(rows))
+	accounts := make([]card.PAN, len(rows))
+	for i := range rows {
+		if pins[i], err = hsm.NewPIN(rows[i].PIN); err != nil {
+			return nil, err
+		}
+		if accounts[i], err = mailerReference(j.file.Number, rows[i].Position); err != nil {
+			return nil, err
+		}
+	}
+	blocks := card.NewSecrets(len(rows), 16)
+	if err := j.Module.ExportPINs(ctx, keys.Storage, keys.ZPK, keys.PINFormat, v.pans, pins, accounts, blocks); err != nil {
+		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
+	}
+	return j.appendRows(rows, func(r *formats.Record, i int) {
+		r.Set(formats.MailerReference, accounts[i].Reveal())
+		r.Set(formats.MailerPINBlock, blocks.Reveal(i))
+		r.SetString(formats.CardToken, v.tokens[i])
+		r.SetString(formats.CardName, rows[i].EmbossName)
+	})
+}
+
+func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) (*page, error) {
+	p := new(page)
+	record := headOf(j.inst, j.file, j.product)
+	for i := range rows {
+		putRow(record, &j.file, &rows[i])
+		put(record, i)
+		var err error
+		if p.bytes, err = j.layout.AppendDetail(p.bytes, record); err != nil {
+			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
+		}
+		p.totals.Add(record)
+	}
+	record.Reset()
+	return p, nil
+}
+
+// pressIssue is a stored row as personalization takes it.
+func pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error) {
+	e, err := card.ExpiryFromInt(row.Issue.Expiry)
+	if err != nil {
+		return personalization.Issue{}, err
+	}
+	pin, err := hsm.NewPIN(row.PIN)
+	if err != nil {
+		return personalization.Issue{}, err
+	}
+	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: row.EmbossName, Surname: row.LastName, GivenNames: row.FirstName, PIN: pin}
+	if row.PVV != nil {
+		copy(in.PVV[:], fmt.Sprintf("%04d", *row.PVV))
+		in.HasPVV = true
+	}
+	if row.Offset != nil {
+		in.Offset.N = uint8(copy(in.Offset.Digits[:], *row.Offset))
+	}
+	return in, nil
+}
