@@ -55,7 +55,6 @@ type run struct {
 	rangeOf  string
 	mailer   bool
 	waiting  []store.WaitingIssue // attach runs
-	cardFile int64                // mailer runs: nothing else is needed
 }
 
 // group is what may share files: one bureau, one product, one layout, one purpose.
@@ -243,22 +242,34 @@ func (pl *planner) gatherWaiting(ctx context.Context) error {
 	}
 	slices.Sort(codes)
 	for _, code := range codes {
-		waiting, err := pl.tx.WaitingIssues(ctx, pl.numbers[code].Number)
-		if err != nil {
-			return err
-		}
-		for _, w := range waiting {
-			product, ok := pl.products[w.Product]
-			if !ok {
-				return fmt.Errorf("product %d of a waiting issue: %w", w.Product, store.ErrNotFound)
-			}
-			g, err := pl.groupFor(product, store.CardPurpose)
+		for _, purpose := range []store.Purpose{store.CardPurpose, store.MailerPurpose} {
+			waiting, err := pl.tx.WaitingIssues(ctx, pl.numbers[code].Number, purpose == store.MailerPurpose)
 			if err != nil {
 				return err
 			}
-			if g != nil {
-				g.attach(w)
+			if err := pl.attachAll(waiting, purpose); err != nil {
+				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (pl *planner) attachAll(waiting []store.WaitingIssue, purpose store.Purpose) error {
+	for _, w := range waiting {
+		product, ok := pl.products[w.Product]
+		if !ok {
+			return fmt.Errorf("product %d of a waiting issue: %w", w.Product, store.ErrNotFound)
+		}
+		if purpose == store.MailerPurpose && !contains(pl.schedule.Bureaus, product.value.MailerBureau) {
+			continue
+		}
+		g, err := pl.groupFor(product, purpose)
+		if err != nil {
+			return err
+		}
+		if g != nil {
+			g.attach(w)
 		}
 	}
 	return nil

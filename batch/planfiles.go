@@ -152,7 +152,7 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 			pl.blocks = append(pl.blocks, Reservation{Range: ledgerName(numbers.Range), First: s.FirstSequence, Quantity: r.quantity})
 		case store.AttachSlice:
 			for i, w := range r.waiting {
-				if err := pl.tx.AttachIssue(ctx, w.Card, w.Issue, f.Number, line+int64(i)); err != nil {
+				if err := pl.tx.Attach(ctx, w, f.Number, line+int64(i)); err != nil {
 					return err
 				}
 			}

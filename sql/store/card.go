@@ -119,15 +119,16 @@ func (t *Tx) CloseCard(ctx context.Context, c *Card, reason card.Reason, replace
 		card.UseClosed, c.ID, card.UsePending, card.UseCurrent)
 }
 
-// WaitingIssue is an issue that exists and waits for a file, with what the plan needs to know of it.
+// WaitingIssue is an issue, or one attempt at its PIN mailer, that exists and waits for a file.
 type WaitingIssue struct {
 	Card    card.ID `db:"card_id"`
 	Issue   int     `db:"issue"`
+	Attempt int     `db:"attempt"` // of a mailer; 0 for the card itself
 	Product int64   `db:"product_number"`
 }
 
-// WaitingIssues lists issues of an institution's cards that no file carries yet, in card order.
-func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32) ([]WaitingIssue, error) {
+// WaitingIssues lists what no file carries yet of one range, in card order: issues, or PIN mailers.
+func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool) ([]WaitingIssue, error) {
 	first, err := card.NewID(rangeNumber, 0)
 	if err != nil {
 		return nil, err
@@ -136,16 +137,25 @@ func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32) ([]WaitingIss
 	if err != nil {
 		return nil, err
 	}
+	query := `SELECT w.card_id, w.issue, 0 AS attempt, c.product_number FROM issues w JOIN cards c ON c.id = w.card_id
+		WHERE w.file_number IS NULL AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
+	if mailers {
+		query = `SELECT w.card_id, w.issue, w.attempt, c.product_number FROM pin_mailers w JOIN cards c ON c.id = w.card_id
+			WHERE w.file_number IS NULL AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
+	}
 	var all []WaitingIssue
-	err = t.list(ctx, "waiting issues", &all, `SELECT i.card_id, i.issue, c.product_number FROM issues i JOIN cards c ON c.id = i.card_id
-		WHERE i.file_number IS NULL AND i.card_id BETWEEN $1 AND $2 ORDER BY i.card_id, i.issue`, first, last)
+	err = t.list(ctx, "waiting issues", &all, query, first, last)
 	return all, err
 }
 
-// AttachIssue gives a waiting issue its file and line.
-func (t *Tx) AttachIssue(ctx context.Context, id card.ID, issue int, file, line int64) error {
+// Attach gives a waiting issue or PIN mailer its file and line.
+func (t *Tx) Attach(ctx context.Context, w WaitingIssue, file, line int64) error {
+	if w.Attempt > 0 {
+		return t.execOne(ctx, "attach a PIN mailer", `UPDATE pin_mailers SET file_number = $1, line = $2
+			WHERE card_id = $3 AND issue = $4 AND attempt = $5 AND file_number IS NULL`, file, line, w.Card, w.Issue, w.Attempt)
+	}
 	return t.execOne(ctx, "attach an issue", `UPDATE issues SET file_number = $1, line = $2, state = $3
-		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, id, issue)
+		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, w.Card, w.Issue)
 }
 
 // IssueOnLine finds the issue that a line of a file carries, and keeps it locked until commit.
@@ -169,17 +179,20 @@ func (t *Tx) MoveIssue(ctx context.Context, i *Issue, next card.IssueState) erro
 
 // Mailer is a PIN mailer: its file and line, and how far it has come.
 type Mailer struct {
-	Card  card.ID         `db:"card_id"`
-	Issue int             `db:"issue"`
-	File  int64           `db:"file_number"`
-	Line  int64           `db:"line"`
-	State card.IssueState `db:"state"`
+	Card    card.ID         `db:"card_id"`
+	Issue   int             `db:"issue"`
+	Attempt int             `db:"attempt"`
+	File    *int64          `db:"file_number"`
+	Line    *int64          `db:"line"`
+	State   card.IssueState `db:"state"`
 }
+
+const mailerColumns = `card_id, issue, attempt, file_number, line, state`
 
 // InsertMailers puts the issues on lines first..first+quantity-1 of a card file on the lines of a mailer file from line on.
 func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, mailerFile, line int64) error {
-	r, err := t.run.ExecContext(ctx, `INSERT INTO pin_mailers (card_id, issue, file_number, line)
-		SELECT card_id, issue, CAST($1 AS BIGINT), line - $2 + $3 FROM issues WHERE file_number = $4 AND line BETWEEN $2 AND $5`,
+	r, err := t.run.ExecContext(ctx, `INSERT INTO pin_mailers (card_id, issue, attempt, file_number, line)
+		SELECT card_id, issue, 1, CAST($1 AS BIGINT), line - $2 + $3 FROM issues WHERE file_number = $4 AND line BETWEEN $2 AND $5`,
 		mailerFile, first, line, cardFile, first+quantity-1)
 	if err != nil {
 		return clean("store PIN mailers", err)
@@ -193,7 +206,7 @@ func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, maile
 // MailerOnLine finds the PIN mailer that a line of a file carries, and keeps it locked until commit.
 func (t *Tx) MailerOnLine(ctx context.Context, file, line int64) (Mailer, error) {
 	var m Mailer
-	err := t.get(ctx, "mailer on a line", &m, `SELECT card_id, issue, file_number, line, state FROM pin_mailers WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
+	err := t.get(ctx, "mailer on a line", &m, `SELECT `+mailerColumns+` FROM pin_mailers WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
 	return m, err
 }
 
@@ -202,17 +215,24 @@ func (t *Tx) MoveMailer(ctx context.Context, m *Mailer, next card.IssueState) er
 	if err := m.State.To(next); err != nil {
 		return err
 	}
-	if err := t.execOne(ctx, "move a PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE file_number = $2 AND line = $3 AND state = $4`, next, m.File, m.Line, m.State); err != nil {
+	if err := t.execOne(ctx, "move a PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE card_id = $2 AND issue = $3 AND attempt = $4 AND state = $5`,
+		next, m.Card, m.Issue, m.Attempt, m.State); err != nil {
 		return err
 	}
 	m.State = next
 	return nil
 }
 
+// RemakeMailer lets a spoiled PIN mailer be followed by the next attempt, which waits for a file.
+func (t *Tx) RemakeMailer(ctx context.Context, m Mailer) error {
+	return t.exec(ctx, "repeat a PIN mailer", `INSERT INTO pin_mailers (card_id, issue, attempt, state) VALUES ($1, $2, $3, $4)`,
+		m.Card, m.Issue, m.Attempt+1, card.IssueFollowsFile)
+}
+
 // MailersOf lists a card's PIN mailers.
 func (q Q) MailersOf(ctx context.Context, id card.ID) ([]Mailer, error) {
 	var all []Mailer
-	err := q.list(ctx, "PIN mailers", &all, `SELECT card_id, issue, file_number, line, state FROM pin_mailers WHERE card_id = $1 ORDER BY issue, file_number`, id)
+	err := q.list(ctx, "PIN mailers", &all, `SELECT `+mailerColumns+` FROM pin_mailers WHERE card_id = $1 ORDER BY issue, attempt`, id)
 	return all, err
 }
 

@@ -311,3 +311,15 @@ func (q Q) OrdersOfFile(ctx context.Context, file int64) ([]int64, error) {
 	err := q.list(ctx, "orders of a file", &all, `SELECT DISTINCT source FROM file_slices WHERE file_number = $1 AND kind IN (1, 2) ORDER BY source`, file)
 	return all, err
 }
+
+// OrdersWithLinesIn lists the orders of all issues that a card file carries, remakes among them.
+func (q Q) OrdersWithLinesIn(ctx context.Context, file int64) ([]int64, error) {
+	var all []int64
+	err := q.list(ctx, "orders of a file", &all, `SELECT DISTINCT order_number FROM issues WHERE file_number = $1 ORDER BY order_number`, file)
+	return all, err
+}
+
+// Explain sets why a file stands where it is, without moving it.
+func (t *Tx) Explain(ctx context.Context, number int64, reason string) error {
+	return t.execOne(ctx, fmt.Sprintf("explain file %d", number), `UPDATE files SET reason = $1 WHERE number = $2`, reason, number)
+}

@@ -224,3 +224,17 @@ func (q Q) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int
 	return q.execOne(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+q.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
 		int64(leaseSeconds)*1_000_000, number, epoch)
 }
+
+// Count adds a line's outcome to the file's counters.
+func (r *ReturnFile) Count(o Outcome) {
+	switch o {
+	case LineApplied:
+		r.Applied++
+	case LineDuplicate:
+		r.Duplicates++
+	case LineRejected:
+		r.Rejected++
+	case LineQuarantined:
+		r.Quarantined++
+	}
+}

@@ -160,15 +160,19 @@ CREATE TABLE issues (
 
 CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
 
+-- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does.
 CREATE TABLE pin_mailers (
     card_id     BIGINT NOT NULL,
     issue       SMALLINT NOT NULL,
-    file_number BIGINT NOT NULL,
-    line        INTEGER NOT NULL,
+    attempt     SMALLINT NOT NULL,
+    file_number BIGINT,
+    line        INTEGER,
     state       SMALLINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 15),
-    PRIMARY KEY (card_id, issue, file_number),
+    PRIMARY KEY (card_id, issue, attempt),
     UNIQUE (file_number, line)
 );
+
+CREATE INDEX pin_mailers_waiting ON pin_mailers (card_id) WHERE file_number IS NULL;
 
 -- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
 CREATE TABLE schedule_runs (

@@ -1,0 +1,168 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"platen/card"
+	"platen/delivery"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// Limits of what a bureau may leave for us.
+const (
+	returnLimit  = 512 << 20
+	returnChunk  = 1 << 20
+	returnWindow = 60 // seconds of lease while a return file is applied
+)
+
+// Poll looks into one bureau's outbox. A file is fetched when two looks in a row saw the same size and time; its raw bytes and hash are stored before
+// anything is read from them. What is settled is moved to the bureau's archive. One bad file never blocks another.
+func (p *Plant) Poll(ctx context.Context, i store.Institution, code string) error {
+	bureaus, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return err
+	}
+	b, ok := bureaus[code]
+	if !ok {
+		return fmt.Errorf("bureau %s: %w", code, store.ErrNotFound)
+	}
+	t, err := p.target(b.value)
+	if err != nil {
+		return err
+	}
+	entries, err := delivery.List(ctx, t)
+	if err != nil {
+		return fmt.Errorf("look into the outbox of bureau %s: %w", code, err)
+	}
+	pending, err := p.Store.PendingReturns(ctx, b.number)
+	if err != nil {
+		return err
+	}
+	in := &inbox{Plant: p, inst: i, bureau: b, target: t, known: map[string]store.ReturnFile{}, there: map[string]bool{}}
+	for _, r := range pending {
+		in.known[r.Name] = r
+	}
+	var faults []error
+	for _, e := range entries {
+		in.there[e.Name] = true
+		if err := in.look(ctx, e); err != nil {
+			faults = append(faults, fmt.Errorf("return file of bureau %s: %w", code, err))
+		}
+	}
+	faults = append(faults, in.gone(ctx, pending))
+	return errors.Join(faults...)
+}
+
+type inbox struct {
+	*Plant
+	inst   store.Institution
+	bureau entry[*programs.Bureau]
+	target delivery.Target
+	known  map[string]store.ReturnFile
+	there  map[string]bool
+}
+
+// look advances one file that lies in the outbox by one step.
+func (in *inbox) look(ctx context.Context, e delivery.Entry) error {
+	r, ok := in.known[e.Name]
+	if !ok {
+		return in.detect(ctx, e)
+	}
+	switch r.State {
+	case card.ReturnDetected:
+		if r.Size != e.Size || r.Modified != e.ModTime.Unix() {
+			return in.Store.InTx(ctx, func(tx *store.Tx) error { return tx.SeenReturn(ctx, r.Number, e.Size, e.ModTime.Unix()) })
+		}
+		if err := in.Store.InTx(ctx, func(tx *store.Tx) error { return tx.MoveReturn(ctx, &r, card.ReturnStable, "") }); err != nil {
+			return err
+		}
+		return in.fetch(ctx, r)
+	case card.ReturnStable:
+		return in.fetch(ctx, r)
+	case card.ReturnApplied, card.ReturnPartlyApplied, card.ReturnQuarantined, card.ReturnDuplicate:
+		if err := delivery.Archive(ctx, in.target, e.Name); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		return in.archived(ctx, r.Number)
+	}
+	return nil
+}
+
+func (in *inbox) archived(ctx context.Context, number int64) error {
+	return in.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ArchivedReturn(ctx, number) })
+}
+
+func (in *inbox) detect(ctx context.Context, e delivery.Entry) error {
+	id, err := in.newID("return", draw(in.bureau.code, e.Name, e.ModTime.UTC().String()))
+	if err != nil {
+		return err
+	}
+	return in.Store.InTx(ctx, func(tx *store.Tx) error {
+		_, err := tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: in.inst.ID, Bureau: in.bureau.number, BureauCode: in.bureau.code,
+			Name: e.Name, Size: e.Size, Modified: e.ModTime.Unix(), CreatedAt: in.Now()})
+		return err
+	})
+}
+
+// fetch stores the raw bytes and their hash. Content that this bureau sent before is a duplicate, whatever its name.
+func (in *inbox) fetch(ctx context.Context, r store.ReturnFile) error {
+	var raw bytes.Buffer
+	n, err := delivery.Fetch(ctx, in.target, r.Name, &raw, returnLimit)
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	sum := sha256.Sum256(raw.Bytes())
+	same, found, err := in.Store.SameReturn(ctx, in.bureau.number, sum[:], r.Number)
+	if err != nil {
+		return err
+	}
+	err = in.Store.InTx(ctx, func(tx *store.Tx) error {
+		moved := r
+		if err := tx.StoreReturn(ctx, r.Number, sum[:], n, chunks(raw.Bytes())); err != nil {
+			return err
+		}
+		next, reason := card.ReturnStored, ""
+		if found {
+			next, reason = card.ReturnDuplicate, fmt.Sprintf("the same content came as return file %d", same)
+		}
+		if err := tx.MoveReturn(ctx, &moved, next, reason); err != nil {
+			return err
+		}
+		data := map[string]any{"name": r.Name, "bytes": n, "sha256": hexString(sum[:])}
+		return tx.Record(ctx, in.inst.ID, "return", r.Number, next.String(), data, in.Now())
+	})
+	if err == nil {
+		in.Wake()
+	}
+	return err
+}
+
+func chunks(b []byte) [][]byte {
+	var all [][]byte
+	for len(b) > returnChunk {
+		all, b = append(all, b[:returnChunk]), b[returnChunk:]
+	}
+	return append(all, b)
+}
+
+// gone settles what is on record but no longer in the outbox: an archive move whose record was lost, or a file that the bureau took back.
+func (in *inbox) gone(ctx context.Context, pending []store.ReturnFile) error {
+	for _, r := range pending {
+		if in.there[r.Name] {
+			continue
+		}
+		switch r.State {
+		case card.ReturnStored, card.ReturnParsed, card.ReturnApplying:
+			continue
+		}
+		if err := in.archived(ctx, r.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+
+	"platen/card"
+	"platen/sql/store"
+)
+
+// Reconcile compares a file's columns, which come from independent places: planned (slices), minted (cursor), sealed (records read back), the bureau's own
+// count, and lines by evidence, recounted. When all are equal and none is open, the file is BALANCED, and its orders may be fulfilled.
+func (p *Plant) Reconcile(ctx context.Context, number int64) error {
+	return p.Store.InTx(ctx, func(tx *store.Tx) error {
+		f, err := tx.LockFile(ctx, number)
+		if err != nil || f.State != card.FileReconciling {
+			return err
+		}
+		if f.Produced+f.Rejected+f.Spoiled != f.Planned {
+			return nil
+		}
+		lines, err := tx.RecountLines(ctx, f)
+		if err != nil {
+			return err
+		}
+		if wrong := imbalance(f, lines); wrong != "" {
+			p.Log.Error().Int64("file", f.Number).Str("reason", wrong).Msg("the books of a file do not balance")
+			return tx.Explain(ctx, f.Number, wrong)
+		}
+		if err := tx.MoveFile(ctx, &f, card.FileBalanced, ""); err != nil {
+			return err
+		}
+		if err := tx.StampFile(ctx, f.Number, store.BalancedAt, p.Now()); err != nil {
+			return err
+		}
+		data := map[string]any{"produced": f.Produced, "rejected": f.Rejected, "spoiled": f.Spoiled}
+		if err := tx.Record(ctx, f.Institution, "file", f.Number, card.FileBalanced.String(), data, p.Now()); err != nil {
+			return err
+		}
+		p.Observe.FileMoved(card.FileBalanced)
+		return p.settleOrders(ctx, tx, f)
+	})
+}
+
+// imbalance names the first column of a finished file that differs; empty when all agree.
+func imbalance(f store.File, lines store.LineCounts) string {
+	sealed, read := int64(-1), int64(-1)
+	if f.Sealed != nil {
+		sealed = *f.Sealed
+	}
+	if f.AckRead != nil {
+		read = *f.AckRead
+	}
+	for _, c := range []struct {
+		name string
+		n    int64
+	}{{"minted", f.Minted}, {"sealed", sealed}, {"read by the bureau", read}, {"lines with an issue", lines.Lines}} {
+		if c.n != f.Planned {
+			return fmt.Sprintf("%d planned, %d %s", f.Planned, c.n, c.name)
+		}
+	}
+	if lines.Produced != f.Produced || lines.Rejected != f.Rejected || lines.Spoiled != f.Spoiled {
+		return fmt.Sprintf("counted %d produced, %d rejected, %d spoiled; recounted %d, %d, %d",
+			f.Produced, f.Rejected, f.Spoiled, lines.Produced, lines.Rejected, lines.Spoiled)
+	}
+	return ""
+}
+
+// settleOrders ends orders whose cards all have their fate.
+func (p *Plant) settleOrders(ctx context.Context, tx *store.Tx, f store.File) error {
+	if f.Purpose != store.CardPurpose {
+		return nil
+	}
+	orders, err := tx.OrdersWithLinesIn(ctx, f.Number)
+	if err != nil {
+		return err
+	}
+	for _, number := range orders {
+		o, err := tx.LockOrder(ctx, number)
+		if err != nil {
+			return err
+		}
+		if o.State != card.OrderInProduction && o.State != card.OrderPartlyFulfilled {
+			continue
+		}
+		fates, err := tx.FatesOf(ctx, o)
+		if err != nil {
+			return err
+		}
+		next := card.OrderFulfilled
+		switch {
+		case fates.InWork() > 0:
+			continue
+		case fates.Rejected+fates.Cancelled+o.RefusedRows > 0:
+			next = card.OrderPartlyFulfilled
+		}
+		if next == o.State {
+			continue
+		}
+		if err := tx.MoveOrder(ctx, &o, next); err != nil {
+			return err
+		}
+		data := map[string]any{"fulfilled": fates.Fulfilled, "rejected": fates.Rejected, "refused_rows": o.RefusedRows}
+		if err := tx.Record(ctx, o.Institution, "order", o.Number, next.String(), data, p.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

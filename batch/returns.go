@@ -1,0 +1,278 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"platen/card"
+	"platen/formats"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// applyChunk is how many return lines one transaction applies.
+const applyChunk = 1000
+
+// ApplyReturn reads a stored return file whole, proves its totals, and only then applies it in chunks that move with their cursor. A file that cannot be
+// read is quarantined with its reason.
+func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
+	r, err := p.Store.ReturnByNumber(ctx, number)
+	if err != nil {
+		return err
+	}
+	if r.Epoch != epoch {
+		return fmt.Errorf("return file %d: %w", number, store.ErrFenced)
+	}
+	a := &application{Plant: p, file: r}
+	bureaus, err := current(ctx, p, p.Store.Q, r.Institution, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return err
+	}
+	b, ok := bureaus[r.BureauCode]
+	if !ok {
+		return fmt.Errorf("bureau %s: %w", r.BureauCode, store.ErrNotFound)
+	}
+	a.bureau = b.value
+	err = a.run(ctx)
+	if errors.Is(err, store.ErrFenced) {
+		return err
+	}
+	pause := 0
+	if errors.Is(err, ErrNotYet) {
+		pause, err = 1, nil
+	}
+	if letGo := p.Store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.HoldReturn(ctx, number, epoch, pause) }); letGo != nil {
+		err = errors.Join(err, letGo)
+	}
+	p.Wake()
+	return err
+}
+
+// application is one return file being applied.
+type application struct {
+	*Plant
+	file   store.ReturnFile
+	bureau *programs.Bureau
+	layout *formats.Layout
+}
+
+func (a *application) run(ctx context.Context) error {
+	if a.file.State == card.ReturnStored {
+		if err := a.parse(ctx); err != nil {
+			return err
+		}
+	}
+	if a.file.State == card.ReturnParsed {
+		if err := a.move(ctx, card.ReturnApplying, ""); err != nil {
+			return err
+		}
+	}
+	if a.file.State != card.ReturnApplying {
+		return nil
+	}
+	if err := a.loadLayout(ctx); err != nil {
+		return err
+	}
+	if err := a.apply(ctx); err != nil {
+		return err
+	}
+	next := card.ReturnApplied
+	if a.file.Rejected+a.file.Quarantined > 0 {
+		next = card.ReturnPartlyApplied
+	}
+	return a.move(ctx, next, "")
+}
+
+func (a *application) move(ctx context.Context, next card.ReturnState, reason string) error {
+	r := a.file
+	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
+		r = a.file
+		if err := tx.MoveReturn(ctx, &r, next, reason); err != nil {
+			return err
+		}
+		data := map[string]any{"lines": r.Lines, "applied": r.Applied, "duplicates": r.Duplicates, "rejected": r.Rejected, "quarantined": r.Quarantined}
+		if reason != "" {
+			data["reason"] = reason
+		}
+		return tx.Record(ctx, r.Institution, "return", r.Number, next.String(), data, a.Now())
+	})
+	if err == nil {
+		a.file = r
+		a.Log.Info().Int64("return", r.Number).Str("bureau", r.BureauCode).Stringer("state", next).Str("reason", reason).Msg("return file moved")
+	}
+	return err
+}
+
+// parse proves the whole file before any line of it counts.
+func (a *application) parse(ctx context.Context) error {
+	layout, err := a.chooseLayout(ctx)
+	if err != nil {
+		return a.move(ctx, card.ReturnQuarantined, err.Error())
+	}
+	lines := int64(0)
+	in := layout.value.NewReader(a.Store.ReturnBytes(ctx, a.file.Number))
+	for {
+		section, _, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return a.move(ctx, card.ReturnQuarantined, err.Error())
+		}
+		if section == formats.Detail {
+			lines++
+		}
+	}
+	a.file.Kind, a.file.Layout, a.file.LayoutVersion, a.file.Lines = layout.value.Kind().String(), layout.number, layout.version, lines
+	if err := a.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ParsedReturn(ctx, &a.file) }); err != nil {
+		return err
+	}
+	return a.move(ctx, card.ReturnParsed, "")
+}
+
+func (a *application) chooseLayout(ctx context.Context) (entry[*formats.Layout], error) {
+	layouts, err := current(ctx, a.Plant, a.Store.Q, a.file.Institution, store.LayoutProgram, decodeLayout)
+	if err != nil {
+		return entry[*formats.Layout]{}, err
+	}
+	for _, r := range a.bureau.Returns {
+		if ok, err := path.Match(r.Pattern, a.file.Name); err != nil || !ok {
+			continue
+		}
+		if l, ok := layouts[r.Layout]; ok {
+			return l, nil
+		}
+	}
+	return entry[*formats.Layout]{}, fmt.Errorf("bureau %s declares no layout for a file of this name", a.file.BureauCode)
+}
+
+func (a *application) loadLayout(ctx context.Context) (err error) {
+	a.layout, err = a.Plant.layout(ctx, a.Store.Q, a.file.Institution, a.file.Layout, a.file.LayoutVersion)
+	return err
+}
+
+// apply continues behind the cursor.
+func (a *application) apply(ctx context.Context) error {
+	in := a.layout.NewReader(a.Store.ReturnBytes(ctx, a.file.Number))
+	var chunk []returned
+	line := int64(0)
+	for {
+		section, rec, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return a.applyLines(ctx, chunk)
+		}
+		if err != nil {
+			return fmt.Errorf("return file %d: %w", a.file.Number, err)
+		}
+		if section != formats.Detail {
+			continue
+		}
+		if line++; line <= a.file.Cursor {
+			continue
+		}
+		chunk = append(chunk, a.read(line, rec))
+		if len(chunk) == applyChunk {
+			if err := a.applyLines(ctx, chunk); err != nil {
+				return err
+			}
+			chunk = chunk[:0]
+		}
+	}
+}
+
+// returned is one line of a return file as it was read.
+type returned struct {
+	store.ReturnLine
+	uid  string
+	ack  bool
+	read int64
+	ok   int64
+	bad  int64
+	sum  string
+	file int64
+}
+
+func (a *application) read(line int64, rec *formats.Record) returned {
+	r := returned{ReturnLine: store.ReturnLine{Return: a.file.Number, Line: line}, ack: a.layout.Kind() == formats.Ack}
+	if r.ack {
+		r.file = number(rec.Get(formats.AckFile))
+		r.read, r.ok, r.bad = number(rec.Get(formats.AckRead)), number(rec.Get(formats.AckOK)), number(rec.Get(formats.AckBad))
+		r.sum = string(rec.Get(formats.AckSHA256))
+		r.Status, r.BureauReason = string(rec.Get(formats.AckStatus)), string(rec.Get(formats.AckReason))
+		r.OccurredAt = a.moment(rec.Get(formats.AckReceivedAt))
+		return r
+	}
+	r.file = number(rec.Get(formats.ReturnFileRef))
+	r.uid = string(rec.Get(formats.ReturnUID))
+	r.Status, r.BureauReason = string(rec.Get(formats.ReturnStatus)), string(rec.Get(formats.ReturnReason))
+	r.OccurredAt = a.moment(rec.Get(formats.ReturnOccurredAt))
+	return r
+}
+
+// moment reads the bureau's time; where it says none, the time of arrival counts.
+func (a *application) moment(b []byte) time.Time {
+	if t, err := time.Parse(time.RFC3339, string(b)); err == nil {
+		return t
+	}
+	return a.file.CreatedAt
+}
+
+// number reads decimal digits; anything else is no number that Platen ever gave, which is -1.
+func number(b []byte) int64 {
+	n := int64(0)
+	if len(b) == 0 || len(b) > 18 {
+		return -1
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// applyLines applies a chunk with its cursor in one transaction, then looks whether the files it touched are balanced.
+func (a *application) applyLines(ctx context.Context, chunk []returned) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	touched := map[int64]bool{}
+	moved := a.file
+	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
+		clear(touched)
+		moved = a.file
+		lines := make([]store.ReturnLine, 0, len(chunk))
+		for i := range chunk {
+			r := chunk[i]
+			if err := a.applyOne(ctx, tx, &r); err != nil {
+				return fmt.Errorf("return file %d line %d: %w", a.file.Number, r.Line, err)
+			}
+			if r.Outcome == store.LineApplied {
+				touched[*r.File] = true
+			}
+			moved.Count(r.Outcome)
+			lines = append(lines, r.ReturnLine)
+		}
+		if err := tx.InsertReturnLines(ctx, lines); err != nil {
+			return err
+		}
+		moved.Cursor = chunk[len(chunk)-1].Line
+		return tx.AdvanceReturn(ctx, &moved, a.file.Cursor)
+	})
+	if err != nil {
+		return err
+	}
+	a.observe(moved)
+	a.file = moved
+	for _, f := range sortedNumbers(touched) {
+		if err := a.Reconcile(ctx, f); err != nil {
+			return err
+		}
+	}
+	return a.Store.HoldReturn(ctx, a.file.Number, a.file.Epoch, returnWindow)
+}
