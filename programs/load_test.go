@@ -165,6 +165,7 @@ var edits = map[string]struct{ file, old, new, at, want string }{
 	"cron word":         {file: "schedules.yaml", old: `"30 20 * * mon-fri"`, new: `"@daily"`, want: `zones and @-words are not taken`},
 	"cron of no day":    {file: "schedules.yaml", old: `"30 20 * * mon-fri"`, new: `"0 0 31 2 *"`, want: `names a day that never comes`},
 	"night":             {file: "schedules.yaml", old: `"30 20 * * mon-fri"`, new: `"30 2 * * *"`, want: `say dst_confirmed: true`},
+	"twice a day":       {file: "schedules.yaml", old: `"30 20 * * mon-fri"`, new: `"30 12,20 * * *"`, want: `declare a second schedule`},
 	"every hour":        {file: "schedules.yaml", old: `"30 20 * * mon-fri"`, new: `"0 * * * *"`, want: `say dst_confirmed: true`},
 }
 

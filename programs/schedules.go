@@ -3,6 +3,7 @@ package programs
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -34,12 +35,7 @@ func (l *loader) checkSchedules() {
 	l.checkNoTwins("schedule", l.from.schedules, func(i int) string { return l.set.Schedules[i].Code })
 	for i, s := range l.set.Schedules {
 		from := l.from.schedules[i]
-		schedule, err := ParseCron(s.Cron)
-		if err != nil {
-			l.at(from, "cron")("cron: %v", err)
-		} else if schedule.Hour&nightHours != 0 && !s.DSTConfirmed {
-			l.at(from, "cron")("cron: a cut-off from 01:00 to 03:00 falls into clock changes: say dst_confirmed: true if that is meant")
-		}
+		l.checkCron(s, from)
 		if len(s.Bureaus) == 0 {
 			l.at(from, "bureaus")("bureaus: is missing")
 		}
@@ -51,5 +47,21 @@ func (l *loader) checkSchedules() {
 				l.at(from, "bureaus")("bureaus: %q stands twice", code)
 			}
 		}
+	}
+}
+
+// checkCron allows one cut-off a day, since a window is a schedule and a business date, and none in the night that nobody confirmed.
+func (l *loader) checkCron(s Schedule, from source) {
+	at := l.at(from, "cron")
+	schedule, err := ParseCron(s.Cron)
+	if err != nil {
+		at("cron: %v", err)
+		return
+	}
+	if bits.OnesCount64(schedule.Minute) != 1 || bits.OnesCount64(schedule.Hour) != 1 {
+		at("cron: must name one minute and one hour: for a second cut-off of the day declare a second schedule")
+	}
+	if schedule.Hour&nightHours != 0 && !s.DSTConfirmed {
+		at("cron: a cut-off from 01:00 to 03:00 falls into clock changes: say dst_confirmed: true if that is meant")
 	}
 }
