@@ -132,3 +132,11 @@ func (t *Tx) Advance(ctx context.Context, rangeNumber int32, next int64, held st
 	return t.execOne(ctx, "advance range", `UPDATE pan_ranges SET next_sequence = CASE WHEN next_sequence < $1 THEN $1 ELSE next_sequence END, held = $2
 		WHERE number = $3`, next, held, rangeNumber)
 }
+
+// LockRanges lists every range of the installation and keeps others from adding one until commit.
+func (t *Tx) LockRanges(ctx context.Context) ([]PANRange, error) {
+	if err := t.exec(ctx, "lock the ranges", `INSERT INTO counters (name, value) VALUES ('range', 0) ON CONFLICT (name) DO UPDATE SET value = counters.value`); err != nil {
+		return nil, err
+	}
+	return t.Ranges(ctx)
+}

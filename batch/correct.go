@@ -1,0 +1,140 @@
+package batch
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+
+	"platen/card"
+	"platen/formats"
+	"platen/sql/store"
+)
+
+// correctionLimit is how many rows one correction may bring: it is one transaction.
+const correctionLimit = 100_000
+
+// Correct takes corrected rows back into an order. Each row says by its line which refused row it replaces; good ones join the order at its next cut-off, bad ones
+// keep waiting with their new faults. The whole correction is one transaction, and the same content again answers the first result.
+func (p *Plant) Correct(ctx context.Context, i store.Institution, id uuid.UUID, body io.Reader, open func(io.Reader) (Rows, error), actor string) (Receipt, error) {
+	o, err := p.Store.Order(ctx, i.ID, id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if o.State == card.OrderReceived {
+		return Receipt{}, ErrInFlight
+	}
+	sum := sha256.New()
+	tee := io.TeeReader(body, sum)
+	rows, err := open(tee)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if int(rows.Kind()) != o.Kind {
+		return Receipt{}, fmt.Errorf("order %s is a %s order; the correction's columns are those of a %s order", o.Reference, formats.OrderKind(o.Kind), rows.Kind())
+	}
+	in, err := p.newIntake(ctx, i, rows.Kind(), o)
+	if err != nil {
+		return Receipt{}, err
+	}
+	in.units = o.Requested
+	if err := in.readCorrections(ctx, rows); err != nil {
+		return Receipt{}, err
+	}
+	if _, err := io.Copy(io.Discard, tee); err != nil {
+		return Receipt{}, fmt.Errorf("read the correction to its end: %w", err)
+	}
+	known, found, err := p.Store.Correction(ctx, o.Number, sum.Sum(nil))
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !found {
+		if err := p.storeCorrection(ctx, in, o, sum.Sum(nil), actor); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if o, err = p.Store.OrderByNumber(ctx, i.ID, o.Number); err != nil {
+		return Receipt{}, err
+	}
+	r, err := p.receipt(ctx, i, o, found)
+	if found {
+		r.Refused = known.Refused
+	}
+	return r, err
+}
+
+func (in *intake) readCorrections(ctx context.Context, rows Rows) error {
+	for {
+		row, faults, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := in.take(ctx, row, faults); err != nil {
+			return err
+		}
+		if len(in.lines)+len(in.bad) > correctionLimit {
+			return fmt.Errorf("a correction has at most %d rows", correctionLimit)
+		}
+	}
+	if len(in.lines)+len(in.bad) == 0 {
+		return ErrNoRows
+	}
+	return nil
+}
+
+func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, fingerprint []byte, actor string) error {
+	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
+		locked, err := tx.LockOrder(ctx, o.Number)
+		if err != nil {
+			return err
+		}
+		for i := range in.lines {
+			if err := tx.MarkCorrected(ctx, o.Number, in.lines[i].SourceLine); err != nil {
+				return notWaiting(err, in.lines[i].SourceLine)
+			}
+		}
+		for i := range in.bad {
+			if err := tx.ChangeFaults(ctx, in.bad[i]); err != nil {
+				return notWaiting(err, in.bad[i].SourceLine)
+			}
+		}
+		if err := tx.InsertLines(ctx, in.lines); err != nil {
+			return err
+		}
+		cards := in.units - o.Requested
+		if err := tx.AddRequested(ctx, &locked, cards, int64(len(in.lines))); err != nil {
+			return err
+		}
+		c := store.Correction{Order: o.Number, Fingerprint: fingerprint, Accepted: int64(len(in.lines)), Refused: int64(len(in.bad))}
+		if err := tx.InsertCorrection(ctx, c); err != nil {
+			return err
+		}
+		if len(in.lines) > 0 && locked.State.To(card.OrderOpen) == nil {
+			if err := tx.MoveOrder(ctx, &locked, card.OrderOpen); err != nil {
+				return err
+			}
+		}
+		data := map[string]any{"accepted": c.Accepted, "refused": c.Refused, "by": actor}
+		return tx.Record(ctx, o.Institution, "order", o.Number, "corrected", data, p.Now())
+	})
+	if err != nil {
+		return fmt.Errorf("correct order %s: %w", o.Reference, err)
+	}
+	return nil
+}
+
+// ErrNotWaiting says that a corrected row does not replace a refused one.
+var ErrNotWaiting = errors.New("is not waiting for a correction")
+
+func notWaiting(err error, line int64) error {
+	if errors.Is(err, store.ErrFenced) {
+		return fmt.Errorf("line %d %w", line, ErrNotWaiting)
+	}
+	return err
+}
