@@ -1,0 +1,269 @@
+package formats
+
+import "fmt"
+
+// Field names one value of a record. The zero Field is no field.
+type Field uint16
+
+// The catalogue. Expiry and effective month are YYMM, dates YYYYMMDD, times HHMMSS; PIN blocks are binary; sequence numbers and counts
+// are decimal without leading zeros; everything else is UTF-8 text.
+const (
+	FileReference Field = iota + 1 // the file's number
+	FileName
+	FileDate
+	FileTime
+	FileSequence
+	FileStamp
+	FileIssuer
+	FileBureau
+	FilePurpose
+	FileRecords
+	TotalsRecords
+	TotalsPANHash
+	RecordNumber
+	RecordUID
+	CardPAN
+	CardToken
+	CardExpiry
+	CardEffective
+	CardPSN
+	CardServiceCode
+	CardName
+	CardTrack1
+	CardTrack2
+	CardChipTrack2
+	CardCVV
+	CardCVV2
+	CardICVV
+	CardPINBlock
+	CardPVV
+	CardPVKI
+	CardPINOffset
+	CardReason
+	HolderTitle
+	HolderFirstName
+	HolderLastName
+	HolderLanguage
+	CarrierName
+	CarrierAddress1
+	CarrierAddress2
+	CarrierAddress3
+	CarrierCity
+	CarrierRegion
+	CarrierPostcode
+	CarrierCountry
+	CarrierDelivery
+	CarrierBranch
+	ProductCode
+	ProductDesign
+	ProductScheme
+	ProductTechnology
+	ProductCurrency
+	ProductBIN
+	OrderReference
+	OrderUnit
+	MailerReference
+	MailerPINBlock
+	ReturnFile
+	ReturnUID
+	ReturnStatus
+	ReturnReason
+	ReturnOccurredAt
+	ReturnAttempt
+	ReturnLast4
+	AckFile
+	AckName
+	AckReceivedAt
+	AckStatus
+	AckRead
+	AckOK
+	AckBad
+	AckSHA256
+	AckReason
+	numFields
+)
+
+// Sensitivity classes values by what their loss would mean. A layout carries only classes that its clearance lists.
+type Sensitivity uint8
+
+// The classes.
+const (
+	Public Sensitivity = iota
+	Personal
+	PAN
+	Track
+	Code
+	PINBlock
+)
+
+var sensitivityNames = [...]string{Public: "public", Personal: "personal", PAN: "pan", Track: "track", Code: "code", PINBlock: "pin-block"}
+
+// String is the class's name, as a clearance lists it.
+func (s Sensitivity) String() string {
+	if int(s) < len(sensitivityNames) {
+		return sensitivityNames[s]
+	}
+	return fmt.Sprintf("unknown(%d)", uint8(s))
+}
+
+// valueType says which bytes a field may hold. An absent value fits every type.
+type valueType uint8
+
+const (
+	text    valueType = iota
+	digits            // ASCII digits; leading zeros count
+	number            // decimal without leading zeros
+	month             // YYMM
+	date              // YYYYMMDD
+	daytime           // HHMMSS
+	binary
+)
+
+var typeNames = [...]string{text: "text", digits: "digits", number: "a number", month: "a month", date: "a date", daytime: "a time", binary: "binary"}
+
+// fieldFacts is one row of the catalogue. Size is the exact length of a value that is there, 0 if lengths differ.
+type fieldFacts struct {
+	name        string
+	sensitivity Sensitivity
+	valueType   valueType
+	size        int
+}
+
+var catalogue = [numFields]fieldFacts{
+	FileReference: {"file.reference", Public, number, 0},
+	FileName:      {"file.name", Public, text, 0},
+	FileDate:      {"file.date", Public, date, 8},
+	FileTime:      {"file.time", Public, daytime, 6},
+	FileSequence:  {"file.sequence", Public, number, 0},
+	FileStamp:     {"file.stamp", Public, text, 0},
+	FileIssuer:    {"file.issuer", Public, text, 0},
+	FileBureau:    {"file.bureau", Public, text, 0},
+	FilePurpose:   {"file.purpose", Public, text, 0},
+	FileRecords:   {"file.records", Public, number, 0},
+
+	// The sum over a file of one card is most of its number.
+	TotalsRecords: {"totals.records", Public, number, 0},
+	TotalsPANHash: {"totals.pan_hash", PAN, digits, panHashDigits},
+	RecordNumber:  {"record.number", Public, number, 0},
+	RecordUID:     {"record.uid", Public, text, 0},
+
+	CardPAN:         {"card.pan", PAN, digits, 0},
+	CardToken:       {"card.token", Public, text, 0},
+	CardExpiry:      {"card.expiry", Public, month, 4},
+	CardEffective:   {"card.effective", Public, month, 4},
+	CardPSN:         {"card.psn", Public, digits, 2},
+	CardServiceCode: {"card.service_code", Public, digits, 3},
+	CardName:        {"card.name", Personal, text, 0},
+	CardTrack1:      {"card.track1", Track, text, 0},
+	CardTrack2:      {"card.track2", Track, text, 0},
+	CardChipTrack2:  {"card.chip_track2", Track, text, 0},
+	CardCVV:         {"card.cvv", Code, digits, 3},
+	CardCVV2:        {"card.cvv2", Code, digits, 3},
+	CardICVV:        {"card.icvv", Code, digits, 3},
+	CardPINBlock:    {"card.pin_block", PINBlock, binary, 0},
+	CardPVV:         {"card.pvv", Code, digits, 4},
+	CardPVKI:        {"card.pvki", Public, number, 0},
+	CardPINOffset:   {"card.pin_offset", Code, digits, 0},
+	CardReason:      {"card.reason", Public, text, 0},
+
+	HolderTitle:     {"holder.title", Personal, text, 0},
+	HolderFirstName: {"holder.first_name", Personal, text, 0},
+	HolderLastName:  {"holder.last_name", Personal, text, 0},
+	HolderLanguage:  {"holder.language", Personal, text, 0},
+	CarrierName:     {"carrier.name", Personal, text, 0},
+	CarrierAddress1: {"carrier.address1", Personal, text, 0},
+	CarrierAddress2: {"carrier.address2", Personal, text, 0},
+	CarrierAddress3: {"carrier.address3", Personal, text, 0},
+	CarrierCity:     {"carrier.city", Personal, text, 0},
+	CarrierRegion:   {"carrier.region", Personal, text, 0},
+	CarrierPostcode: {"carrier.postcode", Personal, text, 0},
+	CarrierCountry:  {"carrier.country", Personal, text, 0},
+	CarrierDelivery: {"carrier.delivery", Public, text, 0},
+	CarrierBranch:   {"carrier.branch", Public, text, 0},
+
+	ProductCode:       {"product.code", Public, text, 0},
+	ProductDesign:     {"product.design", Public, text, 0},
+	ProductScheme:     {"product.scheme", Public, text, 0},
+	ProductTechnology: {"product.technology", Public, text, 0},
+	ProductCurrency:   {"product.currency", Public, digits, 3},
+	ProductBIN:        {"product.bin", Public, digits, 0},
+	OrderReference:    {"order.reference", Public, text, 0},
+	OrderUnit:         {"order.unit", Public, number, 0},
+	MailerReference:   {"mailer.reference", Public, digits, 0},
+	MailerPINBlock:    {"mailer.pin_block", PINBlock, binary, 0},
+
+	ReturnFile:       {"return.file", Public, number, 0},
+	ReturnUID:        {"return.uid", Public, text, 0},
+	ReturnStatus:     {"return.status", Public, text, 0},
+	ReturnReason:     {"return.reason", Public, text, 0},
+	ReturnOccurredAt: {"return.occurred_at", Public, text, 0},
+	ReturnAttempt:    {"return.attempt", Public, number, 0},
+	ReturnLast4:      {"return.last4", Public, digits, 4},
+	AckFile:          {"ack.file", Public, number, 0},
+	AckName:          {"ack.name", Public, text, 0},
+	AckReceivedAt:    {"ack.received_at", Public, text, 0},
+	AckStatus:        {"ack.status", Public, text, 0},
+	AckRead:          {"ack.read", Public, number, 0},
+	AckOK:            {"ack.ok", Public, number, 0},
+	AckBad:           {"ack.bad", Public, number, 0},
+	AckSHA256:        {"ack.sha256", Public, text, 0},
+	AckReason:        {"ack.reason", Public, text, 0},
+}
+
+// ParseField finds a field by its name.
+func ParseField(name string) (Field, bool) {
+	for f := Field(1); f < numFields; f++ {
+		if catalogue[f].name == name {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// Fields lists the whole catalogue in order.
+func Fields() []Field {
+	all := make([]Field, 0, numFields-1)
+	for f := Field(1); f < numFields; f++ {
+		all = append(all, f)
+	}
+	return all
+}
+
+// String is the field's name, as layouts write it.
+func (f Field) String() string {
+	if f == 0 || f >= numFields {
+		return fmt.Sprintf("unknown(%d)", uint16(f))
+	}
+	return catalogue[f].name
+}
+
+// Sensitivity is the class of the field's values.
+func (f Field) Sensitivity() Sensitivity { return catalogue[f].sensitivity }
+
+// fits tells whether v is a value of type t; an absent value always is.
+func (t valueType) fits(v []byte) bool {
+	if len(v) == 0 || t == text || t == binary {
+		return true
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	switch t {
+	case number:
+		return len(v) <= 18 && (v[0] != '0' || len(v) == 1)
+	case month:
+		return len(v) == 4 && between(v[2:4], 1, 12)
+	case date:
+		return len(v) == 8 && between(v[4:6], 1, 12) && between(v[6:8], 1, 31)
+	case daytime:
+		return len(v) == 6 && between(v[0:2], 0, 23) && between(v[2:4], 0, 59) && between(v[4:6], 0, 60)
+	}
+	return true
+}
+
+func between(twoDigits []byte, low, high int) bool {
+	n := int(twoDigits[0]-'0')*10 + int(twoDigits[1]-'0')
+	return n >= low && n <= high
+}
