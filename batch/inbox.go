@@ -102,11 +102,15 @@ func (in *inbox) detect(ctx context.Context, e delivery.Entry) error {
 	if err != nil {
 		return err
 	}
-	return in.Store.InTx(ctx, func(tx *store.Tx) error {
+	err = in.Store.InTx(ctx, func(tx *store.Tx) error {
 		_, err := tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: in.inst.ID, Bureau: in.bureau.number, BureauCode: in.bureau.code,
 			Name: e.Name, Size: e.Size, Modified: e.ModTime.Unix(), CreatedAt: in.Now()})
 		return err
 	})
+	if errors.Is(err, store.ErrConflict) {
+		return nil // another process saw it at the same moment
+	}
+	return err
 }
 
 // fetch stores the raw bytes and their hash. Content that this bureau sent before is a duplicate, whatever its name.

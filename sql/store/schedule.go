@@ -135,3 +135,11 @@ func (q Q) DeclaredSince(ctx context.Context, number int64) (time.Time, error) {
 	err := q.get(ctx, "declared object", &at, `SELECT applied_at FROM program_versions WHERE program_number = $1 AND version = 1`, number)
 	return at, err
 }
+
+// ClaimBatches lists open batches that nobody plans, and gives them a lease. Planning itself is safe to repeat; the lease only saves work.
+func (t *Tx) ClaimBatches(ctx context.Context, leaseSeconds int) ([]int64, error) {
+	var all []int64
+	err := t.list(ctx, "claim batches", &all, `UPDATE batches SET lease_until = `+t.clock()+` + $1 WHERE state = $2 AND lease_until <= `+t.clock()+` RETURNING number`,
+		int64(leaseSeconds)*1_000_000, card.BatchOpen)
+	return all, err
+}

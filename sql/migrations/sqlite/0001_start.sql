@@ -194,6 +194,7 @@ CREATE TABLE batches (
     business_date  TEXT NOT NULL,
     state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 6),
     exceptions     TEXT NOT NULL DEFAULT '',
+    lease_until    BIGINT NOT NULL DEFAULT 0,
     created_at     TIMESTAMP NOT NULL
 );
 
@@ -306,7 +307,7 @@ CREATE TABLE return_files (
     created_at     TIMESTAMP NOT NULL
 );
 
-CREATE INDEX return_files_name ON return_files (bureau_number, name);
+CREATE UNIQUE INDEX return_files_pending ON return_files (bureau_number, name) WHERE archived = FALSE;
 CREATE INDEX return_files_content ON return_files (bureau_number, sha256);
 
 -- The raw bytes of a return file, stored before anything is read from them.
