@@ -91,6 +91,21 @@ type Offset struct {
 	Digits [12]byte
 }
 
+// pinCheck is what PIN verification data shows instead of itself.
+const pinCheck = "[PIN check]"
+
+// Format implements fmt.Formatter: every verb prints a mask.
+func (v PVV) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(pinCheck)) }
+
+// MarshalText implements encoding.TextMarshaler with a mask.
+func (v PVV) MarshalText() ([]byte, error) { return []byte(pinCheck), nil }
+
+// Format implements fmt.Formatter: every verb prints a mask.
+func (o Offset) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(pinCheck)) }
+
+// MarshalText implements encoding.TextMarshaler with a mask.
+func (o Offset) MarshalText() ([]byte, error) { return []byte(pinCheck), nil }
+
 // Module does the card cryptography. Every method takes slices of equal length, one element a card, and either does all of them
 // or fails; a failure leaves out undefined. Methods may be called by many goroutines at once. Keys are named, never handed over.
 type Module interface {
