@@ -159,7 +159,9 @@ func TestProbeTellsWhereAFileIs(t *testing.T) {
 	temps := u.EarlierTemps
 	check("nothing", delivery.ProbeResult{Missing: temps})
 	put(t, server.Root, "in", temps[0], b)
-	check("one of two", delivery.ProbeResult{Deleted: temps[:1], Missing: temps[1:]})
+	check("the older of two", delivery.ProbeResult{Deleted: temps[:1], Missing: temps[1:]})
+	put(t, server.Root, "in", temps[1], b)
+	check("the newer of two", delivery.ProbeResult{Deleted: temps[1:], Missing: temps[:1], TempsDeleted: true})
 	put(t, server.Root, "in", temps[0], b)
 	put(t, server.Root, "in", temps[1], b)
 	check("both", delivery.ProbeResult{Deleted: temps, TempsDeleted: true})

@@ -20,7 +20,8 @@ type ProbeResult struct {
 	Deleted []string
 	Missing []string
 
-	// TempsDeleted says that there were temporary names to delete and that each existed and is deleted.
+	// TempsDeleted says that the newest temporary name, the last of the list, existed and is deleted now. Since every attempt deletes the
+	// names of those before it first, no rename can happen any more.
 	TempsDeleted bool
 }
 
@@ -30,7 +31,7 @@ func Probe(ctx context.Context, t Target, finalName string, sizes []int64, temps
 }
 
 // Probe finds out what became of a file after a break: it first deletes the temporary files, so that nothing can change any more, and then
-// looks at the final name and the archive. Sizes are those of every attempt's bytes.
+// looks at the final name and the archive. Sizes are those of every attempt's bytes; temps are the attempts' names, oldest first.
 func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, temps []string) (ProbeResult, error) {
 	const op = "probe"
 	if !ValidName(finalName) || slices.ContainsFunc(temps, func(n string) bool { return !plainName(n) || n == finalName }) {
@@ -49,7 +50,7 @@ func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, te
 			return ProbeResult{}, failed(ctx, op, InDoubt, CodeRefused, err)
 		}
 	}
-	result.TempsDeleted = len(temps) > 0 && len(result.Missing) == 0
+	result.TempsDeleted = len(temps) > 0 && slices.Contains(result.Deleted, temps[len(temps)-1])
 	info, err := s.sftp.Lstat(path.Join(s.target.In, finalName))
 	switch {
 	case err == nil && info.Mode().IsRegular() && slices.Contains(sizes, info.Size()):
