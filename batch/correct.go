@@ -34,7 +34,7 @@ func (p *Plant) Correct(ctx context.Context, i store.Institution, id uuid.UUID, 
 		return Receipt{}, err
 	}
 	if int(rows.Kind()) != o.Kind {
-		return Receipt{}, fmt.Errorf("order %s is a %s order; the correction's columns are those of a %s order", o.Reference, formats.OrderKind(o.Kind), rows.Kind())
+		return Receipt{}, fmt.Errorf("order %s is a %s order, the correction is of a %s order: %w", o.Reference, formats.OrderKind(o.Kind), rows.Kind(), ErrOtherKind)
 	}
 	in, err := p.newIntake(ctx, i, rows.Kind(), o)
 	if err != nil {
@@ -79,7 +79,7 @@ func (in *intake) readCorrections(ctx context.Context, rows Rows) error {
 			return err
 		}
 		if len(in.lines)+len(in.bad) > correctionLimit {
-			return fmt.Errorf("a correction has at most %d rows", correctionLimit)
+			return fmt.Errorf("at most %d rows: %w", correctionLimit, ErrTooManyRows)
 		}
 	}
 	if len(in.lines)+len(in.bad) == 0 {
@@ -129,8 +129,12 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 	return nil
 }
 
-// ErrNotWaiting says that a corrected row does not replace a refused one.
-var ErrNotWaiting = errors.New("is not waiting for a correction")
+// Errors of corrections that a caller answers differently.
+var (
+	ErrNotWaiting  = errors.New("is not waiting for a correction")
+	ErrOtherKind   = errors.New("the columns belong to another kind of order")
+	ErrTooManyRows = errors.New("one correction cannot bring this many rows")
+)
 
 func notWaiting(err error, line int64) error {
 	if errors.Is(err, store.ErrFenced) {

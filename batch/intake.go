@@ -21,6 +21,7 @@ var (
 	ErrInFlight  = errors.New("an order with this reference is being taken in right now")
 	ErrReference = errors.New("this reference was used for an order with other content")
 	ErrNoRows    = errors.New("the order has no rows")
+	ErrName      = errors.New("an order's reference is 1 to 64 characters of printable ASCII without blanks and without #")
 )
 
 // intakeChunk is how many rows one intake transaction stores; intakeLease how many seconds an intake may be silent.
@@ -95,15 +96,12 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 }
 
 func checkReference(reference string) error {
-	if reference == "" {
-		return errors.New("an order needs a reference: give one, or an idempotency key")
-	}
-	if len(reference) > 64 {
-		return errors.New("an order's reference has at most 64 characters")
+	if reference == "" || len(reference) > 64 {
+		return ErrName
 	}
 	for _, c := range []byte(reference) {
 		if c <= ' ' || c > '~' || c == '#' {
-			return errors.New("an order's reference is printable ASCII without blanks and without #")
+			return ErrName
 		}
 	}
 	return nil

@@ -226,6 +226,13 @@ func (q Q) Lines(ctx context.Context, order, after int64, limit int) ([]OrderLin
 	return all, err
 }
 
+// CountLines counts an order's accepted rows.
+func (q Q) CountLines(ctx context.Context, order int64) (int64, error) {
+	var n int64
+	err := q.get(ctx, "count order lines", &n, `SELECT count(*) FROM order_lines WHERE order_number = $1`, order)
+	return n, err
+}
+
 // LinesBetween lists an order's lines with first <= unit <= last.
 func (q Q) LinesBetween(ctx context.Context, order, first, last int64) ([]OrderLine, error) {
 	var all []OrderLine
@@ -293,4 +300,18 @@ func (q Q) Refused(ctx context.Context, order, after int64, limit int) ([]Refuse
 	err := q.list(ctx, "refused rows", &all, `SELECT order_number, source_line, source_row, faults, corrected FROM order_errors
 		WHERE order_number = $1 AND source_line > $2 AND corrected = FALSE ORDER BY source_line LIMIT $3`, order, after, limit)
 	return all, err
+}
+
+// OrderCounts counts orders by state.
+func (q Q) OrderCounts(ctx context.Context) (map[card.OrderState]int64, error) {
+	var rows []struct {
+		State card.OrderState `db:"state"`
+		N     int64           `db:"n"`
+	}
+	err := q.list(ctx, "count orders", &rows, `SELECT state, count(*) AS n FROM orders GROUP BY state`)
+	counts := make(map[card.OrderState]int64, len(rows))
+	for _, r := range rows {
+		counts[r.State] = r.N
+	}
+	return counts, err
 }

@@ -57,6 +57,13 @@ func (q Q) Institution(ctx context.Context, code string) (Institution, error) {
 	return i, err
 }
 
+// InstitutionByID finds one by its id.
+func (q Q) InstitutionByID(ctx context.Context, id uuid.UUID) (Institution, error) {
+	var i Institution
+	err := q.get(ctx, "institution", &i, `SELECT id, code, name, timezone FROM institutions WHERE id = $1`, id)
+	return i, err
+}
+
 // Institutions lists all of them by code.
 func (q Q) Institutions(ctx context.Context) ([]Institution, error) {
 	var all []Institution

@@ -89,6 +89,13 @@ func (q Q) BatchByNumber(ctx context.Context, number int64) (Batch, error) {
 	return b, err
 }
 
+// Batch finds a batch by its public id.
+func (q Q) Batch(ctx context.Context, institution, id uuid.UUID) (Batch, error) {
+	var b Batch
+	err := q.get(ctx, "batch "+id.String(), &b, `SELECT `+batchColumns+` FROM batches WHERE institution_id = $1 AND id = $2`, institution, id)
+	return b, err
+}
+
 // LockBatch reads a batch and keeps it locked until commit.
 func (t *Tx) LockBatch(ctx context.Context, number int64) (Batch, error) {
 	var b Batch
