@@ -18,8 +18,9 @@ var (
 // maxPANLength is the longest card number that ISO/IEC 7812-1 allows.
 const maxPANLength = 19
 
+// panBox points to its digits instead of holding them: where fmt meets a verb that does not fit, it prints what one pointer leads to.
 type panBox struct {
-	digits [maxPANLength]byte // ASCII
+	digits *[maxPANLength]byte // ASCII
 	n      uint8
 }
 
@@ -29,7 +30,7 @@ type PAN struct{ box *panBox }
 
 // NewPAN validates ASCII digits and returns them as a PAN. Errors name the fault and never the digits.
 func NewPAN(digits []byte) (PAN, error) {
-	box := new(panBox)
+	box := &panBox{digits: new([maxPANLength]byte)}
 	if err := box.set(digits); err != nil {
 		return PAN{}, err
 	}
@@ -39,19 +40,30 @@ func NewPAN(digits []byte) (PAN, error) {
 // ParsePAN is NewPAN for text.
 func ParsePAN(digits string) (PAN, error) { return NewPAN([]byte(digits)) }
 
-// PANs is storage for many card numbers in one allocation: a chunk's worth is made once and set again and again.
-type PANs struct{ boxes []panBox }
+// PANs is storage for many card numbers: a chunk's worth is made once and set again and again.
+type PANs struct{ boxes *[]panBox }
 
 // NewPANs makes storage for n card numbers.
-func NewPANs(n int) *PANs { return &PANs{boxes: make([]panBox, n)} }
+func NewPANs(n int) *PANs {
+	boxes := make([]panBox, n)
+	digits := make([][maxPANLength]byte, n)
+	for i := range boxes {
+		boxes[i].digits = &digits[i]
+	}
+	return &PANs{boxes: &boxes}
+}
 
 // Set validates digits into place i and returns the PAN, which stays valid until place i is set again.
 func (p *PANs) Set(i int, digits []byte) (PAN, error) {
-	if err := p.boxes[i].set(digits); err != nil {
+	box := &(*p.boxes)[i]
+	if err := box.set(digits); err != nil {
 		return PAN{}, err
 	}
-	return PAN{box: &p.boxes[i]}, nil
+	return PAN{box: box}, nil
 }
+
+// Format implements fmt.Formatter: every verb prints the mask.
+func (p PANs) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(mask)) }
 
 func (b *panBox) set(digits []byte) error {
 	if len(digits) < 13 || len(digits) > maxPANLength {

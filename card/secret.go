@@ -14,21 +14,24 @@ const mask = "[hidden]"
 // ErrSecretInSQL says that somebody tried to hand card data to a database driver.
 var ErrSecretInSQL = errors.New("card data may not be a database value")
 
-// Secret holds sensitive text (a track, a security code, a clear key) behind a pointer, so that no printing verb,
+// Secret holds sensitive text (a track, a security code, a clear key) behind pointers, so that no printing verb,
 // encoder or logger can reach it: reflection sees an address and every formatting interface sees the mask.
 //
 // The zero Secret is empty. Secrets are compared inside a security module, never with ==.
-type Secret struct{ box *[]byte }
+type Secret struct{ box *secretBox }
+
+// secretBox points to its bytes instead of holding them: where fmt meets a verb that does not fit, it prints what one pointer leads to.
+type secretBox struct{ bytes *[]byte }
 
 // NewSecret takes ownership of b; the caller must not use b afterwards.
-func NewSecret(b []byte) Secret { return Secret{box: &b} }
+func NewSecret(b []byte) Secret { return Secret{box: &secretBox{bytes: &b}} }
 
 // Reveal returns the hidden bytes themselves, not a copy. It is the only way to them.
 func (s Secret) Reveal() []byte {
 	if s.box == nil {
 		return nil
 	}
-	return *s.box
+	return *s.box.bytes
 }
 
 // IsZero tells whether nothing was ever put in.
@@ -37,8 +40,8 @@ func (s Secret) IsZero() bool { return s.box == nil }
 // Wipe overwrites the hidden bytes with zeros. It reaches every copy of s.
 func (s Secret) Wipe() {
 	if s.box != nil {
-		clear(*s.box)
-		*s.box = (*s.box)[:0]
+		clear(*s.box.bytes)
+		*s.box.bytes = (*s.box.bytes)[:0]
 	}
 }
 

@@ -7,13 +7,16 @@ import (
 	"github.com/rs/zerolog"
 )
 
-type secretsBox struct {
+// secretsBox points to its cells for the same reason as secretBox.
+type secretsBox struct{ *secretsCells }
+
+type secretsCells struct {
 	width int
 	cells []byte
 	used  []uint8
 }
 
-// Secrets is storage for many short secrets of at most width bytes each (security codes, PIN blocks) in one allocation, so that a
+// Secrets is storage for many short secrets of at most width bytes each (security codes, PIN blocks) in few allocations, so that a
 // batch of cards costs no allocation a card. It prints as a mask like Secret.
 type Secrets struct{ box *secretsBox }
 
@@ -22,7 +25,7 @@ func NewSecrets(n, width int) Secrets {
 	if width < 1 || width > 255 {
 		panic("card: a secret's cell is 1 to 255 bytes wide")
 	}
-	return Secrets{box: &secretsBox{width: width, cells: make([]byte, n*width), used: make([]uint8, n)}}
+	return Secrets{box: &secretsBox{&secretsCells{width: width, cells: make([]byte, n*width), used: make([]uint8, n)}}}
 }
 
 // Len is the count of cells, Width the most bytes a cell holds.

@@ -30,7 +30,10 @@ func (Issue) MarshalText() ([]byte, error) { return []byte("[card issue]"), nil 
 // prints as a mask.
 type Sheet struct{ box *sheetBox }
 
-type sheetBox struct {
+// sheetBox points to the data instead of holding it: where fmt meets a verb that does not fit, it prints what one pointer leads to.
+type sheetBox struct{ *sheetData }
+
+type sheetData struct {
 	capacity                   int
 	cvv, cvv2, icvv            card.Secrets
 	pinBlock                   card.Secrets
@@ -49,14 +52,14 @@ const (
 
 // NewSheet makes room for n cards.
 func NewSheet(n int) *Sheet {
-	return &Sheet{box: &sheetBox{
+	return &Sheet{box: &sheetBox{&sheetData{
 		capacity: n,
 		cvv:      card.NewSecrets(n, codeSize), cvv2: card.NewSecrets(n, codeSize), icvv: card.NewSecrets(n, codeSize),
 		pinBlock: card.NewSecrets(n, pinBlockSize),
 		track1:   card.NewSecrets(n, maxTrack1), track2: card.NewSecrets(n, maxTrack2), chipTrack2: card.NewSecrets(n, chipTrack2Size),
 		requests: make([]hsm.CodeRequest, n), pans: make([]card.PAN, n), pins: make([]hsm.PIN, n),
 		line: make([]byte, 0, 2*maxTrack1),
-	}}
+	}}}
 }
 
 // CVV is the code of the magnetic stripe.
