@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ProtonMail/gopenpgp/v3/crypto"
+
+	"platen/card"
 )
 
 // Errors of sealing and opening.
@@ -23,24 +25,24 @@ const expiryWarning = 30 * 24 * time.Hour
 // Sealer encrypts files to one bureau and signs them as us, inside the encryption, in the form that GnuPG 2.2 reads (RFC 4880 with
 // AES-256 and integrity protection). It is safe for many goroutines.
 type Sealer struct {
-	recipient, signer *crypto.Key
+	recipient, signer keyText
 }
 
 // NewSealer reads the bureau's public key and our private one, binary or armored, without a passphrase.
 func NewSealer(recipientPublic, signerPrivate []byte) (*Sealer, error) {
-	now := time.Now().Unix()
-	recipient, err := publicKey(recipientPublic)
+	recipient, recipientKey, err := publicKey(recipientPublic)
 	if err != nil {
 		return nil, fmt.Errorf("the recipient's key: %w", err)
 	}
-	if !recipient.CanEncrypt(now) {
+	now := time.Now().Unix()
+	if !recipientKey.CanEncrypt(now) {
 		return nil, fmt.Errorf("the recipient's key is expired, revoked or not for encryption: %w", ErrPGPKey)
 	}
-	signer, err := privateKey(signerPrivate)
+	signer, signerKey, err := privateKey(signerPrivate)
 	if err != nil {
 		return nil, fmt.Errorf("the signer's key: %w", err)
 	}
-	if !signer.CanVerify(now) {
+	if !signerKey.CanVerify(now) {
 		return nil, fmt.Errorf("the signer's key is expired, revoked or not for signing: %w", ErrPGPKey)
 	}
 	return &Sealer{recipient: recipient, signer: signer}, nil
@@ -48,19 +50,32 @@ func NewSealer(recipientPublic, signerPrivate []byte) (*Sealer, error) {
 
 // Fingerprints names the two keys in hexadecimal.
 func (s *Sealer) Fingerprints() (recipient, signer string) {
-	return s.recipient.GetFingerprint(), s.signer.GetFingerprint()
+	return s.recipient.fingerprint, s.signer.fingerprint
 }
 
 // ExpiringSoon tells whether one of the two keys cannot be used any more within 30 days of now.
 func (s *Sealer) ExpiringSoon(now time.Time) bool {
+	recipient, err := s.recipient.key()
+	if err != nil {
+		return true
+	}
+	signer, err := s.signer.key()
 	then := now.Add(expiryWarning).Unix()
-	return !s.recipient.CanEncrypt(then) || !s.signer.CanVerify(then)
+	return err != nil || !recipient.CanEncrypt(then) || !signer.CanVerify(then)
 }
 
 // Seal returns a writer whose content goes to w as one binary OpenPGP message. The message is complete when Close has succeeded; w is not
 // closed.
 func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) {
-	handle, err := crypto.PGP().Encryption().Recipient(s.recipient).SigningKey(s.signer).New()
+	recipient, err := s.recipient.key()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := s.signer.key()
+	if err != nil {
+		return nil, err
+	}
+	handle, err := crypto.PGP().Encryption().Recipient(recipient).SigningKey(signer).New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the encryption: %w", err)
 	}
@@ -73,16 +88,16 @@ func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) {
 
 // Opener decrypts files and accepts the signature of one sender only. It is safe for many goroutines.
 type Opener struct {
-	own, sender *crypto.Key
+	own, sender keyText
 }
 
 // NewOpener reads our private key and the sender's public one, binary or armored, without a passphrase.
 func NewOpener(ownPrivate, senderPublic []byte) (*Opener, error) {
-	own, err := privateKey(ownPrivate)
+	own, _, err := privateKey(ownPrivate)
 	if err != nil {
 		return nil, fmt.Errorf("our key: %w", err)
 	}
-	sender, err := publicKey(senderPublic)
+	sender, _, err := publicKey(senderPublic)
 	if err != nil {
 		return nil, fmt.Errorf("the sender's key: %w", err)
 	}
@@ -90,14 +105,20 @@ func NewOpener(ownPrivate, senderPublic []byte) (*Opener, error) {
 }
 
 // Fingerprints names the two keys in hexadecimal.
-func (o *Opener) Fingerprints() (own, sender string) {
-	return o.own.GetFingerprint(), o.sender.GetFingerprint()
-}
+func (o *Opener) Fingerprints() (own, sender string) { return o.own.fingerprint, o.sender.fingerprint }
 
 // Open returns the content of the message in r. What it reads is proved only when Read answers io.EOF: until then the content may be
 // anybody's. A changed message fails with ErrNotOpened, a missing or foreign signature with ErrPGPSigning in place of io.EOF.
 func (o *Opener) Open(r io.Reader) (io.Reader, error) {
-	handle, err := crypto.PGP().Decryption().DecryptionKey(o.own).VerificationKey(o.sender).New()
+	own, err := o.own.key()
+	if err != nil {
+		return nil, err
+	}
+	sender, err := o.sender.key()
+	if err != nil {
+		return nil, err
+	}
+	handle, err := crypto.PGP().Decryption().DecryptionKey(own).VerificationKey(sender).New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the decryption: %w", err)
 	}
@@ -156,32 +177,53 @@ func NewKeyPair(name, email string, now time.Time) (public, private []byte, err 
 	return []byte(publicText), []byte(privateText), nil
 }
 
-// publicKey reads a key and forgets its private half, should it have one.
-func publicKey(b []byte) (*crypto.Key, error) {
-	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	if !key.IsPrivate() {
-		return key, nil
-	}
-	public, err := key.ToPublic()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	return public, nil
+// keyText is a key in its written form. The library's parsed keys remember what they looked up and so serve one goroutine at a time:
+// every message gets keys of its own.
+type keyText struct {
+	text        card.Secret
+	fingerprint string
 }
 
-func privateKey(b []byte) (*crypto.Key, error) {
-	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
+func (k keyText) key() (*crypto.Key, error) {
+	key, err := crypto.NewKeyFromReader(bytes.NewReader(k.text.Reveal()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
 	}
+	return key, nil
+}
+
+func keep(key *crypto.Key) (keyText, error) {
+	text, err := key.Serialize()
+	if err != nil {
+		return keyText{}, fmt.Errorf("%w: %w", ErrPGPKey, err)
+	}
+	return keyText{text: card.NewSecret(text), fingerprint: key.GetFingerprint()}, nil
+}
+
+// publicKey reads a key and forgets its private half, should it have one.
+func publicKey(b []byte) (keyText, *crypto.Key, error) {
+	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
+	if err == nil && key.IsPrivate() {
+		key, err = key.ToPublic()
+	}
+	if err != nil {
+		return keyText{}, nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
+	}
+	kept, err := keep(key)
+	return kept, key, err
+}
+
+func privateKey(b []byte) (keyText, *crypto.Key, error) {
+	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
+	if err != nil {
+		return keyText{}, nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
+	}
 	if !key.IsPrivate() {
-		return nil, fmt.Errorf("it is a public key: %w", ErrPGPKey)
+		return keyText{}, nil, fmt.Errorf("it is a public key: %w", ErrPGPKey)
 	}
 	if open, err := key.IsUnlocked(); err != nil || !open {
-		return nil, fmt.Errorf("it is protected by a passphrase: %w", ErrPGPKey)
+		return keyText{}, nil, fmt.Errorf("it is protected by a passphrase: %w", ErrPGPKey)
 	}
-	return key, nil
+	kept, err := keep(key)
+	return kept, key, err
 }
