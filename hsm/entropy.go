@@ -7,7 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
-	"sync"
+	"runtime"
 )
 
 // SystemEntropy draws from the operating system's cryptographic source. It ignores purpose and object.
@@ -28,12 +28,14 @@ func (systemEntropy) Draw(purpose string, _ uint64, buf []byte) error {
 // test card numbers.
 func SeededEntropy(seed string) Entropy {
 	key := []byte("platen seeded entropy\x00" + seed)
-	e := &seededEntropy{}
-	e.states.New = func() any { return &seededState{mac: hmac.New(sha256.New, key)} }
-	return e
+	return &seededEntropy{key: key, free: make(chan *seededState, runtime.GOMAXPROCS(0))}
 }
 
-type seededEntropy struct{ states sync.Pool }
+// seededEntropy keeps the states that no goroutine uses at the moment.
+type seededEntropy struct {
+	key  []byte
+	free chan *seededState
+}
 
 // seededState is one goroutine's working storage.
 type seededState struct {
@@ -44,9 +46,11 @@ type seededState struct {
 
 // Draw implements Entropy.
 func (e *seededEntropy) Draw(purpose string, object uint64, buf []byte) error {
-	state, ok := e.states.Get().(*seededState)
-	if !ok {
-		return fmt.Errorf("draw seeded bytes for %s: no state", purpose)
+	var state *seededState
+	select {
+	case state = <-e.free:
+	default:
+		state = &seededState{mac: hmac.New(sha256.New, e.key)}
 	}
 	for counter := uint32(0); len(buf) > 0; counter++ {
 		// The counter leads and the purpose's length follows, so that no two inputs are alike.
@@ -60,6 +64,9 @@ func (e *seededEntropy) Draw(purpose string, object uint64, buf []byte) error {
 		buf = buf[copy(buf, state.block):]
 	}
 	clear(state.block)
-	e.states.Put(state)
+	select {
+	case e.free <- state:
+	default:
+	}
 	return nil
 }
