@@ -36,6 +36,13 @@ func (r *Record) Reset() {
 	}
 }
 
+// forget empties the record and keeps its buffers as they are.
+func (b *recordBox) forget() {
+	for f := range b.values {
+		b.values[f] = b.values[f][:0]
+	}
+}
+
 // Set copies v into field f. An empty v makes the value absent.
 func (r *Record) Set(f Field, v []byte) {
 	box := r.open()

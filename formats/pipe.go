@@ -1,0 +1,212 @@
+package formats
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// fidelity says what a reader gets back of a value that went through a pipe.
+type fidelity uint8
+
+const (
+	exact  fidelity = iota // the value itself
+	folded                 // a value, but not always the one that was written
+	hidden                 // nothing
+)
+
+// pipe changes a value on its way into a file and, where that is possible, back. Both directions work in place on the end of a buffer.
+type pipe struct {
+	apply    func(b []byte, start int) ([]byte, error) // changes b[start:]
+	invert   func(v []byte) ([]byte, error)            // nil: nothing to undo
+	fidelity fidelity
+	absent   bool // it works on absent values too
+}
+
+// flow is what is known of a value at one place in a chain of pipes.
+type flow struct {
+	valueType   valueType
+	size        int // exact length, 0 if lengths differ
+	sensitivity Sensitivity
+	field       Field
+	length      int  // length of the field in a fixed layout, 0 elsewhere
+	bytes       bool // lengths count bytes of UTF-8
+	sized       bool // something has padded the value already
+}
+
+var (
+	errTooLong   = errors.New("is longer than its place")
+	errWrongForm = errors.New("does not have the form that the layout says")
+)
+
+// call is one pipe as a layout writes it: a name and arguments.
+type call struct {
+	name string
+	args []string
+}
+
+// make compiles the call. Each function checks its arguments and the value that flows in, and says what flows out.
+func (c call) make(in flow) (pipe, flow, error) {
+	switch c.name {
+	case "upper":
+		return c.fold(in, bytes.ToUpper, asciiUpper)
+	case "lower":
+		return c.fold(in, bytes.ToLower, asciiLower)
+	case "trim":
+		return c.fold(in, func(v []byte) []byte { return bytes.Trim(v, " ") }, nil)
+	case "ascii":
+		return c.ascii(in)
+	case "pad":
+		return c.pad(in)
+	case "n":
+		return c.zeros(in)
+	case "an":
+		return c.blanks(in)
+	case "group":
+		return c.group(in)
+	case "date":
+		return c.date(in)
+	case "mask":
+		return c.mask(in)
+	case "last":
+		return c.last(in)
+	case "hex":
+		return c.hex(in)
+	case "default":
+		return c.defaultTo(in)
+	case "wrap":
+		return c.wrap(in)
+	}
+	return pipe{}, in, fmt.Errorf("unknown function %q", c.name)
+}
+
+// parseCall reads name or name(argument, "argument").
+func parseCall(s string) (call, error) {
+	name, rest, open := strings.Cut(strings.TrimSpace(s), "(")
+	c := call{name: strings.TrimSpace(name)}
+	if c.name == "" {
+		return c, errors.New("a function has no name")
+	}
+	if !open {
+		return c, nil
+	}
+	for {
+		rest = strings.TrimLeft(rest, " ")
+		arg, tail, err := cutArgument(rest)
+		if err != nil {
+			return c, fmt.Errorf("function %s: %w", c.name, err)
+		}
+		c.args = append(c.args, arg)
+		tail = strings.TrimLeft(tail, " ")
+		switch {
+		case strings.HasPrefix(tail, ","):
+			rest = tail[1:]
+		case tail == ")":
+			return c, nil
+		default:
+			return c, fmt.Errorf("function %s: its arguments do not end with )", c.name)
+		}
+	}
+}
+
+func cutArgument(s string) (arg, tail string, err error) {
+	if strings.HasPrefix(s, `"`) {
+		arg, tail, ok := strings.Cut(s[1:], `"`)
+		if !ok {
+			return "", "", errors.New("a quoted argument does not end")
+		}
+		return arg, tail, nil
+	}
+	end := strings.IndexAny(s, ",)")
+	if end <= 0 {
+		return "", "", errors.New("an argument is missing")
+	}
+	return strings.TrimSpace(s[:end]), s[end:], nil
+}
+
+// width reads an argument that counts characters.
+func (c call) width(i int) (int, error) {
+	n, err := strconv.Atoi(c.args[i])
+	if err != nil || n < 1 || n > maxFieldLength {
+		return 0, fmt.Errorf("function %s: impossible length %q", c.name, c.args[i])
+	}
+	return n, nil
+}
+
+func (c call) count(low, high int) error {
+	if len(c.args) < low || len(c.args) > high {
+		return fmt.Errorf("function %s takes %d to %d arguments", c.name, low, high)
+	}
+	return nil
+}
+
+func (c call) wants(in flow, t ...valueType) error {
+	for _, want := range t {
+		if in.valueType == want {
+			return nil
+		}
+	}
+	return fmt.Errorf("wrong type: %s does not take %s", c.name, typeNames[in.valueType])
+}
+
+// fold makes pipes whose result cannot always be undone. Quick changes ASCII text in place.
+func (c call) fold(in flow, slow func([]byte) []byte, quick func([]byte)) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, text)); err != nil {
+		return pipe{}, in, err
+	}
+	apply := func(b []byte, start int) ([]byte, error) {
+		if quick != nil && isASCII(b[start:]) {
+			quick(b[start:])
+			return b, nil
+		}
+		return append(b[:start], slow(b[start:])...), nil
+	}
+	in.size = 0
+	return pipe{apply: apply, fidelity: folded}, in, nil
+}
+
+func (c call) ascii(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, text)); err != nil {
+		return pipe{}, in, err
+	}
+	apply := func(b []byte, start int) ([]byte, error) {
+		if isASCII(b[start:]) {
+			return b, nil
+		}
+		out, ok := romanise(string(b[start:]))
+		if !ok {
+			return b, errUnmapped
+		}
+		return append(b[:start], out...), nil
+	}
+	in.size = 0
+	return pipe{apply: apply, fidelity: folded}, in, nil
+}
+
+func isASCII(v []byte) bool {
+	for _, c := range v {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func asciiUpper(v []byte) {
+	for i, c := range v {
+		if c >= 'a' && c <= 'z' {
+			v[i] = c - 'a' + 'A'
+		}
+	}
+}
+
+func asciiLower(v []byte) {
+	for i, c := range v {
+		if c >= 'A' && c <= 'Z' {
+			v[i] = c - 'A' + 'a'
+		}
+	}
+}
