@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Fault is one thing wrong in a directory of programs.
-type Fault struct {
+// LoadError is one thing wrong in a directory of programs.
+type LoadError struct {
 	File   string
 	Line   int // 0 when the whole file or directory is meant
 	Reason string
 }
 
 // Error implements error: file:line: reason.
-func (f *Fault) Error() string {
+func (f *LoadError) Error() string {
 	if f.Line == 0 {
 		return f.File + ": " + f.Reason
 	}
@@ -24,7 +24,7 @@ func (f *Fault) Error() string {
 type faults []error
 
 func (f *faults) add(file string, line int, format string, args ...any) {
-	*f = append(*f, &Fault{File: file, Line: line, Reason: fmt.Sprintf(format, args...)})
+	*f = append(*f, &LoadError{File: file, Line: line, Reason: fmt.Sprintf(format, args...)})
 }
 
 func (f faults) err() error { return errors.Join(f...) }

@@ -33,7 +33,7 @@ const testSuffix = ".test.yaml"
 //	schedules.yaml                  a list of schedules
 //	layouts/*.yaml                  layouts
 //
-// Everything wrong is told at once: the error joins one *Fault (or *formats.LoadError) for each, in the order of the files.
+// Everything wrong is told at once: the error joins one *LoadError (or *formats.LoadError) for each, in the order of the files.
 func Load(fsys fs.FS, dir string) (*Set, error) {
 	return load(fsys, dir, func(name string) string { return name })
 }
@@ -78,7 +78,7 @@ type places struct {
 func load(fsys fs.FS, dir string, show func(string) string) (*Set, error) {
 	l := &loader{fsys: fsys, dir: dir, show: show}
 	if info, err := fs.Stat(fsys, dir); err != nil || !info.IsDir() {
-		return nil, &Fault{File: show(dir), Reason: "no such directory"}
+		return nil, &LoadError{File: show(dir), Reason: "no such directory"}
 	}
 	l.institution()
 	readList(l, "ranges.yaml", &l.from.ranges, func(r rangeForm) { l.set.Ranges = append(l.set.Ranges, r.asRange()) })

@@ -86,7 +86,7 @@ func TestLoadDirNamesFilesAsItsCallerDoes(t *testing.T) {
 // at, by default the new text.
 var edits = map[string]struct{ file, old, new, at, want string }{
 	"unknown key":             {file: "products/prepaid-mag.yaml", old: "service_code:", new: "servce_code:", want: `unknown key "servce_code"`},
-	"unknown nested key":      {file: "bureaus/north.yaml", old: "  address:", new: "  adress:", want: `sftp: unknown key "adress"`},
+	"unknown nested key":      {file: "bureaus/north.yaml", old: "  address:", new: "  addr:", want: `sftp: unknown key "addr"`},
 	"doubled key":             {file: "bureaus/north.yaml", old: "max_records: 5_000", new: "max_records: 5_000\nmax_records: 1", at: `max_records: 1`, want: `key "max_records" stands twice`},
 	"number for text":         {file: "ranges.yaml", old: `"400000"`, new: `400000`, want: `prefix: must be text: put 400000 in quotes`},
 	"text for a number":       {file: "bureaus/north.yaml", old: "pin_format: 4", new: `pin_format: "4"`, want: `pin_format: must be a whole number`},
