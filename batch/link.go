@@ -3,6 +3,8 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"platen/delivery"
@@ -42,6 +44,13 @@ func (p *Plant) target(b *programs.Bureau) (delivery.Target, error) {
 	t := delivery.Target{Address: b.SFTP.Address, User: b.SFTP.User, HostKeys: b.SFTP.HostKeys, In: b.SFTP.In, Out: b.SFTP.Out, Archive: b.SFTP.Archive,
 		Concurrency: writesInFlight, DialTimeout: dialTimeout, Deadline: transferDeadline}
 	var err error
+	if b.SFTP.HostKeysFile != "" {
+		pinned, err := p.ResolveKey(b.SFTP.HostKeysFile)
+		if err != nil {
+			return t, fmt.Errorf("host keys of bureau %s: %w", b.Code, err)
+		}
+		t.HostKeys = append(slices.Clone(t.HostKeys), hostKeyLines(pinned.Reveal())...)
+	}
 	if b.SFTP.IdentityFile != "" {
 		if t.Identity, err = p.ResolveKey(b.SFTP.IdentityFile); err != nil {
 			return t, fmt.Errorf("SSH key for bureau %s: %w", b.Code, err)
@@ -56,4 +65,15 @@ func (p *Plant) target(b *programs.Bureau) (delivery.Target, error) {
 		return t, errors.New("bureau " + b.Code + " has neither an identity file nor a password file")
 	}
 	return t, nil
+}
+
+// hostKeyLines are the keys of a file in authorized_keys form.
+func hostKeyLines(body []byte) []string {
+	var lines []string
+	for line := range strings.Lines(string(body)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

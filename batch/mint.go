@@ -221,15 +221,7 @@ func (j *job) transferPIN(ctx context.Context, old card.ID, m *minting, i int) e
 	if err != nil {
 		return err
 	}
-	keys, err := pressKeys(j.file.Keys)
-	if err != nil {
-		return err
-	}
-	to := []card.PAN{m.pans[i]}
-	if err := j.Module.TransferPINs(ctx, keys.Storage, []card.PAN{pan}, []hsm.PIN{stored}, to, m.pins[i:i+1]); err != nil {
-		return err
-	}
-	return j.press.VerifierOf(ctx, to, m.pins[i:i+1], m.pvvs[i:i+1], m.offsets[i:i+1])
+	return j.press.TransferPINs(ctx, []card.PAN{pan}, []hsm.PIN{stored}, m.pans[i:i+1], m.pins[i:i+1], m.pvvs[i:i+1], m.offsets[i:i+1])
 }
 
 func (j *job) closeReplaced(ctx context.Context, tx *store.Tx, list []replacement) error {

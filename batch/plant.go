@@ -43,7 +43,7 @@ type Plant struct {
 	Wake       func() // something new may be due; jobs looks at once instead of at its next sweep
 	Observe    Observer
 
-	catalogue sync.Map // programKey → decoded object; versions never change
+	catalogue *sync.Map // programKey → decoded object; versions never change
 }
 
 // KeySource reads a key file that a bureau's declaration names.
@@ -75,6 +75,7 @@ func New(p Plant) (*Plant, error) {
 	if p.Observe == nil {
 		p.Observe = silent{}
 	}
+	p.catalogue = new(sync.Map)
 	return &p, nil
 }
 

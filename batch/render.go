@@ -106,7 +106,7 @@ func (j *job) renderPage(ctx context.Context, first, last int64) (*page, error) 
 	}
 	ids := make([]card.ID, len(rows))
 	for i := range rows {
-		ids[i] = rows[i].Card
+		ids[i] = rows[i].Issue.Card
 		if rows[i].Position != first+int64(i) {
 			return nil, fmt.Errorf("file %d: line %d is missing", j.file.Number, first+int64(i))
 		}

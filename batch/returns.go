@@ -206,7 +206,7 @@ func (a *application) read(line int64, rec *formats.Record) returned {
 		r.OccurredAt = a.moment(rec.Get(formats.AckReceivedAt))
 		return r
 	}
-	r.file = number(rec.Get(formats.ReturnFileRef))
+	r.file = number(rec.Get(formats.ReturnFile))
 	r.uid = string(rec.Get(formats.ReturnUID))
 	r.Status, r.BureauReason = string(rec.Get(formats.ReturnStatus)), string(rec.Get(formats.ReturnReason))
 	r.OccurredAt = a.moment(rec.Get(formats.ReturnOccurredAt))

@@ -123,7 +123,7 @@ func (c *recordCheck) oneCard(ctx context.Context, row *store.PrintRow, got *rea
 	if err != nil {
 		return err
 	}
-	r, err := c.rangeByNumber(ctx, row.Card.Range())
+	r, err := c.rangeByNumber(ctx, row.Issue.Card.Range())
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (c *recordCheck) oneCard(ctx context.Context, row *store.PrintRow, got *rea
 	if err != nil {
 		return err
 	}
-	if id, err := card.NewID(r.Number, sequence); err != nil || id != row.Card {
+	if id, err := card.NewID(r.Number, sequence); err != nil || id != row.Issue.Card {
 		return errors.New("its number is another card's")
 	}
 	e, err := card.ExpiryFromInt(row.Issue.Expiry)

@@ -355,3 +355,12 @@ func (s BatchState) String() string { return nameOf(batchStateNames, s) }
 func (s BatchState) MarshalText() ([]byte, error) {
 	return marshalName(batchStateNames, s, "batch state")
 }
+
+// OrderStates lists every state in order, for metrics and filters.
+func OrderStates() []OrderState {
+	all := make([]OrderState, 0, len(orderStateNames))
+	for s := OrderReceived; s <= OrderCancelled; s++ {
+		all = append(all, s)
+	}
+	return all
+}

@@ -262,3 +262,10 @@ func (q Q) PrintRows(ctx context.Context, file int64, mailers bool, first, last 
 
 // Reason is the issue's reason.
 func (r *PrintRow) Reason() card.Reason { return r.Issue.Reason }
+
+// CardCount counts all cards.
+func (q Q) CardCount(ctx context.Context) (int64, error) {
+	var n int64
+	err := q.get(ctx, "count cards", &n, `SELECT count(*) FROM cards`)
+	return n, err
+}

@@ -204,9 +204,14 @@ func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.Fi
 }
 
 // HoldFile proves that (number, epoch) is still the claim in force, and renews its lease.
-func (q Q) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds int) error {
-	return q.execOne(ctx, fmt.Sprintf("hold file %d", number), `UPDATE files SET lease_until = `+q.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+func (t *Tx) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return t.execOne(ctx, fmt.Sprintf("hold file %d", number), `UPDATE files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
 		int64(leaseSeconds)*1_000_000, number, epoch)
+}
+
+// HoldFile is the claim's renewal in a transaction of its own.
+func (s *Store) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.HoldFile(ctx, number, epoch, leaseSeconds) })
 }
 
 // AdvanceMint moves a file's mint cursor under its epoch.

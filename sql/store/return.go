@@ -220,9 +220,14 @@ func (t *Tx) ClaimReturns(ctx context.Context, leaseSeconds int) ([]Due, error) 
 }
 
 // HoldReturn proves a claim on a return file and renews its lease; seconds 0 lets go of it.
-func (q Q) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
-	return q.execOne(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+q.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+func (t *Tx) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return t.execOne(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
 		int64(leaseSeconds)*1_000_000, number, epoch)
+}
+
+// HoldReturn is the claim's renewal in a transaction of its own.
+func (s *Store) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.HoldReturn(ctx, number, epoch, leaseSeconds) })
 }
 
 // Count adds a line's outcome to the file's counters.
