@@ -1,0 +1,256 @@
+package bureau
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"platen/card"
+	"platen/delivery"
+	"platen/formats"
+)
+
+// answering is how answers of one kind look.
+type answering struct {
+	layout  *formats.Layout
+	pattern string // the name with one star in it
+}
+
+// answers finds the layout of a kind and the names that the issuer looks for.
+func (s *Simulator) answers(kind formats.Kind) (answering, error) {
+	for _, r := range s.config.Bureau.Returns {
+		i := slices.IndexFunc(s.config.Layouts, func(l *formats.Layout) bool { return l.Name() == r.Layout && l.Kind() == kind })
+		if i < 0 {
+			continue
+		}
+		if strings.Count(r.Pattern, "*") != 1 || strings.ContainsAny(r.Pattern, `?[\`) {
+			return answering{}, fmt.Errorf("the simulator can only make names for patterns with one star, not for %q", r.Pattern)
+		}
+		return answering{layout: s.config.Layouts[i], pattern: r.Pattern}, nil
+	}
+	return answering{}, fmt.Errorf("it has no layout for %s files", kind)
+}
+
+// answer is what one input file is answered with.
+type answer struct {
+	input   string
+	sum     string // SHA-256 of the plaintext in hexadecimal
+	verdict *Verdict
+	now     time.Time
+}
+
+// Words of an ack.
+const (
+	ackAccepted = "ACCEPTED"
+	ackRejected = "REJECTED"
+)
+
+// maxReason bounds the reason in an ack.
+const maxReason = 80
+
+// writeAck answers for the whole file.
+func (s *Simulator) writeAck(a *answer) error {
+	v := a.verdict
+	rec := new(formats.Record)
+	rec.Set(formats.AckFile, a.reference())
+	rec.SetString(formats.AckName, a.input)
+	rec.SetString(formats.AckReceivedAt, a.now.Format(time.RFC3339))
+	rec.SetInt(formats.AckRead, int64(len(v.Lines)))
+	rec.SetInt(formats.AckOK, int64(len(v.Lines))-v.Bad)
+	rec.SetInt(formats.AckBad, v.Bad)
+	rec.SetString(formats.AckSHA256, a.sum)
+	rec.SetString(formats.AckStatus, ackAccepted)
+	if !v.Good() {
+		rec.SetString(formats.AckStatus, ackRejected)
+		rec.SetString(formats.AckReason, plainReason(v.Reason()))
+	}
+	return s.write(a, s.ack, 1, func(put func(*formats.Record) error) error { return put(rec) })
+}
+
+// plainReason makes a reason fit for every layout: no separators, no quotes, not long.
+func plainReason(reason string) string {
+	reason = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune(`,;|"'`, r) {
+			return ' '
+		}
+		return r
+	}, reason)
+	return reason[:min(len(reason), maxReason)]
+}
+
+// writeStatus answers for every record, as the dice fall.
+func (s *Simulator) writeStatus(a *answer) (Counts, error) {
+	var told Counts
+	words := s.words()
+	err := s.write(a, s.status, int64(len(a.verdict.Lines)), func(put func(*formats.Record) error) error {
+		rec := new(formats.Record)
+		told = Counts{}
+		for i, line := range a.verdict.Lines {
+			status, reason := s.config.Dice.Roll(line.UID)
+			switch status {
+			case Produced:
+				told.Produced++
+			case Rejected:
+				told.Rejected++
+			case Spoiled:
+				told.Spoiled++
+			}
+			rec.Reset()
+			rec.SetInt(formats.RecordNumber, int64(i)+1)
+			rec.Set(formats.ReturnFile, a.reference())
+			rec.SetString(formats.ReturnUID, line.UID)
+			rec.SetString(formats.ReturnStatus, words[status])
+			rec.SetString(formats.ReturnReason, reason)
+			rec.SetString(formats.ReturnOccurredAt, a.now.Format(time.RFC3339))
+			rec.SetInt(formats.ReturnAttempt, 1)
+			rec.SetString(formats.ReturnLast4, line.Last4)
+			if err := put(rec); err != nil {
+				return fmt.Errorf("record %d: %w", i+1, err)
+			}
+		}
+		return nil
+	})
+	return told, err
+}
+
+// words are what this bureau calls the states, as the issuer maps them.
+func (s *Simulator) words() map[string]string {
+	words := map[string]string{}
+	for state, meaning := range map[string]card.IssueState{Produced: card.IssueProduced, Rejected: card.IssueRejected, Spoiled: card.IssueSpoiled} {
+		words[state] = state
+		var mapped []string
+		for word, means := range s.config.Bureau.StatusMap {
+			if means == meaning.String() {
+				mapped = append(mapped, word)
+			}
+		}
+		if len(mapped) > 0 {
+			words[state] = slices.Min(mapped)
+		}
+	}
+	return words
+}
+
+// reference is the file's number: the header's, or the one in the identifier of its first record.
+func (a *answer) reference() []byte {
+	if ref := a.verdict.Head.Get(formats.FileReference); len(ref) > 0 {
+		return ref
+	}
+	if len(a.verdict.Lines) > 0 {
+		number, _, _ := strings.Cut(a.verdict.Lines[0].UID, "-")
+		return []byte(number)
+	}
+	return nil
+}
+
+// head is what an answer says of itself.
+func (s *Simulator) head(a *answer, name string, records int64) *formats.Record {
+	h := new(formats.Record)
+	h.Set(formats.FileReference, a.reference())
+	h.SetString(formats.FileName, name)
+	h.SetString(formats.FileDate, a.now.Format("20060102"))
+	h.SetString(formats.FileTime, a.now.Format("150405"))
+	h.SetString(formats.FileStamp, a.now.Format("20060102T150405Z"))
+	h.Set(formats.FileSequence, a.verdict.Head.Get(formats.FileSequence))
+	h.Set(formats.FileIssuer, a.verdict.Head.Get(formats.FileIssuer))
+	h.SetString(formats.FileBureau, s.config.Bureau.Code)
+	h.Set(formats.FilePurpose, a.verdict.Head.Get(formats.FilePurpose))
+	h.SetInt(formats.FileRecords, records)
+	h.SetInt(formats.TotalsRecords, records)
+	return h
+}
+
+// write makes one answer under a temporary name and renames it. Its name follows from the input's; an answer that is in the output directory or
+// in the archive already is not made again.
+func (s *Simulator) write(a *answer, how answering, records int64, details func(put func(*formats.Record) error) error) error {
+	name := strings.Replace(how.pattern, "*", stem(a.input), 1)
+	if !delivery.ValidName(name) {
+		return fmt.Errorf("%q cannot be the name of an answer", name)
+	}
+	there, err := s.answered(name)
+	if err != nil {
+		return err
+	}
+	target := path.Join(s.out, name)
+	if there {
+		target = "" // only counted
+	}
+	return s.writeFile(target, func(w io.Writer) error {
+		h := s.head(a, name, records)
+		b, err := how.layout.AppendHeader(nil, h)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		var totals formats.Totals
+		if err := details(func(rec *formats.Record) error {
+			totals.Add(rec)
+			if b, err = how.layout.AppendDetail(b[:0], rec); err != nil {
+				return err
+			}
+			_, err = w.Write(b)
+			return err
+		}); err != nil {
+			return err
+		}
+		totals.Put(h)
+		if b, err = how.layout.AppendTrailer(b[:0], h); err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
+	})
+}
+
+// answered tells whether an answer was given: it waits, or the issuer has archived it.
+func (s *Simulator) answered(name string) (bool, error) {
+	for _, dir := range []string{s.out, s.archive} {
+		_, err := s.root.Lstat(path.Join(dir, name))
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// writeFile writes a file whole and durable, or not at all; an empty target is written nowhere.
+func (s *Simulator) writeFile(target string, content func(io.Writer) error) error {
+	if target == "" {
+		return content(io.Discard)
+	}
+	temp := path.Join(path.Dir(target), "."+path.Base(target)+delivery.TempSuffix)
+	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	err = content(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = s.root.Rename(temp, target)
+	}
+	if err == nil {
+		err = syncDir(s.root, path.Dir(target))
+	}
+	return err
+}

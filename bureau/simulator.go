@@ -1,0 +1,247 @@
+package bureau
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/crypto/ssh"
+
+	"platen/card"
+	"platen/delivery"
+	"platen/formats"
+	"platen/hsm"
+	"platen/programs"
+)
+
+// doneDir is where taken files lie, as ciphertext; no client of the server sees it.
+const doneDir = "done"
+
+// defaultPoll is how often the simulator looks for files by itself.
+const defaultPoll = time.Second
+
+// Config says what a simulator is.
+type Config struct {
+	Listen         string // host:port; port 0 takes a free one
+	HostKey        []byte // private key in PEM
+	AuthorizedKeys []byte // the keys that may log in, in the form of authorized_keys
+	Root           string // directory that everything lies in
+
+	Opener   *delivery.Opener  // nil only if the bureau takes plaintext
+	Layouts  []*formats.Layout // of what it reads and of what it answers
+	Bureau   programs.Bureau   // its directories, zone key, PIN-block format, answers and words
+	Products map[string]card.Product
+	Module   hsm.Module
+	Dice     Dice
+
+	Poll time.Duration // how often it looks for files by itself; 0 = 1 s
+	Now  func() time.Time
+	Log  zerolog.Logger
+}
+
+// Simulator is a running bureau.
+type Simulator struct {
+	config   Config
+	root     *os.Root
+	in       string
+	out      string
+	archive  string
+	ack      answering
+	status   answering
+	ssh      *ssh.ServerConfig
+	listener net.Listener
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	wake    chan struct{}
+
+	taking sync.Mutex // one look at the directory at a time
+
+	mu       sync.Mutex
+	sessions map[net.Conn]bool
+	closed   bool
+	fresh    map[string]int // finished names whose sessions still run, and how many
+	counts   Counts
+}
+
+// Counts are what a simulator has done since it started.
+type Counts struct {
+	Accepted  int64 // files
+	Refused   int64 // files
+	Repeated  int64 // files that came a second time; they get no second answer
+	Records   int64 // of accepted files
+	Produced  int64
+	Rejected  int64
+	Spoiled   int64
+	Unhandled int64 // looks at a file that ended in a fault of the simulator itself
+}
+
+// Start opens the directories and the port and begins to take files. It ends when ctx does or with Close.
+func Start(ctx context.Context, config Config) (*Simulator, error) {
+	s := &Simulator{config: config, wake: make(chan struct{}, 1), sessions: map[net.Conn]bool{}, fresh: map[string]int{}}
+	if err := s.prepare(); err != nil {
+		return nil, fmt.Errorf("start bureau %s: %w", config.Bureau.Code, err)
+	}
+	var err error
+	if s.listener, err = net.Listen("tcp", config.Listen); err != nil {
+		_ = s.root.Close()
+		return nil, fmt.Errorf("start bureau %s: %w", config.Bureau.Code, err)
+	}
+	ctx, s.stop = context.WithCancel(ctx)
+	s.running.Go(s.accept)
+	s.running.Go(func() { s.work(ctx) })
+	context.AfterFunc(ctx, s.hangUp)
+	return s, nil
+}
+
+// prepare checks the configuration and makes the directories.
+func (s *Simulator) prepare() error {
+	c := &s.config
+	switch {
+	case c.Opener == nil && !c.Bureau.PGP.Plaintext:
+		return errors.New("it has no OpenPGP key and does not say plaintext: true")
+	case c.Module == nil:
+		return errors.New("it has no security module")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Poll <= 0 {
+		c.Poll = defaultPoll
+	}
+	var err error
+	if s.ssh, err = serverConfig(c); err != nil {
+		return err
+	}
+	if s.ack, err = s.answers(formats.Ack); err != nil {
+		return err
+	}
+	if s.status, err = s.answers(formats.Status); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Root, 0o700); err != nil {
+		return err
+	}
+	if s.root, err = os.OpenRoot(c.Root); err != nil {
+		return err
+	}
+	for dir, configured := range map[*string]string{&s.in: c.Bureau.SFTP.In, &s.out: c.Bureau.SFTP.Out, &s.archive: c.Bureau.SFTP.Archive} {
+		*dir = inside(configured)
+		if *dir == "." || *dir == doneDir {
+			_ = s.root.Close()
+			return fmt.Errorf("%q cannot be one of its directories", configured)
+		}
+	}
+	for _, dir := range []string{s.in, s.out, s.archive, doneDir} {
+		if err := s.root.MkdirAll(dir, 0o700); err != nil {
+			_ = s.root.Close()
+			return err
+		}
+	}
+	return nil
+}
+
+// inside turns a path of the server into one below the root.
+func inside(name string) string { return path.Clean(strings.TrimPrefix(path.Clean("/"+name), "/")) }
+
+// Addr is where the simulator listens.
+func (s *Simulator) Addr() string { return s.listener.Addr().String() }
+
+// Counts returns what was done so far.
+func (s *Simulator) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+func (s *Simulator) count(change func(*Counts)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.counts)
+}
+
+// Close ends all sessions and waits for the work in hand.
+func (s *Simulator) Close() error {
+	s.stop()
+	s.running.Wait()
+	return s.root.Close()
+}
+
+// hangUp ends the listener and every session.
+func (s *Simulator) hangUp() {
+	_ = s.listener.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for conn := range s.sessions {
+		_ = conn.Close()
+	}
+}
+
+// work takes files whenever a session that brought one ends, and from time to time.
+func (s *Simulator) work(ctx context.Context) {
+	tick := time.NewTicker(s.config.Poll)
+	defer tick.Stop()
+	for {
+		if err := s.Process(ctx); err != nil && ctx.Err() == nil {
+			s.config.Log.Error().Err(err).Str("bureau", s.config.Bureau.Code).Msg("the simulator cannot take files")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// Process takes every finished file that lies in the input directory and answers it. A file is finished when its name is final and the session
+// that brought it has ended. Files that fail for a reason of the simulator's own stay; the error tells of them.
+func (s *Simulator) Process(ctx context.Context) error {
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	entries, err := readDir(s.root, s.in)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !delivery.ValidName(e.Name()) || delivery.Unfinished(e.Name()) || s.isFresh(e.Name()) {
+			continue
+		}
+		if err := s.take(ctx, e.Name()); err != nil {
+			s.count(func(c *Counts) { c.Unhandled++ })
+			faults = append(faults, fmt.Errorf("file %s: %w", e.Name(), err))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s *Simulator) isFresh(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fresh[name] > 0
+}
+
+// readDir lists a directory by name.
+func readDir(root *os.Root, dir string) ([]os.DirEntry, error) {
+	f, err := root.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	entries, err := f.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
