@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"platen/batch"
+)
+
+// DefaultMaxBody is how many bytes an order may have when the configuration does not say.
+const DefaultMaxBody = 100 << 20
+
+// Config is what the API serves with. Plant is needed.
+type Config struct {
+	Plant   *batch.Plant
+	Log     zerolog.Logger
+	Metrics http.Handler                    // served at /metrics; nil = nothing there
+	Ready   func(ctx context.Context) error // what /readyz asks; nil = always ready
+	Version string                          // of the program, told in the OpenAPI document
+	Now     func() time.Time                // clock of the request log; nil = time.Now
+	MaxBody int64                           // bytes of one order; 0 = DefaultMaxBody
+}
+
+// service is the API with all that its handlers use.
+type service struct {
+	Config
+	mux *http.ServeMux
+}
+
+// New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
+func New(c Config) (http.Handler, error) {
+	if c.Plant == nil {
+		return nil, errors.New("the API needs a plant")
+	}
+	if c.MaxBody < 0 {
+		return nil, errors.New("the largest body cannot be negative")
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &service{Config: c, mux: http.NewServeMux()}
+	s.routeHealth()
+	s.routeV1()
+	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil
+}
+
+// dispatch answers what no route takes with a problem as well, and hands the rest to its route.
+func (s *service) dispatch(w http.ResponseWriter, r *http.Request) {
+	h, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	refusal := refusalHeader{header: http.Header{}}
+	h.ServeHTTP(&refusal, r)
+	if refusal.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", refusal.header.Get("Allow"))
+		s.fail(w, r, problem(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take this method"))
+		return
+	}
+	s.fail(w, r, problem(http.StatusNotFound, "not_found", "there is nothing here"))
+}
+
+// refusalHeader takes only the status and header of the router's own plain-text refusal.
+type refusalHeader struct {
+	header http.Header
+	status int
+}
+
+func (r *refusalHeader) Header() http.Header         { return r.header }
+func (r *refusalHeader) WriteHeader(status int)      { r.status = status }
+func (r *refusalHeader) Write(p []byte) (int, error) { return len(p), nil }
+
+// Limits of a connection. Orders move their own read deadline on as long as bytes keep coming.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// Server is an HTTP server with timeouts on all four phases of a request.
+func Server(addr string, h http.Handler) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+const about = `Orders for cards go in, and what became of every card comes out. Cards are named by tokens; no card number is ever shown.
+
+Every answer belongs to the institution of the key. What belongs to another is answered like what does not exist.`
+
+// routeV1 registers every operation of /v1, and the OpenAPI document that describes them.
+func (s *service) routeV1() {
+	config := huma.DefaultConfig("Platen", s.Version)
+	config.Info.Description = about
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.CreateHooks = nil
+	config.RejectUnknownQueryParameters = true
+	config.Transformers = []huma.Transformer{s.asProblem}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", Description: "The key of an API client, made by platen client create"},
+	}
+	config.Security = []map[string][]string{{"key": {}}}
+	described := humago.New(guarded{s}, config)
+	s.routeOrders(described)
+	s.routeSubmissions(described)
+	s.routeCards(described)
+	s.routeFiles(described)
+	s.routeBatches(described)
+	s.routeReturns(described)
+	s.routeBooks(described)
+	s.routeSchedules(described)
+	s.serveDocument(described.OpenAPI())
+}
+
+// serveDocument renders the OpenAPI document once and serves it without a key.
+func (s *service) serveDocument(document *huma.OpenAPI) {
+	inJSON, err := document.MarshalJSON()
+	if err != nil {
+		panic(fmt.Errorf("describe the API: %w", err))
+	}
+	inYAML, err := document.YAML()
+	if err != nil {
+		panic(fmt.Errorf("describe the API: %w", err))
+	}
+	serve := func(path, contentType string, body []byte) {
+		s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = w.Write(body)
+		})
+	}
+	serve("/openapi.json", "application/openapi+json", inJSON)
+	serve("/openapi.yaml", "application/openapi+yaml", inYAML)
+}
+
+// operation describes a read.
+func operation(id, path, tag, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{tag}}
+}
+
+// body is an answer with nothing but a body.
+type body[T any] struct{ Body T }
+
+// read registers an operation that shows something to its caller.
+func read[I, T any](s *service, api huma.API, op huma.Operation, show func(context.Context, caller, *I) (T, error)) {
+	op.Responses = problemResponses(api)
+	op.Responses["200"] = &huma.Response{Description: "OK"}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*body[T], error) {
+		v, err := show(ctx, callerOf(ctx), in)
+		if err != nil {
+			return nil, s.refuse(ctx, err)
+		}
+		return &body[T]{v}, nil
+	})
+}
+
+func schemaOf[T any](api huma.API) *huma.Schema {
+	return api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+}
+
+// problemResponses describes every refusal at once.
+func problemResponses(api huma.API) map[string]*huma.Response {
+	return map[string]*huma.Response{"default": {
+		Description: "A problem; its code tells which",
+		Content:     map[string]*huma.MediaType{problemType: {Schema: schemaOf[Problem](api)}},
+	}}
+}

@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"platen/batch"
+	"platen/formats"
+	"platen/sql/store"
+)
+
+// Problem is what a refused request is answered with: problem details (RFC 9457) with a code that never changes its meaning. What went wrong
+// inside is for the log only, found by the request's id.
+type Problem struct {
+	Type      string      `json:"type" example:"about:blank" doc:"Always about:blank: the code tells the kind of problem"`
+	Title     string      `json:"title" doc:"The status in words"`
+	Status    int         `json:"status" doc:"The HTTP status"`
+	Code      string      `json:"code" example:"bad_header" doc:"Stable name of the problem"`
+	Detail    string      `json:"detail,omitempty" doc:"What to do differently"`
+	Column    string      `json:"column,omitempty" doc:"The column that is wrong, for bad_header"`
+	RequestID string      `json:"request_id,omitempty" doc:"Finds the request in the log"`
+	Errors    []Violation `json:"errors,omitempty" nullable:"false" doc:"The parameters that are wrong, for invalid_request"`
+
+	header http.Header
+	cause  error
+}
+
+// Violation is one parameter that is wrong.
+type Violation struct {
+	Location string `json:"location" example:"query.limit"`
+	Message  string `json:"message"`
+}
+
+func problem(status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Code }
+
+// Unwrap gives the cause, for the log.
+func (p *Problem) Unwrap() error { return p.cause }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return problemType }
+
+// GetHeaders implements huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+const problemType = "application/problem+json"
+
+// internalError hides what kind of error its cause is: what looks like "not found" within is a fault of the server.
+type internalError struct{ err error }
+
+func (e *internalError) Error() string { return e.err.Error() }
+
+// known are errors of the layers below with the answer that each of them gets.
+var known = []struct {
+	err    error
+	status int
+	code   string
+	detail string
+}{
+	{batch.ErrInFlight, http.StatusConflict, "order_in_flight", "an order with this reference is being taken in right now; try again"},
+	{batch.ErrReference, http.StatusUnprocessableEntity, "reference_reused", "this reference or key was used for an order with other content"},
+	{batch.ErrNoRows, http.StatusUnprocessableEntity, "no_rows", "the order has no rows"},
+	{batch.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 64 characters of printable ASCII without blanks and without #, or an Idempotency-Key"},
+	{batch.ErrNotWaiting, http.StatusUnprocessableEntity, "row_not_waiting", "a corrected row must replace a row that was refused and not corrected yet"},
+	{batch.ErrOtherKind, http.StatusUnprocessableEntity, "other_kind", "the columns belong to another kind of order"},
+	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
+	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
+	{store.ErrNotFound, http.StatusNotFound, "not_found", "there is no such object"},
+}
+
+// problemOf translates an error into its answer. Errors that it does not know become a 500 that says nothing.
+func problemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var internal *internalError
+	if !errors.As(err, &internal) {
+		if header := new(formats.HeaderError); errors.As(err, &header) {
+			return badHeader(header)
+		}
+		for _, k := range known {
+			if !errors.Is(err, k.err) {
+				continue
+			}
+			p := problem(k.status, k.code, k.detail)
+			if p.cause = err; p.Code == "order_in_flight" {
+				p.header = http.Header{"Retry-After": {"5"}}
+			}
+			return p
+		}
+	}
+	p = problem(http.StatusInternalServerError, "internal", "the request could not be carried out; nothing was lost")
+	p.cause = err
+	return p
+}
+
+// refuse translates an error for one request: it gets the request's id, and its cause goes to the request's log line.
+func (s *service) refuse(ctx context.Context, err error) *Problem {
+	p := *problemOf(err)
+	t := traceOf(ctx)
+	p.RequestID = t.id
+	t.code, t.cause = p.Code, p.cause
+	return &p
+}
+
+// fail answers with a problem outside of huma.
+func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.refuse(r.Context(), err)
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(fmt.Errorf("write a problem: %w", err))
+	}
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	// A client that has gone cannot be told.
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// asProblem is a huma transformer: what huma refuses by itself becomes a Problem too.
+func (s *service) asProblem(ctx huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := problem(e.Status, "invalid_request", "a parameter is wrong")
+	if e.Status >= http.StatusInternalServerError {
+		p = problem(e.Status, "internal", "the request could not be carried out; nothing was lost")
+	}
+	for _, d := range e.Errors {
+		p.Errors = append(p.Errors, Violation{Location: d.Location, Message: d.Message})
+	}
+	return s.refuse(ctx.Context(), p), nil
+}

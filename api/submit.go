@@ -1,0 +1,237 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"platen/batch"
+	"platen/formats"
+	"platen/sql/store"
+)
+
+const (
+	submitPath  = "/v1/orders"
+	correctPath = "/v1/orders/{id}/corrections"
+)
+
+// routeSubmissions registers the two operations that take rows. They stream, so huma only describes them.
+func (s *service) routeSubmissions(api huma.API) {
+	guarded{s}.HandleFunc("POST "+submitPath, s.submit)
+	guarded{s}.HandleFunc("POST "+correctPath, s.correct)
+	describeSubmissions(api)
+}
+
+// submit takes an order in while its body arrives.
+func (s *service) submit(w http.ResponseWriter, r *http.Request) {
+	up := s.upload(w, r)
+	receipt, err := s.takeOrder(r, up)
+	s.answer(w, r, up, receipt, err)
+}
+
+func (s *service) takeOrder(r *http.Request, up *upload) (batch.Receipt, error) {
+	c := callerOf(r.Context())
+	kind, err := mediaType(r)
+	if err != nil {
+		return batch.Receipt{}, err
+	}
+	o := batch.Submission{Institution: c.institution, Actor: c.client.Name, Body: up, Rows: openOrder}
+	if o.Reference, err = onlyParameter(r, "reference"); err != nil {
+		return batch.Receipt{}, err
+	}
+	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
+		return batch.Receipt{}, invalid("header.Idempotency-Key", "is given twice")
+	} else if len(keys) == 1 {
+		o.IdempotencyKey = keys[0]
+	}
+	if kind == jsonType {
+		if err := documented(&o, up); err != nil {
+			return batch.Receipt{}, err
+		}
+	}
+	receipt, err := s.Plant.Submit(r.Context(), o)
+	if batch.IsNotFound(err) {
+		err = &internalError{err}
+	}
+	return receipt, err
+}
+
+// documented makes an order of a JSON document: its head is read now, because the reference stands in it, and again with its rows.
+func documented(o *batch.Submission, body io.Reader) error {
+	head, whole, err := peekDocument(body, false)
+	if err != nil {
+		return err
+	}
+	if head.kindName == "" {
+		return problem(http.StatusUnprocessableEntity, "unknown_kind", "kind, which is mass, bulk or card-action, must stand before the rows")
+	}
+	if head.reference != "" {
+		if o.Reference != "" && o.Reference != head.reference {
+			return invalid("query.reference", "is another than the document's")
+		}
+		o.Reference = head.reference
+	}
+	o.Body = whole
+	o.Rows = func(r io.Reader) (batch.Rows, error) { return newDocument(r, false) }
+	return nil
+}
+
+// openOrder reads an order CSV; corrected rows go to the order that they continue.
+func openOrder(r io.Reader) (batch.Rows, error) {
+	rows, err := formats.NewOrderReader(r)
+	if err != nil {
+		return nil, csvProblem(err)
+	}
+	if rows.IsCorrection() {
+		return nil, problem(http.StatusUnprocessableEntity, "is_correction", "send corrected rows to the corrections of their order")
+	}
+	return csvRows{rows}, nil
+}
+
+// correct takes corrected rows back into their order.
+func (s *service) correct(w http.ResponseWriter, r *http.Request) {
+	up := s.upload(w, r)
+	receipt, err := s.takeCorrection(r, up)
+	s.answer(w, r, up, receipt, err)
+}
+
+func (s *service) takeCorrection(r *http.Request, up *upload) (batch.Receipt, error) {
+	c := callerOf(r.Context())
+	kind, err := mediaType(r)
+	if err != nil {
+		return batch.Receipt{}, err
+	}
+	if _, err := onlyParameter(r, ""); err != nil {
+		return batch.Receipt{}, err
+	}
+	o, err := s.findOrder(r.Context(), c, r.PathValue("id"))
+	if err != nil {
+		return batch.Receipt{}, err
+	}
+	open := func(r io.Reader) (batch.Rows, error) { return openCorrection(r, o) }
+	if kind == jsonType {
+		open = func(r io.Reader) (batch.Rows, error) {
+			d, err := newDocument(r, true)
+			if err == nil && d.kindName == "" {
+				d.kind = formats.OrderKind(o.Kind)
+			}
+			return d, err
+		}
+	}
+	receipt, err := s.Plant.Correct(r.Context(), c.institution, o.ID, up, open, c.client.Name)
+	if batch.IsNotFound(err) {
+		err = &internalError{err}
+	}
+	return receipt, err
+}
+
+func openCorrection(r io.Reader, o store.Order) (batch.Rows, error) {
+	rows, err := formats.NewOrderReader(r)
+	if err != nil {
+		return nil, csvProblem(err)
+	}
+	if !rows.IsCorrection() {
+		p := problem(http.StatusUnprocessableEntity, "bad_header", "a correction has the columns order, line, field, code and hint beside those of its rows")
+		p.Column = lineMember
+		return nil, p
+	}
+	return corrections{csvRows{rows}, o}, nil
+}
+
+// csvRows tells apart what is wrong with a CSV from what is wrong with reading it.
+type csvRows struct{ *formats.OrderReader }
+
+// Next implements batch.Rows.
+func (c csvRows) Next() (formats.Row, []formats.Fault, error) {
+	row, faults, err := c.OrderReader.Next()
+	return row, faults, csvProblem(err)
+}
+
+// corrections holds corrected rows to the order that they are sent to.
+type corrections struct {
+	csvRows
+	order store.Order
+}
+
+// Next implements batch.Rows.
+func (c corrections) Next() (formats.Row, []formats.Fault, error) {
+	row, faults, err := c.csvRows.Next()
+	if err == nil && c.OrderID() != c.order.ID.String() && c.OrderID() != c.order.Reference {
+		err = problem(http.StatusUnprocessableEntity, "other_order", "the rows belong to another order")
+	}
+	return row, faults, err
+}
+
+// answer tells what became of an order. An order that was here before is answered like the first time, marked as a repetition.
+func (s *service) answer(w http.ResponseWriter, r *http.Request, up *upload, receipt batch.Receipt, err error) {
+	if err == nil {
+		receipt.Order, err = s.Plant.Store.Order(r.Context(), receipt.Order.Institution, receipt.Order.ID)
+	}
+	up.answerIn(writeTimeout)
+	if cut := up.failure(); err != nil && cut != nil {
+		err = cut
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	v, err := s.showReceipt(r.Context(), receipt)
+	if err != nil {
+		s.fail(w, r, &internalError{err})
+		return
+	}
+	body, err := json.Marshal(v)
+	if err != nil {
+		s.fail(w, r, &internalError{fmt.Errorf("write an order: %w", err)})
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", jsonType)
+	h.Set("Location", submitPath+"/"+receipt.Order.ID.String())
+	status := http.StatusCreated
+	if receipt.Repeat {
+		h.Set("Idempotent-Replay", "true")
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// onlyParameter reads the one query parameter that an operation knows; others are refused, so that a misspelt one is not lost.
+func onlyParameter(r *http.Request, name string) (string, error) {
+	all := r.URL.Query()
+	names := make([]string, 0, len(all))
+	for given := range all {
+		names = append(names, given)
+	}
+	slices.Sort(names)
+	for _, given := range names {
+		if given != name {
+			return "", invalid("query", "no parameter is called "+shown(given))
+		}
+		if len(all[given]) > 1 {
+			return "", invalid("query."+name, "is given twice")
+		}
+	}
+	return all.Get(name), nil
+}
+
+func invalid(location, message string) *Problem {
+	p := problem(http.StatusUnprocessableEntity, "invalid_request", "a parameter is wrong")
+	p.Errors = []Violation{{Location: location, Message: message}}
+	return p
+}
+
+// parseID reads the id of an object; what is no id names nothing.
+func parseID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || id.String() != text {
+		return uuid.Nil, store.ErrNotFound
+	}
+	return id, nil
+}
