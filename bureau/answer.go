@@ -106,6 +106,7 @@ func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 			rec.SetInt(formats.RecordNumber, int64(i)+1)
 			rec.Set(formats.ReturnFile, a.reference())
 			rec.SetString(formats.ReturnUID, line.UID)
+			rec.SetString(formats.ProductCode, line.Product)
 			rec.SetString(formats.ReturnStatus, words[status])
 			rec.SetString(formats.ReturnReason, reason)
 			rec.SetString(formats.ReturnOccurredAt, a.now.Format(time.RFC3339))
@@ -153,7 +154,9 @@ func (a *answer) reference() []byte {
 // head is what an answer says of itself.
 func (s *Simulator) head(a *answer, name string, records int64) *formats.Record {
 	h := new(formats.Record)
-	h.Set(formats.FileReference, a.reference())
+	for _, f := range []formats.Field{formats.FileReference, formats.AckFile, formats.ReturnFile} {
+		h.Set(f, a.reference())
+	}
 	h.SetString(formats.FileName, name)
 	h.SetString(formats.FileDate, a.now.Format("20060102"))
 	h.SetString(formats.FileTime, a.now.Format("150405"))

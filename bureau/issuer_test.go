@@ -37,7 +37,7 @@ func newIssuer(t *testing.T) *issuer {
 		usage keystore.Usage
 		alg   keystore.Algorithm
 	}{
-		{"cvk", keyblock.CVK, keyblock.TDES}, {"pvk", keyblock.VisaPVK, keyblock.TDES}, {"zpk", keyblock.ZPK, keyblock.AES},
+		{"cvk", keyblock.CVK, keyblock.TDES}, {"pvk", keyblock.VisaPVK, keyblock.TDES}, {"pvk-ibm", keyblock.IBMPVK, keyblock.TDES}, {"zpk", keyblock.ZPK, keyblock.AES},
 		{"other-cvk", keyblock.CVK, keyblock.TDES}, {"pins", keyblock.PINStorage, keyblock.AES},
 	} {
 		if err := store.Generate(k.label, k.usage, k.alg, hsm.SeededEntropy("bureau test")); err != nil {
@@ -50,24 +50,26 @@ func newIssuer(t *testing.T) *issuer {
 	}
 	i := &issuer{t: t, module: module, layouts: map[formats.Kind]*formats.Layout{}}
 	i.product = card.Product{
-		Code: "visa-chip", Scheme: "visa", Technology: card.Chip, ServiceCode: "201", CVV2Order: "MMYY",
+		Code: "visa-chip", Design: "BLUE", Scheme: "visa", Technology: card.Chip, ServiceCode: "201", CVV2Order: "MMYY",
 		Track1: []string{"pvki", "pvv", "const:00", "cvv", "zeros:6"}, Track2: []string{"pvki", "pvv", "cvv", "psn"},
 		PIN:  card.PINPolicy{Method: card.RandomPIN, Length: 4, PVKI: 1, InCardFile: true, Mailer: true},
 		Keys: card.ProductKeys{CVK: "cvk", PVK: "pvk"},
 	}
 	for _, name := range []string{"cards", "mailers", "ack", "status"} {
-		file := filepath.Join("testdata", name+".yaml")
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		layout, err := formats.Load(file, source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		i.layouts[layout.Kind()] = layout
+		i.use(filepath.Join("testdata", name+".yaml"))
 	}
 	return i
+}
+
+// use loads the layout that the issuer writes or reads files of its kind with from now on.
+func (i *issuer) use(file string) *formats.Layout {
+	i.t.Helper()
+	source, err := os.ReadFile(file)
+	i.must(err)
+	layout, err := formats.Load(file, source)
+	i.must(err)
+	i.layouts[layout.Kind()] = layout
+	return layout
 }
 
 func (i *issuer) must(err error) {
@@ -91,7 +93,7 @@ func (i *issuer) pan(prefix string, n int) card.PAN {
 // cards personalizes n cards as records of file 42.
 func (i *issuer) cards(n int) []*formats.Record {
 	i.t.Helper()
-	press, err := personalization.NewPress(i.module, i.product, personalization.Keys{CVK: ref("cvk"), PVK: ref("pvk"), Storage: ref("pins"), ZPK: ref("zpk"), PINFormat: hsm.ISO4})
+	press, err := personalization.NewPress(i.module, i.product, personalization.Keys{CVK: ref("cvk"), PVK: ref(i.product.Keys.PVK), Storage: ref("pins"), ZPK: ref("zpk"), PINFormat: hsm.ISO4})
 	i.must(err)
 	pans, objects := make([]card.PAN, n), make([]uint64, n)
 	for k := range n {
@@ -102,7 +104,7 @@ func (i *issuer) cards(n int) []*formats.Record {
 	issues := make([]personalization.Issue, n)
 	for k := range n {
 		issues[k] = personalization.Issue{PAN: pans[k], Expiry: card.Expiry{Year: 2029, Month: 1 + k%12}, Name: "A HOLDER", Surname: "Holder", GivenNames: "A",
-			PIN: pins[k], PVV: pvvs[k], HasPVV: true}
+			PIN: pins[k], PVV: pvvs[k], HasPVV: i.product.PIN.Method == card.RandomPIN, Offset: offsets[k]}
 	}
 	sheet := personalization.NewSheet(n)
 	i.must(press.Fill(i.t.Context(), issues, sheet))
@@ -142,6 +144,7 @@ func (i *issuer) mailers(n int) []*formats.Record {
 	records := make([]*formats.Record, n)
 	for k := range n {
 		r := new(formats.Record)
+		r.SetInt(formats.RecordNumber, int64(k)+1)
 		r.SetString(formats.RecordUID, fmt.Sprintf("42-%07d", k+1))
 		r.Set(formats.MailerReference, references[k].Reveal())
 		r.Set(formats.MailerPINBlock, blocks.Reveal(k))
@@ -150,14 +153,26 @@ func (i *issuer) mailers(n int) []*formats.Record {
 	return records
 }
 
+// head is what file 42 says of itself.
+func (i *issuer) head(records int) *formats.Record {
+	head := new(formats.Record)
+	head.SetInt(formats.FileReference, 42)
+	head.SetInt(formats.FileSequence, 1)
+	head.SetInt(formats.FileRecords, int64(records))
+	head.SetString(formats.FileDate, "20261121")
+	head.SetString(formats.FileTime, "053000")
+	head.SetString(formats.FileIssuer, "demo")
+	head.SetString(formats.FileBureau, "north")
+	head.SetString(formats.ProductCode, i.product.Code)
+	head.SetString(formats.ProductDesign, i.product.Design)
+	return head
+}
+
 // file renders records.
 func (i *issuer) file(kind formats.Kind, records []*formats.Record) []byte {
 	i.t.Helper()
 	layout := i.layouts[kind]
-	head := new(formats.Record)
-	head.SetInt(formats.FileReference, 42)
-	head.SetString(formats.FileIssuer, "demo")
-	head.SetString(formats.ProductCode, i.product.Code)
+	head := i.head(len(records))
 	b, err := layout.AppendHeader(nil, head)
 	i.must(err)
 	var totals formats.Totals

@@ -234,6 +234,50 @@ func TestMailersAreAnsweredToo(t *testing.T) {
 	}
 }
 
+func TestFilesOfTheSampleLayoutsAreProduced(t *testing.T) {
+	stripe := card.Product{
+		Code: "stripe", Design: "RED", Scheme: "visa", Technology: card.Magstripe, ServiceCode: "121", CVV2Order: "YYMM",
+		Track1: []string{"offset", "const:00", "cvv", "zeros:6"}, Track2: []string{"offset", "cvv", "zeros:2"},
+		PIN:  card.PINPolicy{Method: card.DerivedPIN, Length: 4, DecTable: "0123456789012345", Validation: "1357924N6800"},
+		Keys: card.ProductKeys{CVK: "cvk", PVK: "pvk-ibm"},
+	}
+	for _, test := range []struct {
+		layout  string
+		product *card.Product // nil for the chip card
+	}{{"north-fixed", nil}, {"native-jsonl", nil}, {"south-delimited", &stripe}, {"pin-mailer", nil}} {
+		t.Run(test.layout, func(t *testing.T) {
+			h := newHouse(t)
+			h.config.Layouts = nil
+			for _, name := range []string{"north-fixed", "native-jsonl", "south-delimited", "pin-mailer", "ack", "status", test.layout} {
+				h.config.Layouts = append(h.config.Layouts, h.use(filepath.Join("..", "samples", "layouts", name+".yaml")))
+			}
+			h.config.Products = map[string]card.Product{h.product.Code: h.product, stripe.Code: stripe}
+			if test.product != nil {
+				h.product = *test.product
+			}
+			h.must(h.sim.Close())
+			h.start()
+			layout := h.config.Layouts[len(h.config.Layouts)-1]
+			records := h.mailers
+			if layout.Kind() == formats.CardFile {
+				records = h.cards
+			}
+			name, err := layout.FileName(h.head(30))
+			h.must(err)
+			h.put(name+".pgp", h.seal(h.file(layout.Kind(), records(30))))
+			h.process()
+			ack := h.answers(formats.Ack, name+".ack")
+			if len(ack) != 1 || ack[0][formats.AckStatus] != "ACCEPTED" || ack[0][formats.AckRead] != "30" {
+				t.Fatalf("ack %v", ack)
+			}
+			lines := h.answers(formats.Status, name+".status")
+			if len(lines) != 30 || lines[0][formats.ProductCode] != h.product.Code {
+				t.Errorf("%d lines, the first is %v", len(lines), lines[0])
+			}
+		})
+	}
+}
+
 func TestAnswersAreNeitherLostNorDoubledOverAnyBreak(t *testing.T) {
 	h := newHouse(t)
 	h.put(cardFile, h.seal(h.file(formats.CardFile, h.cards(50))))

@@ -46,8 +46,9 @@ type Fault struct {
 
 // Line is what a bureau keeps of a record: how to speak of it.
 type Line struct {
-	UID   string
-	Last4 string // empty for a PIN mailer
+	UID     string
+	Product string // code; empty if it is unknown
+	Last4   string // empty for a PIN mailer
 }
 
 // maxFaults is how many faults a verdict names; all are counted.
@@ -163,6 +164,7 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 		c.verdict.fault(record, FaultProduct)
 		return nil
 	}
+	c.verdict.Lines[record-1].Product = product.Code
 	if product.Code != c.product || len(c.records) == checkChunk {
 		if err := c.change(ctx, product); err != nil {
 			return err
@@ -176,22 +178,28 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 	return nil
 }
 
-// productOf finds a record's product: its own, the header's, or the only one there is.
+// productOf finds a record's product by the code or the design that it or the header names. Where neither is said there must be only one.
 func (c *checker) productOf(rec *formats.Record) (card.Product, bool) {
-	code := rec.Get(formats.ProductCode)
-	if len(code) == 0 {
-		code = c.verdict.Head.Get(formats.ProductCode)
+	said := func(f formats.Field) string {
+		if v := rec.Get(f); len(v) > 0 {
+			return string(v)
+		}
+		return string(c.verdict.Head.Get(f))
 	}
-	if len(code) > 0 {
-		p, ok := c.keys.Products[string(code)]
+	if code := said(formats.ProductCode); code != "" {
+		p, ok := c.keys.Products[code]
 		return p, ok
 	}
-	if len(c.keys.Products) == 1 {
-		for _, p := range c.keys.Products {
-			return p, true
+	design := said(formats.ProductDesign)
+	var found card.Product
+	matches := 0
+	for _, p := range c.keys.Products {
+		if design == "" || p.Design == design {
+			found = p
+			matches++
 		}
 	}
-	return card.Product{}, false
+	return found, matches == 1
 }
 
 // change finishes what waits and goes on with a product.
