@@ -1,0 +1,124 @@
+package formats
+
+import (
+	"fmt"
+	"slices"
+)
+
+// OrderKind says what the rows of an order ask for. The numbers are stored and never change.
+type OrderKind uint8
+
+// The kinds of order files.
+const (
+	MassOrder   OrderKind = iota + 1 // numbers of cards without names
+	BulkOrder                        // one named card a row
+	ActionOrder                      // what is to be done with cards that exist
+)
+
+var orderKindNames = []string{MassOrder: "mass", BulkOrder: "bulk", ActionOrder: "card-action"}
+
+// String is the kind's name.
+func (k OrderKind) String() string { return nameIn(orderKindNames, uint8(k)) }
+
+// ParseOrderKind reads a kind by its name.
+func ParseOrderKind(name string) (OrderKind, error) {
+	for k, n := range orderKindNames {
+		if n == name && k > 0 {
+			return OrderKind(k), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown kind of order %q", name)
+}
+
+// Row is one row of an order as it was given: text, blanks around it cut off. Line is its line in the file, the header being 1; in a
+// correction it is the line of the file that is corrected.
+type Row struct {
+	Line              int64  `json:"line" csv:"-"`
+	Product           string `json:"product,omitempty" csv:"product"`
+	Quantity          string `json:"quantity,omitempty" csv:"quantity"`
+	Card              string `json:"card,omitempty" csv:"card"`
+	Reason            string `json:"reason,omitempty" csv:"reason"`
+	Title             string `json:"title,omitempty" csv:"title"`
+	FirstName         string `json:"first_name,omitempty" csv:"first_name"`
+	LastName          string `json:"last_name,omitempty" csv:"last_name"`
+	EmbossName        string `json:"emboss_name,omitempty" csv:"emboss_name"`
+	CustomerReference string `json:"customer_reference,omitempty" csv:"customer_reference"`
+	Recipient         string `json:"recipient,omitempty" csv:"recipient"`
+	Address1          string `json:"address1,omitempty" csv:"address1"`
+	Address2          string `json:"address2,omitempty" csv:"address2"`
+	Address3          string `json:"address3,omitempty" csv:"address3"`
+	City              string `json:"city,omitempty" csv:"city"`
+	Region            string `json:"region,omitempty" csv:"region"`
+	Postcode          string `json:"postcode,omitempty" csv:"postcode"`
+	Country           string `json:"country,omitempty" csv:"country"`
+	Delivery          string `json:"delivery,omitempty" csv:"delivery"`
+	Branch            string `json:"branch,omitempty" csv:"branch"`
+	Language          string `json:"language,omitempty" csv:"language"`
+	Expiry            string `json:"expiry,omitempty" csv:"expiry"`
+	SameDay           string `json:"same_day,omitempty" csv:"same_day"`
+}
+
+// orderColumn is one column of order files: where its value lies, which kinds take it (true: they require it), and what it may hold.
+type orderColumn struct {
+	name  string
+	value func(*Row) *string
+	kinds map[OrderKind]bool
+	limit int // characters, in the form that files show
+	check func(string) (code, hint string)
+}
+
+var (
+	everyKind = map[OrderKind]bool{MassOrder: false, BulkOrder: false, ActionOrder: false}
+	addressed = map[OrderKind]bool{MassOrder: false, BulkOrder: true, ActionOrder: false}
+	namedOnly = map[OrderKind]bool{BulkOrder: false}
+)
+
+// orderColumns is in the order in which correction files have them. Limits are those of the shipped layouts.
+var orderColumns = []orderColumn{
+	{"product", func(r *Row) *string { return &r.Product }, map[OrderKind]bool{MassOrder: true, BulkOrder: true}, 32, nil},
+	{"quantity", func(r *Row) *string { return &r.Quantity }, map[OrderKind]bool{MassOrder: true}, 20, checkQuantity},
+	{"card", func(r *Row) *string { return &r.Card }, map[OrderKind]bool{ActionOrder: true}, 120, checkCard},
+	{"reason", func(r *Row) *string { return &r.Reason }, map[OrderKind]bool{ActionOrder: true}, 32, nil},
+	{"title", func(r *Row) *string { return &r.Title }, namedOnly, 10, checkMappable},
+	{"first_name", func(r *Row) *string { return &r.FirstName }, map[OrderKind]bool{BulkOrder: true}, 40, checkNameMappable},
+	{"last_name", func(r *Row) *string { return &r.LastName }, map[OrderKind]bool{BulkOrder: true}, 40, checkNameMappable},
+	{"emboss_name", func(r *Row) *string { return &r.EmbossName }, everyKind, maxNameInput / 2, nil},
+	{"customer_reference", func(r *Row) *string { return &r.CustomerReference }, namedOnly, 35, nil},
+	{"recipient", func(r *Row) *string { return &r.Recipient }, map[OrderKind]bool{MassOrder: false, ActionOrder: false}, 60, checkMappable},
+	{"address1", func(r *Row) *string { return &r.Address1 }, addressed, 40, checkMappable},
+	{"address2", func(r *Row) *string { return &r.Address2 }, everyKind, 40, checkMappable},
+	{"address3", func(r *Row) *string { return &r.Address3 }, everyKind, 40, checkMappable},
+	{"city", func(r *Row) *string { return &r.City }, addressed, 30, checkMappable},
+	{"region", func(r *Row) *string { return &r.Region }, everyKind, 30, checkMappable},
+	{"postcode", func(r *Row) *string { return &r.Postcode }, everyKind, 12, checkMappable},
+	{"country", func(r *Row) *string { return &r.Country }, addressed, 2, checkCountry},
+	{"delivery", func(r *Row) *string { return &r.Delivery }, everyKind, 12, checkDelivery},
+	{"branch", func(r *Row) *string { return &r.Branch }, everyKind, 12, checkBranch},
+	{"language", func(r *Row) *string { return &r.Language }, namedOnly, 2, checkLanguage},
+	{"expiry", func(r *Row) *string { return &r.Expiry }, everyKind, 7, checkExpiry},
+	{"same_day", func(r *Row) *string { return &r.SameDay }, everyKind, 5, checkSameDay},
+}
+
+// OrderColumns lists the columns that a kind of order file may have, and those that it must.
+func OrderColumns(kind OrderKind) (allowed, required []string) {
+	for i := range orderColumns {
+		c := &orderColumns[i]
+		must, may := c.kinds[kind]
+		if may {
+			allowed = append(allowed, c.name)
+		}
+		if must {
+			required = append(required, c.name)
+		}
+	}
+	return allowed, required
+}
+
+// columnNamed finds a column by its name.
+func columnNamed(name string) *orderColumn {
+	i := slices.IndexFunc(orderColumns, func(c orderColumn) bool { return c.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &orderColumns[i]
+}

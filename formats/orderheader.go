@@ -1,0 +1,116 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The columns that a correction file has before those of its kind. Field, code and hint are for people and may be left out.
+const (
+	orderColumnName = "order"
+	lineColumnName  = "line"
+)
+
+var correctionColumns = []string{orderColumnName, lineColumnName, "field", "code", "hint"}
+
+// HeaderError says why the header of an order file is refused, before any row is read.
+type HeaderError struct {
+	Kind    OrderKind // what the file was taken for; 0 if it resembles nothing
+	Missing []string
+	Unknown []string
+	Doubled []string
+	Empty   []int // columns without a name; 1 is the first
+	Reason  error // something else
+}
+
+// Error names every column that is at fault.
+func (e *HeaderError) Error() string {
+	var parts []string
+	for _, c := range e.Unknown {
+		parts = append(parts, fmt.Sprintf("column %q is unknown", c))
+	}
+	for _, c := range e.Doubled {
+		parts = append(parts, fmt.Sprintf("column %q stands twice", c))
+	}
+	for _, n := range e.Empty {
+		parts = append(parts, fmt.Sprintf("column %d has no name", n))
+	}
+	for _, c := range e.Missing {
+		parts = append(parts, fmt.Sprintf("column %q is missing", c))
+	}
+	if e.Reason != nil {
+		parts = append(parts, e.Reason.Error())
+	}
+	kind := "an order"
+	if e.Kind != 0 {
+		kind = "a " + e.Kind.String() + " order"
+	}
+	return "header of " + kind + " file: " + strings.Join(parts, "; ")
+}
+
+// Unwrap gives the other reason.
+func (e *HeaderError) Unwrap() error { return e.Reason }
+
+var (
+	errSemicolons = errors.New("columns are parted by commas")
+	errNoHeader   = errors.New("the file is empty")
+)
+
+// checkHeader finds a file's kind by its columns and proves that they are right.
+func checkHeader(columns []string) (OrderKind, bool, error) {
+	if len(columns) == 1 && strings.ContainsAny(columns[0], ";\t") {
+		return 0, false, &HeaderError{Reason: errSemicolons}
+	}
+	correction := slices.Contains(columns, orderColumnName) || slices.Contains(columns, lineColumnName)
+	fault := &HeaderError{Kind: likeliestKind(columns)}
+	allowed, required := OrderColumns(fault.Kind)
+	if correction {
+		allowed = append(allowed, correctionColumns...)
+		required = append(required, orderColumnName, lineColumnName)
+	}
+	for i, name := range columns {
+		switch {
+		case name == "":
+			fault.Empty = append(fault.Empty, i+1)
+		case slices.Contains(columns[:i], name):
+			if !slices.Contains(fault.Doubled, name) {
+				fault.Doubled = append(fault.Doubled, name)
+			}
+		case !slices.Contains(allowed, name):
+			fault.Unknown = append(fault.Unknown, name)
+		}
+	}
+	for _, name := range required {
+		if !slices.Contains(columns, name) {
+			fault.Missing = append(fault.Missing, name)
+		}
+	}
+	if len(fault.Empty)+len(fault.Doubled)+len(fault.Unknown)+len(fault.Missing) > 0 {
+		return 0, false, fault
+	}
+	return fault.Kind, correction, nil
+}
+
+// likeliestKind is the kind whose columns these are most: a column that only one kind has decides more than one that all have.
+func likeliestKind(columns []string) OrderKind {
+	weights := [...]int{1: 10, 2: 2, 3: 1}
+	best, bestScore := MassOrder, -1
+	for kind := MassOrder; kind <= ActionOrder; kind++ {
+		score := 0
+		for _, name := range columns {
+			c := columnNamed(name)
+			if c == nil {
+				continue
+			}
+			if _, may := c.kinds[kind]; may {
+				score += weights[len(c.kinds)]
+			}
+		}
+		if score > bestScore {
+			best, bestScore = kind, score
+		}
+	}
+	return best
+}
