@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"platen/card"
 )
@@ -27,19 +29,32 @@ const orderIssues = `FROM file_slices s
 	JOIN issues n ON n.card_id = i.card_id AND n.issue >= i.issue AND n.order_number = i.order_number
 	WHERE s.source = $1 AND s.kind IN (1, 2) AND i.order_number = $1`
 
-const fatesQuery = `SELECT count(*) AS minted,
-	coalesce(sum(CASE WHEN n.state BETWEEN 5 AND 8 OR n.state IN (11, 13) THEN 1 ELSE 0 END), 0) AS fulfilled,
-	coalesce(sum(CASE WHEN n.state = 9 THEN 1 ELSE 0 END), 0) AS rejected,
-	coalesce(sum(CASE WHEN n.state = 15 THEN 1 ELSE 0 END), 0) AS cancelled ` + orderIssues + `
-	AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card_id = n.card_id AND later.issue > n.issue AND later.order_number = n.order_number)`
+const newestOnly = ` AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card_id = n.card_id AND later.issue > n.issue AND later.order_number = n.order_number)`
+
+// countStates is a column that counts rows whose state satisfies a rule of package card.
+func countStates(column string, rule func(card.IssueState) bool) string {
+	var list []string
+	for s := card.IssueFollowsFile; s <= card.IssueCancelled; s++ {
+		if rule(s) {
+			list = append(list, strconv.Itoa(int(s)))
+		}
+	}
+	return `coalesce(sum(CASE WHEN ` + column + ` IN (` + strings.Join(list, ", ") + `) THEN 1 ELSE 0 END), 0)`
+}
+
+func is(state card.IssueState) func(card.IssueState) bool {
+	return func(s card.IssueState) bool { return s == state }
+}
 
 // FatesOf counts the cards of one order.
 func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
 	f := Fates{Order: o.Number, Requested: o.Requested}
-	if err := q.get(ctx, "fates of an order", &f, fatesQuery, o.Number); err != nil {
+	query := `SELECT count(*) AS minted, ` + countStates("n.state", card.IssueState.Fulfilled) + ` AS fulfilled, ` +
+		countStates("n.state", is(card.IssueRejected)) + ` AS rejected, ` + countStates("n.state", is(card.IssueCancelled)) + ` AS cancelled ` + orderIssues + newestOnly
+	if err := q.get(ctx, "fates of an order", &f, query, o.Number); err != nil {
 		return f, err
 	}
-	err := q.get(ctx, "remakes of an order", &f.Remade, `SELECT count(*) `+orderIssues+` AND n.reason = 12`, o.Number)
+	err := q.get(ctx, "remakes of an order", &f.Remade, `SELECT count(*) `+orderIssues+` AND n.reason = $2`, o.Number, card.Remake)
 	return f, err
 }
 
@@ -58,10 +73,8 @@ func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
 		table = "pin_mailers"
 	}
 	var c LineCounts
-	err := q.get(ctx, "recount a file", &c, `SELECT count(*) AS lines,
-		coalesce(sum(CASE WHEN state BETWEEN 5 AND 8 OR state IN (11, 13) THEN 1 ELSE 0 END), 0) AS produced,
-		coalesce(sum(CASE WHEN state = 9 THEN 1 ELSE 0 END), 0) AS rejected,
-		coalesce(sum(CASE WHEN state = 10 THEN 1 ELSE 0 END), 0) AS spoiled FROM `+table+` WHERE file_number = $1`, f.Number)
+	err := q.get(ctx, "recount a file", &c, `SELECT count(*) AS lines, `+countStates("state", card.IssueState.Fulfilled)+` AS produced, `+
+		countStates("state", is(card.IssueRejected))+` AS rejected, `+countStates("state", is(card.IssueSpoiled))+` AS spoiled FROM `+table+` WHERE file_number = $1`, f.Number)
 	return c, err
 }
 

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+
+	"platen/batch"
+	"platen/card"
+	"platen/hsm"
+	"platen/hsm/keystore"
+	"platen/hsm/software"
+	"platen/hsm/vault"
+	"platen/jobs"
+	"platen/sql/store"
+)
+
+// seededClock is business time under a seed: a Monday evening.
+var seededClock = time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC)
+
+// app is a process wired by hand: everything that a command may need.
+type app struct {
+	config  Config
+	log     zerolog.Logger
+	store   *store.Store
+	keys    *keystore.Store
+	module  *software.Module
+	plant   *batch.Plant
+	metrics *metrics
+	wake    atomic.Pointer[jobs.Runner]
+}
+
+// openApp reads the configuration and wires a process. Its schema must be current, unless migrate is asked for.
+func openApp(ctx context.Context, s *shared, migrate bool) (*app, error) {
+	config, err := Load(s.config, os.Environ())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("no configuration at %s: name one with --config, or make a directory with `platen init DIR`", s.config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return wire(ctx, config, migrate)
+}
+
+func wire(ctx context.Context, config Config, migrate bool) (_ *app, err error) {
+	a := &app{config: config, log: newLogger(config.Log, os.Stderr)}
+	if a.store, err = store.Open(ctx, config.Database); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	if migrate {
+		if err := a.migrate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	current, err := a.store.SchemaCurrent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !current {
+		return nil, errors.New("the database schema is not current: run `platen db migrate`")
+	}
+	if err := a.openKeys(); err != nil {
+		return nil, err
+	}
+	return a, a.openPlant(ctx)
+}
+
+// queuePath is the job queue's own file beside a SQLite database.
+func (a *app) queuePath() string {
+	path, ok := cutSQLite(a.config.Database)
+	if !ok {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), "queue.db")
+}
+
+func (a *app) migrate(ctx context.Context) error {
+	if err := a.store.Migrate(ctx); err != nil {
+		return err
+	}
+	return jobs.Migrate(ctx, a.store, a.queuePath())
+}
+
+func (a *app) entropy() hsm.Entropy {
+	if a.config.Seed != "" {
+		return hsm.SeededEntropy(a.config.Seed)
+	}
+	return hsm.SystemEntropy()
+}
+
+func (a *app) now() time.Time {
+	if a.config.Seed != "" {
+		return seededClock
+	}
+	return time.Now()
+}
+
+func (a *app) openKeys() error {
+	kbpk, err := keystore.LoadKBPK(a.config.KBPK)
+	if err != nil {
+		return err
+	}
+	if a.keys, err = keystore.Open(a.config.Keystore, kbpk); err != nil {
+		return err
+	}
+	a.module, err = software.New(a.keys, a.entropy(), software.Options{AllowRealBINs: a.config.Module.AllowRealBINs})
+	return err
+}
+
+// stamp is what every file says of how its keys and numbers came to be.
+func (a *app) stamp() string {
+	s := "TEST"
+	if a.keys.Environment() == keystore.Production {
+		s = "PROD"
+	}
+	if a.config.Module.AllowRealBINs {
+		s += "-SOFTWARE"
+	}
+	if a.config.Seed != "" {
+		s += "-SEEDED"
+	}
+	return s
+}
+
+func (a *app) openPlant(ctx context.Context) error {
+	if a.config.Seed != "" && a.keys.Environment() == keystore.Production {
+		return errors.New("a seed makes keys and PINs repeatable; it is refused with a production keystore")
+	}
+	ledger, err := batch.OpenLedger(a.config.Ledger)
+	if err != nil {
+		return err
+	}
+	a.metrics = newMetrics(a)
+	a.plant, err = batch.New(batch.Plant{
+		Store: a.store, Module: a.metrics.counting(a.module), Vault: vault.New(a.keys), Entropy: a.entropy(), Ledger: ledger, Now: a.now,
+		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token,
+		Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.plant.CheckLedger(ctx); err != nil {
+		return err
+	}
+	if !a.config.Module.AllowRealBINs {
+		return nil
+	}
+	return a.store.InTx(ctx, func(tx *store.Tx) error {
+		return tx.Audit(ctx, "platen", "module.allow_real_bins", "software", map[string]any{"stamp": a.stamp()}, a.now())
+	})
+}
+
+// resolveKey reads a key file that a declaration names, relative to the configuration.
+func (a *app) resolveKey(name string) (card.Secret, error) {
+	f, err := os.Open(a.config.Path(name))
+	if err != nil {
+		return card.Secret{}, fmt.Errorf("read key file: %w", err)
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return card.Secret{}, fmt.Errorf("read key file %s: %w", name, err)
+	}
+	return card.NewSecret(body), nil
+}
+
+// wakeJobs makes this process's jobs look at once, if it runs any.
+func (a *app) wakeJobs() {
+	if r := a.wake.Load(); r != nil {
+		r.Wake()
+	}
+}
+
+func (a *app) close() error {
+	return errors.Join(a.plant.Ledger.Close(), a.store.Close())
+}
+
+// institution is the one that a command means: the named one, or the only one.
+func (a *app) institution(ctx context.Context, code string) (store.Institution, error) {
+	if code != "" {
+		return a.store.Institution(ctx, code)
+	}
+	all, err := a.store.Institutions(ctx)
+	if err != nil {
+		return store.Institution{}, err
+	}
+	switch len(all) {
+	case 0:
+		return store.Institution{}, errors.New("no institution is declared: run `platen apply -f DIR`")
+	case 1:
+		return all[0], nil
+	}
+	return store.Institution{}, errors.New("several institutions are declared: choose one with --institution")
+}
+
+// start begins schedules and jobs.
+func (a *app) start(ctx context.Context, schedule, work bool) (*jobs.Runner, error) {
+	r, err := jobs.Start(ctx, jobs.Config{Plant: a.plant, Log: a.log, QueuePath: a.queuePath(), Workers: a.config.Workers,
+		QueuePoll: a.config.Poll.Queue, ReturnsPoll: a.config.Poll.Returns, Schedule: schedule, Work: work})
+	if err != nil {
+		return nil, err
+	}
+	a.wake.Store(r)
+	return r, nil
+}
+
+func newLogger(c LogConfig, to *os.File) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	var w io.Writer = to
+	if c.Format == "console" {
+		w = zerolog.ConsoleWriter{Out: to, NoColor: !term.IsTerminal(int(to.Fd())), TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}

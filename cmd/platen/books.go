@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"platen/batch"
+)
+
+func booksCommand(s *shared) *cobra.Command {
+	var institution string
+	c := &cobra.Command{
+		Use: "books", Short: "Draw the trial balance: every order's cards by fate, every file's columns side by side",
+		Long: `Recounts every order and file. The columns of a file come from independent places: planned (slices), minted (cursor), sealed (records
+read back), acked (the bureau's own count), and the lines by evidence. Exit code 1 while anything is open or differs.`,
+		Args: cobra.NoArgs,
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
+			i, err := a.institution(cmd.Context(), institution)
+			if err != nil {
+				return err
+			}
+			b, err := a.plant.Balance(cmd.Context(), i)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				err = printJSON(cmd.OutOrStdout(), booksView(b))
+			} else {
+				err = printBooks(cmd.OutOrStdout(), b)
+			}
+			if err == nil && !b.Balanced {
+				err = exitCode(1)
+			}
+			return err
+		}),
+	}
+	c.Flags().StringVar(&institution, "institution", "", "institution, where several are declared")
+	return c
+}
+
+// booksJSON are the sums of the books.
+type booksJSON struct {
+	Balanced  bool  `json:"balanced"`
+	Requested int64 `json:"requested"`
+	Produced  int64 `json:"produced"`
+	Rejected  int64 `json:"rejected"`
+	Cancelled int64 `json:"cancelled"`
+	Spoiled   int64 `json:"spoiled"`
+	Remade    int64 `json:"remade"`
+	Open      int64 `json:"open"`
+	Waiting   int64 `json:"waiting"`
+}
+
+func booksView(b batch.Books) booksJSON {
+	return booksJSON{Balanced: b.Balanced, Requested: b.Requested, Produced: b.Produced, Rejected: b.Rejected, Cancelled: b.Cancelled, Spoiled: b.Spoiled,
+		Remade: b.Remade, Open: b.Open, Waiting: b.Waiting}
+}
+
+func printBooks(w io.Writer, b batch.Books) error {
+	t := newTable(w, "order", "kind", "state", "requested", "fulfilled", "rejected", "cancelled", "in work", "remade", "refused rows")
+	for _, o := range b.Orders {
+		v := orderView(o.Order, o.Fates)
+		t.row(v.Reference, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.Cancelled, v.InWork, v.Remade, v.RefusedRows)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = newTable(w, "file", "name", "kind", "bureau", "state", "planned", "minted", "sealed", "acked", "produced", "rejected", "spoiled", "open", "balanced")
+	for _, f := range b.Files {
+		t.row(f.File.Number, f.File.Name, f.File.Purpose, f.File.BureauCode, f.File.State, f.Planned, f.Minted, dash(f.Sealed), dash(f.Acked), f.Produced, f.Rejected, f.Spoiled, f.Open, yes(f.Balanced))
+		if f.Problem != "" && f.Open == 0 {
+			t.row("", "  "+f.Problem)
+		}
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nrequested %d = fulfilled %d + rejected %d + cancelled %d + in work %d;  %d waiting for a file;  books balanced: %s\n",
+		b.Requested, b.Produced, b.Rejected, b.Cancelled, b.Open, b.Waiting, yes(b.Balanced))
+	return nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"platen/batch"
+	"platen/card"
+	"platen/sql/store"
+)
+
+func cardCommand(s *shared) *cobra.Command {
+	var institution string
+	c := &cobra.Command{Use: "card", Short: "Ask where a card is"}
+	explain := &cobra.Command{
+		Use: "explain TOKEN|ORDER-REFERENCE#UNIT", Short: "Tell one card's story: orders, files, what the bureaus said, and when",
+		Args: cobra.ExactArgs(1),
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, args []string) error {
+			i, err := a.institution(cmd.Context(), institution)
+			if err != nil {
+				return err
+			}
+			story, err := a.plant.ExplainCard(cmd.Context(), i, args[0])
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), storyView(story))
+			}
+			return printStory(cmd.OutOrStdout(), story)
+		}),
+	}
+	explain.Flags().StringVar(&institution, "institution", "", "institution, where several are declared")
+	c.AddCommand(explain)
+	return c
+}
+
+func storyView(s batch.Story) map[string]any {
+	issues := make([]map[string]any, 0, len(s.Issues))
+	for _, i := range s.Issues {
+		issues = append(issues, map[string]any{"issue": i.Issue.Issue, "order": i.Order, "reason": i.Reason.String(), "psn": i.PSN.String(), "expiry": expiryText(i.Expiry),
+			"state": i.Effective, "use": i.Use.String(), "file": fileName(i.File), "line": i.Line, "said": saidView(i.Said)})
+	}
+	mailers := make([]map[string]any, 0, len(s.Mailers))
+	for _, m := range s.Mailers {
+		mailers = append(mailers, map[string]any{"issue": m.Issue, "attempt": m.Attempt, "state": m.Effective, "file": fileName(m.File), "line": m.Line, "said": saidView(m.Said)})
+	}
+	return map[string]any{"token": s.Token, "product": s.Product, "status": s.Card.Status.String(), "closed_for": closedFor(s.Card), "replaced_by": s.ReplacedBy, "issues": issues, "pin_mailers": mailers}
+}
+
+func closedFor(c store.Card) string {
+	if c.ClosedFor == 0 {
+		return ""
+	}
+	return c.ClosedFor.String()
+}
+
+func fileName(f *store.File) string {
+	if f == nil {
+		return ""
+	}
+	return f.Name
+}
+
+func expiryText(yymm int) string {
+	e, err := card.ExpiryFromInt(yymm)
+	if err != nil {
+		return ""
+	}
+	return e.String()
+}
+
+func saidView(lines []store.ReturnLine) []map[string]any {
+	all := make([]map[string]any, 0, len(lines))
+	for _, l := range lines {
+		all = append(all, map[string]any{"status": l.Status, "outcome": l.Outcome.String(), "reason": l.Reason, "bureau_reason": l.BureauReason,
+			"occurred_at": l.OccurredAt.UTC().Format(time.RFC3339), "return_file": l.Return, "line": l.Line})
+	}
+	return all
+}
+
+func printStory(w io.Writer, s batch.Story) error {
+	fmt.Fprintf(w, "Card %s, product %s, %s", s.Token, s.Product, s.Card.Status)
+	if why := closedFor(s.Card); why != "" {
+		fmt.Fprintf(w, " (%s)", why)
+	}
+	if s.ReplacedBy != "" {
+		fmt.Fprintf(w, ", replaced by %s", s.ReplacedBy)
+	}
+	fmt.Fprint(w, "\n\n")
+	t := newTable(w, "issue", "reason", "order", "psn", "expiry", "state", "file", "line")
+	for _, i := range s.Issues {
+		t.row(i.Issue.Issue, i.Reason, i.Order, i.PSN, expiryText(i.Expiry), i.Effective, fileName(i.File), lineText(i.Line))
+		tellSaid(t, i.Said)
+	}
+	for _, m := range s.Mailers {
+		t.row(fmt.Sprintf("%d (PIN mailer)", m.Issue), "", "", "", "", m.Effective, fileName(m.File), lineText(m.Line))
+		tellSaid(t, m.Said)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if len(s.Events) == 0 {
+		return nil
+	}
+	return printEvents(w, s.Events)
+}
+
+func tellSaid(t *table, lines []store.ReturnLine) {
+	for _, l := range lines {
+		t.row("", "", "bureau:", l.Status, l.OccurredAt.UTC().Format(time.RFC3339), l.Outcome, l.BureauReason, fmt.Sprintf("return %d line %d", l.Return, l.Line))
+	}
+}
+
+func lineText(n *int64) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"platen/sql/store"
+)
+
+func fileCommand(s *shared) *cobra.Command {
+	var institution string
+	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
+	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution))
+	return c
+}
+
+// findFile reads a file's id or number.
+func (a *app) findFile(ctx context.Context, i store.Institution, name string) (store.File, error) {
+	if number, err := strconv.ParseInt(name, 10, 64); err == nil {
+		f, err := a.store.FileByNumber(ctx, number)
+		if err == nil && f.Institution != i.ID {
+			return f, fmt.Errorf("file %d: %w", number, store.ErrNotFound)
+		}
+		return f, err
+	}
+	id, err := uuid.Parse(name)
+	if err != nil {
+		return store.File{}, fmt.Errorf("%q is neither a file's id nor its number", name)
+	}
+	return a.store.File(ctx, i.ID, id)
+}
+
+func withFile(s *shared, institution *string, run func(*cobra.Command, *app, store.Institution, store.File) error) func(*cobra.Command, []string) error {
+	return withApp(s, func(cmd *cobra.Command, a *app, args []string) error {
+		i, err := a.institution(cmd.Context(), *institution)
+		if err != nil {
+			return err
+		}
+		f, err := a.findFile(cmd.Context(), i, args[0])
+		if err != nil {
+			return err
+		}
+		return run(cmd, a, i, f)
+	})
+}
+
+func fileList(s *shared, institution *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "Show the newest files", Args: cobra.NoArgs,
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
+			i, err := a.institution(cmd.Context(), *institution)
+			if err != nil {
+				return err
+			}
+			files, err := a.store.Files(cmd.Context(), i.ID, 0, 100)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), fileViews(files))
+			}
+			return printFiles(cmd.OutOrStdout(), files)
+		}),
+	}
+}
+
+func fileShow(s *shared, institution *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID|NUMBER", Short: "Show one file: counts, hashes, attempts to send it, and what happened to it", Args: cobra.ExactArgs(1),
+		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, i store.Institution, f store.File) error {
+			attempts, err := a.store.Attempts(cmd.Context(), f.Number)
+			if err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			if s.json {
+				return printJSON(w, map[string]any{"file": fileView(f), "attempts": attemptViews(attempts)})
+			}
+			if err := printFiles(w, []store.File{f}); err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "\nplaintext SHA-256   %s\nciphertext SHA-256  %s\nkeys                %s\nstamp               %s\n\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(f.CiphertextSHA), f.Keys, f.Stamp)
+			t := newTable(w, "attempt", "state", "temporary name", "bytes", "code", "detail")
+			for _, x := range attempts {
+				t.row(x.Attempt, x.State, x.TempName, x.CiphertextBytes, x.Code, x.Detail)
+			}
+			if err := t.flush(); err != nil {
+				return err
+			}
+			events, err := a.store.Events(cmd.Context(), i.ID, "file", f.Number)
+			if err != nil {
+				return err
+			}
+			return printEvents(w, events)
+		}),
+	}
+}
+
+func attemptViews(attempts []store.Attempt) []map[string]any {
+	all := make([]map[string]any, 0, len(attempts))
+	for _, x := range attempts {
+		all = append(all, map[string]any{"attempt": x.Attempt, "state": x.State, "temp_name": x.TempName, "bytes": x.CiphertextBytes,
+			"ciphertext_sha256": hex.EncodeToString(x.CiphertextSHA), "code": x.Code, "detail": x.Detail, "started_at": x.StartedAt, "finished_at": x.FinishedAt})
+	}
+	return all
+}
+
+func fileDescribe(s *shared, institution *string) *cobra.Command {
+	var records int
+	c := &cobra.Command{
+		Use: "describe ID|NUMBER", Short: "Render a file's first records and explain them field by field, with card data masked", Args: cobra.ExactArgs(1),
+		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
+			described, err := a.plant.Describe(cmd.Context(), f.Number, records)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), described)
+			}
+			for _, r := range described {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %d\n", r.Section, r.Number)
+				t := newTable(cmd.OutOrStdout(), "  field", "value")
+				for _, v := range r.Fields {
+					t.row("  "+v.Name, v.Value)
+				}
+				if err := t.flush(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	}
+	c.Flags().IntVar(&records, "records", 2, "how many records to explain")
+	return c
+}
+
+func fileReplay(s *shared, institution *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "replay ID|NUMBER", Short: "Render a sealed file again from the database and compare its hash",
+		Long: "Makes the file's plaintext again from stored data and pinned keys, and compares its SHA-256 with the one it was sealed with. Nothing is written. Exit code 1 when they differ.",
+		Args: cobra.ExactArgs(1),
+		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
+			same, sum, err := a.plant.Replay(cmd.Context(), f.Number, nil)
+			if err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			if s.json {
+				err = printJSON(w, map[string]any{"id": f.ID, "same": same, "plaintext_sha256": hex.EncodeToString(sum), "sealed_sha256": hex.EncodeToString(f.PlaintextSHA)})
+			} else {
+				fmt.Fprintf(w, "sealed    %s\nreplayed  %s\nsame      %s\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(sum), yes(same))
+			}
+			if err == nil && !same {
+				err = exitCode(1)
+			}
+			return err
+		}),
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"platen/card"
+	"platen/hsm"
+	"platen/sql/store"
+)
+
+// metrics are what a process counts, from zero, and what it looks up in the database when asked. No label carries customer text.
+type metrics struct {
+	app       *app
+	registry  *prometheus.Registry
+	cards     prometheus.Counter
+	moves     *prometheus.CounterVec
+	delivered *prometheus.CounterVec
+	lines     *prometheus.CounterVec
+	module    *prometheus.CounterVec
+	files     *prometheus.Desc
+	orders    *prometheus.Desc
+	left      *prometheus.Desc
+}
+
+// moduleCalls are the operations of a security module that are counted.
+var moduleCalls = []string{"codes", "generate_pins", "derive_pins", "pvvs", "offsets", "transfer_pins", "export_pins"}
+
+func newMetrics(a *app) *metrics {
+	m := &metrics{app: a, registry: prometheus.NewRegistry(),
+		cards:     prometheus.NewCounter(prometheus.CounterOpts{Name: "platen_issues_minted_total", Help: "Card issues made by this process."}),
+		moves:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_file_moves_total", Help: "Files that entered a state."}, []string{"state"}),
+		delivered: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_deliveries_total", Help: "Attempts to send a file, by result."}, []string{"result"}),
+		lines:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_return_lines_total", Help: "Return lines, by what became of them."}, []string{"outcome"}),
+		module:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_module_calls_total", Help: "Calls of the security module."}, []string{"operation", "result"}),
+		files:     prometheus.NewDesc("platen_files", "Files by state.", []string{"state"}, nil),
+		orders:    prometheus.NewDesc("platen_orders", "Orders by state.", []string{"state"}, nil),
+		left:      prometheus.NewDesc("platen_range_numbers_left", "Card numbers left in a PAN range.", []string{"range"}, nil),
+	}
+	for _, s := range card.FileStates() {
+		m.moves.WithLabelValues(s.String())
+	}
+	for _, result := range []string{"delivered", "failed"} {
+		m.delivered.WithLabelValues(result)
+	}
+	for _, o := range []store.Outcome{store.LineApplied, store.LineDuplicate, store.LineRejected, store.LineQuarantined} {
+		m.lines.WithLabelValues(o.String())
+	}
+	for _, call := range moduleCalls {
+		m.module.WithLabelValues(call, "ok")
+		m.module.WithLabelValues(call, "failed")
+	}
+	m.registry.MustRegister(m.cards, m.moves, m.delivered, m.lines, m.module, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// CardsMinted implements batch.Observer.
+func (m *metrics) CardsMinted(n int) { m.cards.Add(float64(n)) }
+
+// FileMoved implements batch.Observer.
+func (m *metrics) FileMoved(to card.FileState) { m.moves.WithLabelValues(to.String()).Inc() }
+
+// Delivered implements batch.Observer.
+func (m *metrics) Delivered(_ string, ok bool) {
+	result := "failed"
+	if ok {
+		result = "delivered"
+	}
+	m.delivered.WithLabelValues(result).Inc()
+}
+
+// ReturnLine implements batch.Observer.
+func (m *metrics) ReturnLine(o store.Outcome) { m.lines.WithLabelValues(o.String()).Inc() }
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- m.files
+	ch <- m.orders
+	ch <- m.left
+}
+
+// Collect implements prometheus.Collector: it counts in the database. A database that does not answer shows as an invalid metric.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	counts, err := m.app.store.FileCounts(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.files, err)
+		return
+	}
+	for _, s := range card.FileStates() {
+		ch <- prometheus.MustNewConstMetric(m.files, prometheus.GaugeValue, float64(counts[s]), s.String())
+	}
+	orders, err := m.app.store.OrderCounts(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.orders, err)
+		return
+	}
+	for _, s := range card.OrderStates() {
+		ch <- prometheus.MustNewConstMetric(m.orders, prometheus.GaugeValue, float64(orders[s]), s.String())
+	}
+	ranges, err := m.app.store.Ranges(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.left, err)
+		return
+	}
+	for _, r := range ranges {
+		ch <- prometheus.MustNewConstMetric(m.left, prometheus.GaugeValue, float64(r.Left()), r.Code)
+	}
+}
+
+// counting wraps a module so that its calls are counted.
+func (m *metrics) counting(inner hsm.Module) hsm.Module {
+	return &countedModule{Module: inner, calls: m.module}
+}
+
+type countedModule struct {
+	hsm.Module
+	calls *prometheus.CounterVec
+}
+
+func (c *countedModule) count(call string, err error) error {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	c.calls.WithLabelValues(call, result).Inc()
+	return err
+}
+
+// Codes implements hsm.Module.
+func (c *countedModule) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
+	return c.count("codes", c.Module.Codes(ctx, cvk, in, out))
+}
+
+// GeneratePINs implements hsm.Module.
+func (c *countedModule) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
+	return c.count("generate_pins", c.Module.GeneratePINs(ctx, storage, length, pans, objects, out))
+}
+
+// DerivePINs implements hsm.Module.
+func (c *countedModule) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
+	return c.count("derive_pins", c.Module.DerivePINs(ctx, storage, pvk, scheme, pans, out))
+}
+
+// PVVs implements hsm.Module.
+func (c *countedModule) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
+	return c.count("pvvs", c.Module.PVVs(ctx, storage, pvk, pvki, pans, pins, out))
+}
+
+// Offsets implements hsm.Module.
+func (c *countedModule) Offsets(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
+	return c.count("offsets", c.Module.Offsets(ctx, storage, pvk, scheme, pans, pins, out))
+}
+
+// TransferPINs implements hsm.Module.
+func (c *countedModule) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
+	return c.count("transfer_pins", c.Module.TransferPINs(ctx, storage, from, pins, to, out))
+}
+
+// ExportPINs implements hsm.Module.
+func (c *countedModule) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
+	return c.count("export_pins", c.Module.ExportPINs(ctx, storage, zpk, format, pans, pins, accounts, out))
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"bytes"
+	"io"
+
+	"platen/formats"
+)
+
+// peekOrder reads the beginning of an order file to see whether it is a correction, and gives back the whole. A correction names its order in every row;
+// an order that is none answers "".
+func peekOrder(body io.Reader) (order string, whole io.Reader, err error) {
+	var seen bytes.Buffer
+	r, err := formats.NewOrderReader(io.TeeReader(body, &seen))
+	if err != nil {
+		return "", nil, err
+	}
+	if r.IsCorrection() {
+		if _, _, err := r.Next(); err != nil && err != io.EOF {
+			return "", nil, err
+		}
+		order = r.OrderID()
+	}
+	return order, io.MultiReader(&seen, body), nil
+}

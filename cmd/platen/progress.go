@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// lineEvery is how often progress is told where there is no terminal, unless the step changes.
+const lineEvery = 5 * time.Second
+
+// progress shows how far something is: a bar on a terminal, plain lines elsewhere. Both are fed by the same calls.
+type progress struct {
+	w     io.Writer
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	label string
+	told  time.Time
+}
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48))
+	}
+	return p
+}
+
+// say tells a step without numbers.
+func (p *progress) say(format string, args ...any) {
+	p.endBar()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// step tells how much of a step is done.
+func (p *progress) step(label string, done, total int64) {
+	if p.bars != nil {
+		p.stepBar(label, done, total)
+		return
+	}
+	if label == p.label && time.Since(p.told) < lineEvery {
+		return
+	}
+	p.label, p.told = label, time.Now()
+	fmt.Fprintf(p.w, "%s: %d of %d\n", label, done, total)
+}
+
+func (p *progress) stepBar(label string, done, total int64) {
+	if label != p.label || p.bar == nil {
+		p.endBar()
+		p.label = label
+		p.bar = p.bars.AddBar(total, mpb.PrependDecorators(decor.Name(label+" ")), mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+	}
+	p.bar.SetTotal(total, false)
+	p.bar.SetCurrent(done)
+}
+
+func (p *progress) endBar() {
+	if p.bar != nil {
+		p.bar.Abort(false)
+		p.bar.Wait()
+		p.bar = nil
+	}
+}
+
+// done ends whatever is shown.
+func (p *progress) done() {
+	p.endBar()
+	if p.bars != nil {
+		p.bars.Wait()
+	}
+}
