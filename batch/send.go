@@ -158,34 +158,20 @@ func (j *job) delivered(ctx context.Context, a *store.Attempt, evidence string) 
 	return err
 }
 
-// failed records how an attempt ended: proved not delivered, or in doubt.
+// failed records an attempt that is proved not delivered. One that may have arrived stays open: the next claim settles it by a probe.
 func (j *job) failed(ctx context.Context, a *store.Attempt, because error) error {
 	if errors.Is(because, store.ErrFenced) {
 		return because
 	}
 	ctx = context.WithoutCancel(ctx)
 	j.Observe.Delivered(j.file.BureauCode, false)
-	var e *delivery.Error
-	code := "unknown"
-	if errors.As(because, &e) {
-		code = e.Code
+	if a.State == store.AttemptRenaming && (delivery.IsInDoubt(because) || delivery.Code(because) == "") {
+		return because
 	}
-	doubt := (e == nil || e.Outcome == delivery.InDoubt) && a.State == store.AttemptRenaming
-	next, state := card.FileReleased, store.AttemptFailed
-	if doubt {
-		next, state = card.FileInDoubt, store.AttemptInDoubt
-	}
-	err := j.move(ctx, next, because.Error(), func(tx *store.Tx) error {
-		return tx.MoveAttempt(ctx, a, state, code, because.Error(), j.Now())
+	err := j.move(ctx, card.FileReleased, because.Error(), func(tx *store.Tx) error {
+		return tx.MoveAttempt(ctx, a, store.AttemptFailed, delivery.Code(because), because.Error(), j.Now())
 	})
-	if err != nil {
-		return errors.Join(because, err)
-	}
-	if doubt {
-		j.Log.Error().Int64("file", j.file.Number).Err(because).Msg("delivery is in doubt: wait for the bureau's ack, or decide by hand")
-		return nil
-	}
-	return because
+	return errors.Join(because, err)
 }
 
 // settle finds out what became of the attempts that a worker which died left open. Their temporary files are deleted first: a deleted one can no longer be renamed.
@@ -220,8 +206,9 @@ func (j *job) settle(ctx context.Context, t delivery.Target) (bool, error) {
 	case found.AtFinal || found.Archived:
 		return true, j.delivered(ctx, last, "found at the bureau by a probe")
 	case renaming && !found.TempsDeleted:
-		return true, j.move(ctx, card.FileInDoubt, "the connection broke while the file got its name, and the bureau shows neither", func(tx *store.Tx) error {
-			return tx.MoveAttempt(ctx, last, store.AttemptInDoubt, "in_doubt", "neither temporary nor final name was found", j.Now())
+		j.Log.Error().Int64("file", j.file.Number).Str("bureau", j.file.BureauCode).Msg("delivery is in doubt: wait for the bureau's ack, or decide by hand")
+		return true, j.move(ctx, card.FileInDoubt, "the connection broke while the file got its name, and the bureau shows neither name with our bytes", func(tx *store.Tx) error {
+			return tx.MoveAttempt(ctx, last, store.AttemptInDoubt, "in_doubt", "neither temporary nor final name holds the file", j.Now())
 		})
 	}
 	return false, j.move(ctx, card.FileReleased, "the attempt before was cut off; its temporary file is gone", func(tx *store.Tx) error {
