@@ -18,13 +18,13 @@ import (
 
 // issuer makes files for a bureau as Platen does, from real cryptography on test keys.
 type issuer struct {
-	t       *testing.T
+	t       testing.TB
 	module  *software.Module
 	product card.Product
 	layouts map[formats.Kind]*formats.Layout
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	kbpk := make([]byte, 32)
 	kbpk[0] = 7

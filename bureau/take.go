@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"platen/card"
+	"platen/delivery"
 	"platen/formats"
 	"platen/hsm"
 )
@@ -135,7 +136,7 @@ func (s *Simulator) verify(ctx context.Context, name string, layout *formats.Lay
 	return v, hex.EncodeToString(sum.sum.Sum(nil)), err
 }
 
-// open starts a file's plaintext. A message that cannot be opened reads as its error.
+// open starts a file's plaintext.
 func (s *Simulator) open(name string) (*input, io.Reader, error) {
 	f, err := s.root.Open(path.Join(s.in, name))
 	if err != nil {
@@ -145,11 +146,7 @@ func (s *Simulator) open(name string) (*input, io.Reader, error) {
 	if s.config.Opener == nil {
 		return in, in, nil
 	}
-	plain, err := s.config.Opener.Open(in)
-	if err != nil {
-		return in, failing{err}, nil
-	}
-	return in, plain, nil
+	return in, &opening{opener: s.config.Opener, message: in}, nil
 }
 
 // input is a file of the input directory. It keeps the faults of our own disk, which say nothing about the file.
@@ -166,9 +163,22 @@ func (f *input) Read(b []byte) (int, error) {
 	return n, err
 }
 
-type failing struct{ err error }
+// opening opens a message with its first read, so that what is wrong with it is a fault of its content.
+type opening struct {
+	opener  *delivery.Opener
+	message io.Reader
+	plain   io.Reader
+}
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (o *opening) Read(b []byte) (int, error) {
+	if o.plain == nil {
+		var err error
+		if o.plain, err = o.opener.Open(o.message); err != nil {
+			return 0, err
+		}
+	}
+	return o.plain.Read(b)
+}
 
 // summing adds up what is read through it.
 type summing struct {

@@ -239,3 +239,24 @@ func TestDiceFallBySeedAndIdentifierAlone(t *testing.T) {
 		t.Error("dice without faults reject")
 	}
 }
+
+func FuzzVerifyOnlyAcceptsWhatItCanRead(f *testing.F) {
+	for _, kind := range []formats.Kind{formats.CardFile, formats.PINMailer} {
+		f.Add(uint8(kind), []byte("H|42|demo|visa-chip\nD|1|42-0000001|4000000000000002|2901|00|201|||||||\nT|1|000000000002\n"))
+		f.Add(uint8(kind), []byte(`{"type":"header","file":42,"product":"visa-chip"}`+"\n"+`{"type":"trailer","records":0}`+"\n"))
+	}
+	i := newIssuer(f)
+	f.Fuzz(func(t *testing.T, kind uint8, file []byte) {
+		k := formats.CardFile
+		if kind%2 == 0 {
+			k = formats.PINMailer
+		}
+		v, err := bureau.Verify(t.Context(), i.reader(k, file), k, i.module, keysOf(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Bad > int64(len(v.Lines)) || v.Good() && len(v.Faults) > 0 {
+			t.Fatalf("%d bad of %d records, %d faults named", v.Bad, len(v.Lines), len(v.Faults))
+		}
+	})
+}

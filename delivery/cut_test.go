@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"platen/delivery"
 	"platen/testbed"
@@ -90,7 +91,7 @@ func TestACutAtAnyMessageNeverLeavesHalfAFileAtTheFinalName(t *testing.T) {
 	}
 }
 
-// cuttingProxy passes budget bytes in each direction of a connection and then cuts it.
+// cuttingProxy passes budget bytes of a connection to the server and then cuts it, or falls silent.
 type cuttingProxy struct {
 	listener net.Listener
 	to       string
@@ -98,6 +99,7 @@ type cuttingProxy struct {
 
 	mu     sync.Mutex
 	budget int64
+	silent chan struct{} // when it is set, the end of the budget is silence until it is closed
 }
 
 func startProxy(t *testing.T, to string) *cuttingProxy {
@@ -131,7 +133,7 @@ func (p *cuttingProxy) set(budget int64) {
 
 func (p *cuttingProxy) pass(client net.Conn) {
 	p.mu.Lock()
-	budget := p.budget
+	budget, silent := p.budget, p.silent
 	p.mu.Unlock()
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
@@ -144,7 +146,9 @@ func (p *cuttingProxy) pass(client net.Conn) {
 	}
 	var both sync.WaitGroup
 	both.Go(func() {
-		_, _ = io.CopyN(server, client, budget)
+		if n, _ := io.CopyN(server, client, budget); n == budget && silent != nil {
+			<-silent
+		}
 		cut()
 	})
 	both.Go(func() {
@@ -180,5 +184,28 @@ func TestACutAtAnyByteNeverLeavesHalfAFileAtOpenSSH(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+func TestAServerThatFallsSilentIsGivenUp(t *testing.T) {
+	server := testbed.SSHD(t)
+	proxy := startProxy(t, server.Addr)
+	proxy.silent = make(chan struct{})
+	t.Cleanup(sync.OnceFunc(func() { close(proxy.silent) })) // before the proxy waits for its connections
+	b := content(t, 400_000)
+	for name, budget := range map[string]int64{"while it is asked for its key": 0, "while the file is written": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			proxy.set(budget)
+			target := opensshTarget(server)
+			target.Address = proxy.listener.Addr().String()
+			target.Stall = 500 * time.Millisecond
+			_, err := delivery.Send(t.Context(), target, upload(t, b, 0))
+			if code := delivery.Code(err); delivery.IsInDoubt(err) || code != delivery.CodeConnectionLost && code != delivery.CodeUnreachable {
+				t.Fatalf("error %v", err)
+			}
+			if atFinal(t, server.Root) != nil {
+				t.Error("there is a file at the final name")
+			}
+		})
 	}
 }

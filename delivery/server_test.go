@@ -131,22 +131,23 @@ func (s *faultyServer) serve(conn net.Conn, config *ssh.ServerConfig) {
 	s.mu.Lock()
 	f := s.faults
 	s.mu.Unlock()
-	for offered := range channels {
-		channel, requests, err := offered.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			for r := range requests {
-				_ = r.Reply(r.Type == "subsystem", nil)
-			}
-		}()
-		h := &handlers{root: s.root, faults: f}
-		server := sftp.NewRequestServer(&meddler{channel: channel, conn: conn, faults: f}, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h})
-		_ = server.Serve()
-		_ = server.Close()
+	offered, ok := <-channels
+	if !ok {
 		return
 	}
+	channel, asked, err := offered.Accept()
+	if err != nil {
+		return
+	}
+	go func() {
+		for r := range asked {
+			_ = r.Reply(r.Type == "subsystem", nil)
+		}
+	}()
+	h := &handlers{root: s.root, faults: f}
+	server := sftp.NewRequestServer(&meddler{channel: channel, conn: conn, faults: f}, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h})
+	_ = server.Serve()
+	_ = server.Close()
 }
 
 // meddler counts the SFTP messages from the client and cuts the connection at one of them.
