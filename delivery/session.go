@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ type Session struct {
 	hostKey  string
 	received *allowance
 	stop     chan struct{}
+	once     sync.Once
 }
 
 // Dial logs in. Until the server has shown a pinned host key it learns nothing but our version.
@@ -169,11 +171,13 @@ func (s *Session) startSFTP() error {
 	return err
 }
 
-// Close ends the login.
+// Close ends the login at once, without a goodbye that a dead server would never answer. It may be called again.
 func (s *Session) Close() error {
-	close(s.stop)
-	_ = s.conn.Close() // at once: a polite goodbye would wait for a dead server
-	_ = s.sftp.Close()
+	s.once.Do(func() {
+		close(s.stop)
+		_ = s.conn.Close()
+		_ = s.sftp.Close()
+	})
 	return nil
 }
 

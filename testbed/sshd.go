@@ -145,7 +145,8 @@ func (s *SSHServer) run(config string) (stop func(), err error) {
 	case <-listening:
 		return func() {
 			_ = cmd.Process.Signal(syscall.SIGTERM)
-			_ = <-ended // a server that was told to end has nothing to say
+			for range ended { // a server that was told to end has nothing to say
+			}
 		}, nil
 	case err := <-ended:
 		return nil, fmt.Errorf("sshd ended at once: %w\n%s", err, log)
@@ -156,6 +157,7 @@ func (s *SSHServer) run(config string) (stop func(), err error) {
 
 // followSSHD starts the server and reads its log to the end. It keeps its thread, because the parent-death signal goes with the thread.
 func followSSHD(cmd *exec.Cmd, stderr io.Reader, log *tail, listening chan<- struct{}, ended chan<- error) {
+	defer close(ended)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
