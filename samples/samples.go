@@ -1,10 +1,10 @@
-// Package samples is what a first run starts from: an institution with its programs, and the layouts that they use. It holds data
-// only.
+// Package samples is what a first run starts from: an institution with its programs, the layouts that they use, and three orders. It
+// holds data only, and all of it is invented.
 package samples
 
 import "embed"
 
-// FS holds the samples as they lie in the repository: programs/ and layouts/.
+// FS holds the samples as they lie in the repository: programs/, layouts/ and orders/.
 //
-//go:embed programs layouts
+//go:embed programs layouts orders
 var FS embed.FS
