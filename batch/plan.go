@@ -43,7 +43,7 @@ func (p *Plant) Plan(ctx context.Context, batch int64) error {
 		return err
 	}
 	p.Wake()
-	return nil
+	return p.warnRanges(ctx)
 }
 
 // run is lines of one order, or waiting issues, that go into a file together.

@@ -38,6 +38,7 @@ type Plant struct {
 	ResolveKey KeySource        // reads the key files that bureaus name
 	PINStorage card.KeyLabel
 	TokenKey   card.KeyLabel
+	WarnDays   int    // warn of a range that lasts for fewer days; 0 = 60
 	Stamp      string // TEST, PROD, or what else must stand in every file
 	Log        zerolog.Logger
 	Wake       func() // something new may be due; jobs looks at once instead of at its next sweep
@@ -68,6 +69,9 @@ func New(p Plant) (*Plant, error) {
 		return nil, errors.New("a plant needs the labels of its PIN-storage and token keys")
 	case p.Stamp == "":
 		return nil, errors.New("a plant needs the stamp that its files carry")
+	}
+	if p.WarnDays == 0 {
+		p.WarnDays = defaultWarnDays
 	}
 	if p.Wake == nil {
 		p.Wake = func() {}

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -238,7 +237,10 @@ func (d *demo) submitMass(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the sample order: %w", err)
 	}
-	return d.submit(ctx, "DEMO-MASS", resizeMass(body, d.cards))
+	if body, err = resizeMass(body, d.cards); err != nil {
+		return err
+	}
+	return d.submit(ctx, "DEMO-MASS", body)
 }
 
 func (d *demo) submit(ctx context.Context, base string, body []byte) error {
@@ -353,19 +355,4 @@ Try next:
   platen file replay  -c %s 1
 `, r.Cards, r.Seconds, filepath.Join(d.dir, "bureaus"), filepath.Join(d.dir, "spool"), config, d.name("DEMO-BULK"), config, d.name("DEMO-BULK"), config)
 	return nil
-}
-
-// resizeMass makes a mass order ask for so many cards in all: its first row takes what the others leave.
-func resizeMass(body []byte, cards int64) []byte {
-	lines := strings.SplitAfter(string(body), "\n")
-	head := strings.Split(strings.TrimRight(lines[0], "\r\n"), ",")
-	column := 0
-	for i, name := range head {
-		if name == "quantity" {
-			column = i
-		}
-	}
-	cells := strings.Split(lines[1], ",")
-	cells[column] = fmt.Sprint(cards)
-	return []byte(lines[0] + strings.Join(cells, ","))
 }

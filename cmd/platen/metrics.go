@@ -26,6 +26,8 @@ type metrics struct {
 	files     *prometheus.Desc
 	orders    *prometheus.Desc
 	left      *prometheus.Desc
+	days      *prometheus.Desc
+	due       *prometheus.Desc
 }
 
 // moduleCalls are the operations of a security module that are counted.
@@ -41,6 +43,8 @@ func newMetrics(a *app) *metrics {
 		files:     prometheus.NewDesc("platen_files", "Files by state.", []string{"state"}, nil),
 		orders:    prometheus.NewDesc("platen_orders", "Orders by state.", []string{"state"}, nil),
 		left:      prometheus.NewDesc("platen_range_numbers_left", "Card numbers left in a PAN range.", []string{"range"}, nil),
+		days:      prometheus.NewDesc("platen_range_days_left", "Days that a PAN range lasts at the pace of the last thirty; -1 where nothing was used.", []string{"range"}, nil),
+		due:       prometheus.NewDesc("platen_queue_due", "Work that waits for a worker.", []string{"work"}, nil),
 	}
 	for _, s := range card.FileStates() {
 		m.moves.WithLabelValues(s.String())
@@ -86,6 +90,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.files
 	ch <- m.orders
 	ch <- m.left
+	ch <- m.days
+	ch <- m.due
 }
 
 // Collect implements prometheus.Collector: it counts in the database. A database that does not answer shows as an invalid metric.
@@ -108,13 +114,26 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range card.OrderStates() {
 		ch <- prometheus.MustNewConstMetric(m.orders, prometheus.GaugeValue, float64(orders[s]), s.String())
 	}
-	ranges, err := m.app.store.Ranges(ctx)
+	m.collectRanges(ctx, ch)
+	due, err := m.app.store.Due(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.due, err)
+		return
+	}
+	for work, n := range map[string]int64{"build": due.Build, "send": due.Send, "return": due.Return} {
+		ch <- prometheus.MustNewConstMetric(m.due, prometheus.GaugeValue, float64(n), work)
+	}
+}
+
+func (m *metrics) collectRanges(ctx context.Context, ch chan<- prometheus.Metric) {
+	all, err := m.app.plant.Outlooks(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.left, err)
 		return
 	}
-	for _, r := range ranges {
-		ch <- prometheus.MustNewConstMetric(m.left, prometheus.GaugeValue, float64(r.Left()), r.Code)
+	for _, o := range all {
+		ch <- prometheus.MustNewConstMetric(m.left, prometheus.GaugeValue, float64(o.Left()), o.Code)
+		ch <- prometheus.MustNewConstMetric(m.days, prometheus.GaugeValue, o.DaysLeft, o.Code)
 	}
 }
 

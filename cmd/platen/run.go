@@ -138,16 +138,16 @@ func rangeCommand(s *shared) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "Show every range, how far it is used, and why it is held", Args: cobra.NoArgs,
 		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
-			ranges, err := a.store.Ranges(cmd.Context())
+			ranges, err := a.plant.Outlooks(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if s.json {
 				return printJSON(cmd.OutOrStdout(), rangeViews(ranges))
 			}
-			t := newTable(cmd.OutOrStdout(), "range", "prefix", "length", "size", "used", "left", "held")
+			t := newTable(cmd.OutOrStdout(), "range", "prefix", "length", "size", "used", "left", "days left", "held")
 			for _, r := range ranges {
-				t.row(r.Code, r.Prefix, r.Length, r.Size, r.Next, r.Left(), r.Held)
+				t.row(r.Code, r.Prefix, r.Length, r.Size, r.Next, r.Left(), dash(int64(r.DaysLeft)), r.Held)
 			}
 			return t.flush()
 		}),

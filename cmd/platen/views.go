@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"time"
 
+	"platen/batch"
 	"platen/formats"
 	"platen/sql/store"
 )
@@ -92,10 +93,10 @@ func batchView(b store.Batch, files []store.File) map[string]any {
 		"exceptions": b.Exceptions, "files": fileViews(files)}
 }
 
-func rangeViews(ranges []store.PANRange) []map[string]any {
+func rangeViews(ranges []batch.Outlook) []map[string]any {
 	all := make([]map[string]any, 0, len(ranges))
 	for _, r := range ranges {
-		all = append(all, map[string]any{"code": r.Code, "prefix": r.Prefix, "length": r.Length, "size": r.Size, "used": r.Next, "left": r.Left(), "held": r.Held})
+		all = append(all, map[string]any{"code": r.Code, "prefix": r.Prefix, "length": r.Length, "size": r.Size, "used": r.Next, "left": r.Left(), "days_left": r.DaysLeft, "held": r.Held})
 	}
 	return all
 }

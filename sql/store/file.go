@@ -328,3 +328,20 @@ func (q Q) OrdersWithLinesIn(ctx context.Context, file int64) ([]int64, error) {
 func (t *Tx) Explain(ctx context.Context, number int64, reason string) error {
 	return t.execOne(ctx, fmt.Sprintf("explain file %d", number), `UPDATE files SET reason = $1 WHERE number = $2`, reason, number)
 }
+
+// DueCounts counts what waits for a worker now: files to build, files to send, return files to apply.
+type DueCounts struct {
+	Build  int64 `db:"build"`
+	Send   int64 `db:"send"`
+	Return int64 `db:"ret"`
+}
+
+// Due counts work that nobody holds.
+func (q Q) Due(ctx context.Context) (DueCounts, error) {
+	var d DueCounts
+	err := q.get(ctx, "count due work", &d, `SELECT
+		(SELECT count(*) FROM files WHERE state IN (1, 2, 3) AND lease_until <= `+q.clock()+`) AS build,
+		(SELECT count(*) FROM files WHERE state IN (4, 5) AND lease_until <= `+q.clock()+`) AS send,
+		(SELECT count(*) FROM return_files WHERE state IN (3, 4, 5) AND lease_until <= `+q.clock()+`) AS ret`)
+	return d, err
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -139,4 +140,19 @@ func (t *Tx) LockRanges(ctx context.Context) ([]PANRange, error) {
 		return nil, err
 	}
 	return t.Ranges(ctx)
+}
+
+// RangeUse sums how many numbers of each range were handed out to files made since a time.
+func (q Q) RangeUse(ctx context.Context, since time.Time) (map[int32]int64, error) {
+	var rows []struct {
+		Range int32 `db:"range_number"`
+		Used  int64 `db:"used"`
+	}
+	err := q.list(ctx, "range use", &rows, `SELECT r.range_number, CAST(sum(r.quantity) AS BIGINT) AS used FROM pan_reservations r
+		JOIN files f ON f.number = r.file_number WHERE f.created_at >= $1 GROUP BY r.range_number`, stored(since))
+	used := make(map[int32]int64, len(rows))
+	for _, r := range rows {
+		used[r.Range] = r.Used
+	}
+	return used, err
 }

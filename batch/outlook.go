@@ -1,0 +1,59 @@
+package batch
+
+import (
+	"context"
+	"time"
+
+	"platen/sql/store"
+)
+
+// A range is watched over the last outlookDays, and warned about when it lasts for fewer than WarnDays more.
+const (
+	outlookDays     = 30
+	defaultWarnDays = 60
+)
+
+// Outlook is how long a range lasts at the pace of the last thirty days.
+type Outlook struct {
+	store.PANRange
+	PerDay   float64
+	DaysLeft float64 // -1 where nothing was used
+	Warn     bool
+}
+
+// Outlooks computes how long every range of the installation lasts.
+func (p *Plant) Outlooks(ctx context.Context) ([]Outlook, error) {
+	ranges, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used, err := p.Store.RangeUse(ctx, p.Now().Add(-outlookDays*24*time.Hour))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Outlook, 0, len(ranges))
+	for _, r := range ranges {
+		o := Outlook{PANRange: r, PerDay: float64(used[r.Number]) / outlookDays, DaysLeft: -1}
+		if o.PerDay > 0 {
+			o.DaysLeft = float64(r.Left()) / o.PerDay
+			o.Warn = o.DaysLeft < float64(p.WarnDays)
+		}
+		o.Warn = o.Warn || r.Left() == 0
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// warnRanges tells the log of ranges that will not last.
+func (p *Plant) warnRanges(ctx context.Context) error {
+	all, err := p.Outlooks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if o.Warn {
+			p.Log.Warn().Str("range", o.Code).Int64("left", o.Left()).Float64("days_left", o.DaysLeft).Msg("PAN range runs out: declare another and move the product to it")
+		}
+	}
+	return nil
+}
