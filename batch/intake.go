@@ -296,11 +296,10 @@ func (in *intake) takeAll(ctx context.Context, rows Rows) error {
 
 // take checks one row and keeps it as a line or as a refused row.
 func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fault) error {
-	line, more, err := in.check(ctx, row)
+	line, faults, err := in.check(ctx, row, faults)
 	if err != nil {
 		return err
 	}
-	faults = append(faults, more...)
 	if len(faults) > 0 {
 		refused, err := refusedRow(in.order.Number, row, faults)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,9 +15,10 @@ import (
 )
 
 // check holds a row against what is declared and stored: product, quantity, expiry, name, card and reason. Everything that the bureau would
-// reject is found here. The error is for a database that does not answer; what is wrong with the row are faults.
-func (in *intake) check(ctx context.Context, row formats.Row) (store.OrderLine, []formats.Fault, error) {
-	c := checker{row: row}
+// reject is found here. The faults that the row has in itself come in and go out with what is found besides; a field that is at fault already is not
+// judged again. The error is for a database that does not answer.
+func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.Fault) (store.OrderLine, []formats.Fault, error) {
+	c := checker{row: row, faults: faults}
 	line := store.OrderLine{
 		Order: in.order.Number, Quantity: 1, SourceLine: row.Line, State: store.LineOpen, Reason: card.New, SameDay: row.SameDay == "true",
 		Title: row.Title, FirstName: row.FirstName, LastName: row.LastName, CustomerReference: row.CustomerReference, Recipient: row.Recipient,
@@ -53,6 +55,11 @@ func (c *checker) fault(field, code, hint string) {
 	c.faults = append(c.faults, formats.Fault{Line: c.row.Line, Field: field, Code: code, Hint: hint})
 }
 
+// faulty tells whether any of these fields is at fault already.
+func (c *checker) faulty(fields ...string) bool {
+	return slices.ContainsFunc(c.faults, func(f formats.Fault) bool { return slices.Contains(fields, f.Field) })
+}
+
 func (in *intake) checkQuantity(c *checker, line *store.OrderLine, p *card.Product) {
 	if c.row.Quantity == "" {
 		return // the reader has said so
@@ -83,7 +90,7 @@ func (in *intake) checkName(c *checker, line *store.OrderLine, p *card.Product) 
 	if name == "" {
 		name, field = strings.TrimSpace(c.row.FirstName+" "+c.row.LastName), "last_name"
 	}
-	if name == "" {
+	if name == "" || c.faulty("emboss_name", "first_name", "last_name") {
 		return // the reader has said so
 	}
 	fitted, fault := formats.FitName(name, p.NameLimit)
@@ -209,7 +216,7 @@ func (in *intake) inherit(c *checker, line *store.OrderLine, last store.OrderLin
 	line.Title, line.FirstName, line.LastName = last.Title, last.FirstName, last.LastName
 	line.CustomerReference, line.Language = last.CustomerReference, last.Language
 	line.EmbossName = last.EmbossName
-	if c.row.EmbossName != "" {
+	if c.row.EmbossName != "" && !c.faulty("emboss_name") {
 		fitted, fault := formats.FitName(c.row.EmbossName, p.NameLimit)
 		if fault != nil {
 			c.fault("emboss_name", fault.Code, fault.Hint)
