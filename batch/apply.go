@@ -135,7 +135,7 @@ func (a *application) applyStatus(ctx context.Context, tx *store.Tx, r *returned
 	case it.state.Passed(next):
 		r.Outcome = store.LineDuplicate
 		return nil
-	case it.state.To(next) != nil:
+	case !it.state.May(next):
 		r.refuse("state_does_not_allow_it")
 		return nil
 	}

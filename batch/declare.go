@@ -5,34 +5,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"platen/card"
+	"platen/formats"
 	"platen/programs"
 	"platen/sql/store"
 )
 
-// Change is one difference between what is declared and what is stored.
-type Change struct {
-	Kind string `json:"kind"`
-	Code string `json:"code"`
-	What string `json:"what"` // added, changed
-	Diff string `json:"diff,omitempty"`
-}
-
 // errDryRun rolls a trial back.
 var errDryRun = errors.New("dry run")
 
-// Apply stores a set of programs as one transaction, every object as its next version unless it is unchanged, and tells what it changed. A dry run does the same and rolls
-// it back. Ranges can be added, never changed: their numbers and keys are fixed for life, and no two may overlap anywhere in the installation.
-func (p *Plant) Apply(ctx context.Context, set *programs.Set, actor string, dryRun bool) ([]Change, error) {
-	var changes []Change
+// Apply stores a set of programs as one transaction, every object as its next version unless it is unchanged, and tells in lines what it changed. A dry run
+// does the same and rolls it back. Ranges can be added, never changed: their numbers and keys are fixed for life, and no two may overlap anywhere in the
+// installation. What the set does not name stays as it is.
+func (p *Plant) Apply(ctx context.Context, set *programs.Set, actor string, dryRun bool) ([]string, error) {
+	var changes []string
 	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
-		changes = nil
 		d := declaration{Plant: p, tx: tx, set: set}
+		var err error
+		if d.before, err = d.stored(ctx); err != nil {
+			return err
+		}
+		changes = slices.DeleteFunc(programs.Diff(d.before, set), func(line string) bool { return strings.HasPrefix(line, "- ") })
 		if err := d.apply(ctx); err != nil {
 			return err
 		}
-		changes = d.changes
 		if dryRun {
 			return errDryRun
 		}
@@ -47,12 +48,74 @@ func (p *Plant) Apply(ctx context.Context, set *programs.Set, actor string, dryR
 	return changes, nil
 }
 
+// stored reads what is declared now as a set; nil for an institution that is not declared yet.
+func (d *declaration) stored(ctx context.Context) (*programs.Set, error) {
+	i, err := d.tx.Institution(ctx, d.set.Institution.Code)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	set := &programs.Set{Institution: programs.Institution{Code: i.Code, Name: i.Name, Timezone: i.Timezone}}
+	ranges, err := d.tx.Ranges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range ranges {
+		if r.Institution == i.ID {
+			set.Ranges = append(set.Ranges, programs.Range{Range: r.Range, PermutationKey: r.PermutationKey.Label, TokenKey: r.TokenKey.Label})
+		}
+	}
+	// Whether a small range was accepted is said when it is declared and not kept.
+	for _, want := range d.set.Ranges {
+		for k := range set.Ranges {
+			if set.Ranges[k].Code == want.Code {
+				set.Ranges[k].AcceptSmall = want.AcceptSmall
+			}
+		}
+	}
+	return set, d.storedPrograms(ctx, i.ID, set)
+}
+
+func (d *declaration) storedPrograms(ctx context.Context, institution uuid.UUID, set *programs.Set) error {
+	layouts, err := current(ctx, d.Plant, d.tx.Q, institution, store.LayoutProgram, decodeLayout)
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(layouts) {
+		set.Layouts = append(set.Layouts, e.value)
+	}
+	products, err := current(ctx, d.Plant, d.tx.Q, institution, store.ProductProgram, decodeJSON[card.Product])
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(products) {
+		set.Products = append(set.Products, *e.value)
+	}
+	bureaus, err := current(ctx, d.Plant, d.tx.Q, institution, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(bureaus) {
+		set.Bureaus = append(set.Bureaus, *e.value)
+	}
+	schedules, err := current(ctx, d.Plant, d.tx.Q, institution, store.ScheduleProgram, decodeJSON[programs.Schedule])
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(schedules) {
+		set.Schedules = append(set.Schedules, *e.value)
+	}
+	return nil
+}
+
 type declaration struct {
 	*Plant
-	tx      *store.Tx
-	set     *programs.Set
-	inst    store.Institution
-	changes []Change
+	tx     *store.Tx
+	set    *programs.Set
+	before *programs.Set // nil for a new institution
+	inst   store.Institution
 }
 
 func (d *declaration) apply(ctx context.Context) error {
@@ -63,6 +126,9 @@ func (d *declaration) apply(ctx context.Context) error {
 		return err
 	}
 	for _, l := range d.set.Layouts {
+		if err := d.checkLayoutVersion(l); err != nil {
+			return err
+		}
 		if err := d.put(ctx, store.LayoutProgram, l.Name(), l.Source()); err != nil {
 			return err
 		}
@@ -94,25 +160,10 @@ func (d *declaration) institution(ctx context.Context) error {
 	if _, err := zone(want); err != nil {
 		return err
 	}
-	before, err := d.tx.Institution(ctx, want.Code)
-	known := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
 	if d.inst, err = d.tx.PutInstitution(ctx, want); err != nil {
 		return err
 	}
-	switch {
-	case !known:
-		d.changed("institution", want.Code, "added", "")
-	case before.Name != want.Name || before.Timezone != want.Timezone:
-		d.changed("institution", want.Code, "changed", "")
-	}
 	return d.tx.LockInstitution(ctx, d.inst.ID)
-}
-
-func (d *declaration) changed(kind, code, what, diff string) {
-	d.changes = append(d.changes, Change{Kind: kind, Code: code, What: what, Diff: diff})
 }
 
 // ranges adds new ranges with the key versions of today.
@@ -168,7 +219,6 @@ func (d *declaration) addRange(ctx context.Context, want programs.Range) (store.
 		}
 		*k.ref = card.KeyRef{Label: k.label, Version: version}
 	}
-	d.changed("range", want.Code, "added", "")
 	r, err := d.tx.InsertRange(ctx, r)
 	return r, err
 }
@@ -182,26 +232,20 @@ func (d *declaration) putJSON(ctx context.Context, kind store.ProgramKind, code 
 }
 
 func (d *declaration) put(ctx context.Context, kind store.ProgramKind, code string, body []byte) error {
-	before, err := d.tx.Programs(ctx, d.inst.ID, kind)
-	if err != nil {
-		return err
-	}
-	what, old := "added", ""
-	for _, p := range before {
-		if p.Code == code {
-			what, old = "changed", p.Body
-		}
-	}
-	if what == "changed" && kind == store.LayoutProgram && old != string(body) {
-		if err := newLayoutVersion(code, old, body); err != nil {
-			return err
-		}
-	}
 	p := store.Program{Kind: kind, Code: code, Body: string(body), Checksum: checksum(body)}
-	changed, err := d.tx.PutProgram(ctx, d.inst.ID, p, d.Now())
-	if err != nil || !changed {
-		return err
+	_, err := d.tx.PutProgram(ctx, d.inst.ID, p, d.Now())
+	return err
+}
+
+// checkLayoutVersion refuses a changed layout under an old version: a file names the version that made it.
+func (d *declaration) checkLayoutVersion(l *formats.Layout) error {
+	if d.before == nil {
+		return nil
 	}
-	d.changed(string(kind), code, what, "")
+	for _, was := range d.before.Layouts {
+		if was.Name() == l.Name() && was.Version() == l.Version() && was.Checksum() != l.Checksum() {
+			return fmt.Errorf("layout %s changed but is still version %s: give it a new version", l.Name(), l.Version())
+		}
+	}
 	return nil
 }

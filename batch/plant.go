@@ -225,19 +225,3 @@ func sortedEntries[T any](all map[string]entry[T]) []entry[T] {
 }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
-
-// newLayoutVersion refuses a changed layout under an old version: a file names the version that made it.
-func newLayoutVersion(code, old string, body []byte) error {
-	was, err := formats.Load(code, []byte(old))
-	if err != nil {
-		return err
-	}
-	is, err := formats.Load(code, body)
-	if err != nil {
-		return err
-	}
-	if was.Version() == is.Version() {
-		return fmt.Errorf("layout %s changed but is still version %s: give it a new version", code, is.Version())
-	}
-	return nil
-}

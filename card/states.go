@@ -138,6 +138,9 @@ func ParseIssueState(name string) (IssueState, error) {
 // To checks a transition.
 func (s IssueState) To(next IssueState) error { return move("issue", issueMoves, s, next) }
 
+// May tells whether To would allow a transition.
+func (s IssueState) May(next IssueState) bool { return s.To(next) == nil }
+
 // Passed tells whether s is at or beyond milestone m, so that news of m is late or a repeat.
 func (s IssueState) Passed(m IssueState) bool {
 	return s == m || (issueRank[s] > 0 && issueRank[m] > 0 && issueRank[s] >= issueRank[m])

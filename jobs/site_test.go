@@ -50,7 +50,9 @@ func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 		"SQLite":     func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "platen.db") },
 		"PostgreSQL": func(t testing.TB) string { return testbed.Postgres(t) },
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newSite(t, address(t), bureau.Dice{Seed: "night", RejectPermille: 30, SpoilPermille: 60})) })
+		t.Run(name, func(t *testing.T) {
+			test(t, newSite(t, address(t), bureau.Dice{Seed: "night", RejectPermille: 30, SpoilPermille: 60}))
+		})
 	}
 }
 

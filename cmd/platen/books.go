@@ -31,7 +31,7 @@ read back), acked (the bureau's own count), and the lines by evidence. Exit code
 				err = printBooks(cmd.OutOrStdout(), b)
 			}
 			if err == nil && !b.Balanced {
-				err = exitCode(1)
+				err = exitError(1)
 			}
 			return err
 		}),

@@ -336,7 +336,7 @@ func (d *demo) tell(w io.Writer, asJSON bool, r demoResult) error {
 		err = d.tellBooks(w, r)
 	}
 	if err == nil && !r.Books.Balanced {
-		err = exitCode(1)
+		err = exitError(1)
 	}
 	return err
 }

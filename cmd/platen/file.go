@@ -157,7 +157,7 @@ func fileReplay(s *shared, institution *string) *cobra.Command {
 				fmt.Fprintf(w, "sealed    %s\nreplayed  %s\nsame      %s\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(sum), yes(same))
 			}
 			if err == nil && !same {
-				err = exitCode(1)
+				err = exitError(1)
 			}
 			return err
 		}),

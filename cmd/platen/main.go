@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // business dates need every zone, on machines without zone files too
 
 	"github.com/spf13/cobra"
 )
@@ -28,7 +29,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	var exit exitCode
+	var exit exitError
 	if errors.As(err, &exit) {
 		os.Exit(int(exit))
 	}
@@ -36,11 +37,11 @@ func main() {
 	os.Exit(1)
 }
 
-// exitCode ends the process with a code when everything there is to say was said.
-type exitCode int
+// exitError ends the process with a code when everything there is to say was said.
+type exitError int
 
 // Error implements error.
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 func rootCommand() *cobra.Command {
 	s := &shared{}

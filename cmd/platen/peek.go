@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"platen/formats"
@@ -16,7 +17,7 @@ func peekOrder(body io.Reader) (order string, whole io.Reader, err error) {
 		return "", nil, err
 	}
 	if r.IsCorrection() {
-		if _, _, err := r.Next(); err != nil && err != io.EOF {
+		if _, _, err := r.Next(); err != nil && !errors.Is(err, io.EOF) {
 			return "", nil, err
 		}
 		order = r.OrderID()

@@ -96,11 +96,8 @@ With --dry-run it shows what would change and changes nothing.`,
 				fmt.Fprintln(cmd.OutOrStdout(), "Nothing changed.")
 				return nil
 			}
-			for _, c := range changes {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", c.Kind, c.Code, c.What)
-				if c.Diff != "" {
-					fmt.Fprint(cmd.OutOrStdout(), c.Diff)
-				}
+			for _, line := range changes {
+				fmt.Fprintln(cmd.OutOrStdout(), line)
 			}
 			if dryRun {
 				fmt.Fprintln(cmd.OutOrStdout(), "Dry run: nothing was stored.")
