@@ -15,11 +15,12 @@ const mask = "[record]"
 // goroutine at a time, and a copy of it shares its values.
 type Record struct{ box *recordBox }
 
-type recordBox struct{ values [numFields][]byte }
+// recordBox points to its values instead of holding them: where fmt meets a verb that does not fit, it prints what one pointer leads to.
+type recordBox struct{ values *[numFields][]byte }
 
 func (r *Record) open() *recordBox {
 	if r.box == nil {
-		r.box = new(recordBox)
+		r.box = &recordBox{values: new([numFields][]byte)}
 	}
 	return r.box
 }

@@ -12,16 +12,19 @@ const (
 )
 
 // Totals counts what a file's details hold. It sums the last nine digits of every card number, modulo 10^12. The zero Totals is empty;
-// totals of parts merge in any order. It prints as a mask: the sum over one card is most of its number.
+// totals of parts merge in any order; a copy shares its sums. It prints as a mask: the sum over one card is most of its number.
 type Totals struct{ box *totalsBox }
 
-type totalsBox struct{ records, panHash uint64 }
+// totalsBox is behind two pointers for the same reason as recordBox.
+type totalsBox struct{ sums *sums }
 
-func (t *Totals) open() *totalsBox {
+type sums struct{ records, panHash uint64 }
+
+func (t *Totals) open() *sums {
 	if t.box == nil {
-		t.box = new(totalsBox)
+		t.box = &totalsBox{sums: new(sums)}
 	}
-	return t.box
+	return t.box.sums
 }
 
 // Add counts one detail.
@@ -44,9 +47,9 @@ func (t *Totals) Merge(other *Totals) {
 	if other.box == nil {
 		return
 	}
-	box := t.open()
-	box.records += other.box.records
-	box.panHash = (box.panHash + other.box.panHash) % panHashModulus
+	box, more := t.open(), other.open()
+	box.records += more.records
+	box.panHash = (box.panHash + more.panHash) % panHashModulus
 }
 
 // Records is the count of details.
@@ -60,7 +63,7 @@ func (t *Totals) Put(rec *Record) {
 	rec.Set(TotalsPANHash, sum[:])
 }
 
-func (b *totalsBox) hashDigits() [panHashDigits]byte {
+func (b *sums) hashDigits() [panHashDigits]byte {
 	var out [panHashDigits]byte
 	n := b.panHash
 	for i := panHashDigits - 1; i >= 0; i-- {
