@@ -206,15 +206,35 @@ func (a *app) institution(ctx context.Context, code string) (store.Institution, 
 	return store.Institution{}, errors.New("several institutions are declared: choose one with --institution")
 }
 
+// running is a process that carries schedules and jobs.
+type running struct {
+	*jobs.Runner
+	release func() error
+}
+
 // start begins schedules and jobs.
-func (a *app) start(ctx context.Context, schedule, work bool) (*jobs.Runner, error) {
+func (a *app) start(ctx context.Context, schedule, work bool) (*running, error) {
+	release := func() error { return nil }
+	if work {
+		var err error
+		if release, err = a.soleWorker(ctx); err != nil {
+			return nil, err
+		}
+	}
 	r, err := jobs.Start(ctx, jobs.Config{Plant: a.plant, Log: a.log, QueuePath: a.queuePath(), Workers: a.config.Workers,
 		QueuePoll: a.config.Poll.Queue, ReturnsPoll: a.config.Poll.Returns, Schedule: schedule, Work: work})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, release())
 	}
 	a.wake.Store(r)
-	return r, nil
+	return &running{Runner: r, release: release}, nil
+}
+
+// stop ends them, giving running jobs some time.
+func (r *running) stop(ctx context.Context) error {
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	return errors.Join(r.Stop(drain), r.release())
 }
 
 func newLogger(c LogConfig, to *os.File) zerolog.Logger {

@@ -90,21 +90,18 @@ func (d *demo) run(ctx context.Context) (result demoResult, err error) {
 	if err != nil {
 		return result, err
 	}
-	quiet := zerolog.New(zerolog.SyncWriter(d.logFile())).With().Timestamp().Logger()
-	sims, err := simulate(ctx, d.app.config, dials{seed: "demo" + d.seed, reject: 3, spoil: 8, poll: 200 * time.Millisecond, programs: "programs"}, quiet)
-	if err != nil {
-		return result, err
-	}
-	defer func() { err = errors.Join(err, sims.Close()) }()
 	runner, err := d.app.start(ctx, false, true)
 	if err != nil {
 		return result, err
 	}
-	defer func() {
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		err = errors.Join(err, runner.Stop(drain))
-	}()
+	var sims simulators
+	// The bureaus close last, so that nobody works against a bureau that is gone.
+	defer func() { err = errors.Join(err, runner.stop(ctx), sims.Close()) }()
+	quiet := zerolog.New(zerolog.SyncWriter(d.logFile())).With().Timestamp().Logger()
+	sims, err = simulate(ctx, d.app.config, dials{seed: "demo" + d.seed, reject: 3, spoil: 8, poll: 200 * time.Millisecond, programs: "programs"}, quiet)
+	if err != nil {
+		return result, err
+	}
 	if err := d.night(ctx); err != nil {
 		return result, err
 	}
@@ -267,7 +264,9 @@ func (d *demo) cycle(ctx context.Context, n int) error {
 		if b, err = d.app.store.BatchByNumber(ctx, b.Number); err != nil {
 			return err
 		}
-		d.progress.step(label, done, total)
+		if total > 0 {
+			d.progress.step(label, done, total)
+		}
 		if b.State != card.BatchOpen && done == total {
 			d.progress.say("%s: %d files, %d lines, all balanced.", label, len(files), total/3)
 			return nil

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"platen/api"
-	"platen/jobs"
 )
 
 // drainTime is how long a stopping process lets running jobs and requests finish.
@@ -66,11 +65,7 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		err = errors.Join(err, runner.Stop(drain))
-	}()
+	defer func() { err = errors.Join(err, runner.stop(ctx)) }()
 	if !r.api {
 		a.log.Info().Bool("schedules", r.schedule).Bool("work", r.work).Msg("platen works")
 		<-ctx.Done()
@@ -80,7 +75,7 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 }
 
 // listen serves HTTP until the context ends, then lets running requests finish.
-func (a *app) listen(ctx context.Context, runner *jobs.Runner) error {
+func (a *app) listen(ctx context.Context, runner *running) error {
 	handler, err := api.New(api.Config{Plant: a.plant, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now})
 	if err != nil {
 		return err
@@ -114,7 +109,7 @@ func (a *app) listen(ctx context.Context, runner *jobs.Runner) error {
 }
 
 // ready tells whether this process can do its work: database, security module, schedules.
-func (a *app) ready(runner *jobs.Runner) func(context.Context) error {
+func (a *app) ready(runner *running) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := a.store.Ping(ctx); err != nil {
 			return fmt.Errorf("database: %w", err)

@@ -345,3 +345,13 @@ func (q Q) Due(ctx context.Context) (DueCounts, error) {
 		(SELECT count(*) FROM return_files WHERE state IN (3, 4, 5) AND lease_until <= `+q.clock()+`) AS ret`)
 	return d, err
 }
+
+// DropLeases ends every claim at once. Only a process that knows itself alone may call it; the next claims raise the epochs.
+func (t *Tx) DropLeases(ctx context.Context) error {
+	for _, table := range []string{"files", "return_files", "batches"} {
+		if err := t.exec(ctx, "drop leases", `UPDATE `+table+` SET lease_until = 0 WHERE lease_until > 0`); err != nil {
+			return err
+		}
+	}
+	return t.exec(ctx, "drop leases", `UPDATE orders SET intake_lease = 0 WHERE intake_lease > 0`)
+}
