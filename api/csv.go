@@ -1,35 +1,85 @@
 package api
 
 import (
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
+	"platen/batch"
 	"platen/formats"
+	"platen/sql/store"
 )
 
-// csvProblem turns what is wrong with a CSV file itself into its answer. What ended the connection is found at the upload, before this.
+// longestEcho is how much of what a client wrote is shown back to it.
+const longestEcho = 400
+
+// csvRows tells apart what is wrong with a CSV from what is wrong with reading it.
+type csvRows struct{ *formats.OrderReader }
+
+// Next implements batch.Rows.
+func (c csvRows) Next() (formats.Row, []formats.Fault, error) {
+	row, faults, err := c.OrderReader.Next()
+	return row, faults, csvProblem(err)
+}
+
+// openOrder reads an order CSV; corrected rows go to the order that they continue.
+func openOrder(r io.Reader) (batch.Rows, error) {
+	rows, err := formats.NewOrderReader(r)
+	if err != nil {
+		return nil, csvProblem(err)
+	}
+	if rows.IsCorrection() {
+		return nil, problem(http.StatusUnprocessableEntity, "is_correction", "send corrected rows to the corrections of their order")
+	}
+	return csvRows{rows}, nil
+}
+
+// openCorrection reads corrected rows of one order.
+func openCorrection(r io.Reader, o store.Order) (batch.Rows, error) {
+	rows, err := formats.NewOrderReader(r)
+	if err != nil {
+		return nil, csvProblem(err)
+	}
+	if !rows.IsCorrection() {
+		p := problem(http.StatusUnprocessableEntity, "bad_header", "a correction has the columns order and line before those of its rows")
+		p.Column = lineMember
+		return nil, p
+	}
+	if id := rows.OrderID(); id != "" && id != o.ID.String() && id != o.Reference {
+		return nil, problem(http.StatusUnprocessableEntity, "other_order", "the rows belong to another order")
+	}
+	return csvRows{rows}, nil
+}
+
+// csvProblem turns what is wrong with a CSV file itself into its answer. What ended the connection is found at the upload.
 func csvProblem(err error) error {
 	var header *formats.HeaderError
-	var parse *csv.ParseError
+	var unreadable *formats.ReadError
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 		return err
 	case errors.As(err, &header):
 		return badHeader(header)
-	case errors.As(err, &parse):
-		return problem(http.StatusBadRequest, "malformed_body", fmt.Sprintf("line %d: the quotes of a CSV are wrong", parse.Line))
+	case errors.As(err, &unreadable):
+		return problem(http.StatusBadRequest, "malformed_body", unreadable.Error())
 	}
-	p := problem(http.StatusBadRequest, "malformed_body", "the file cannot be read as CSV")
+	p := problem(http.StatusBadRequest, "malformed_body", "the file cannot be read")
 	p.cause = err
 	return p
 }
 
-// badHeader names the column that is wrong.
+// badHeader names the columns that are wrong, and the first of them as a member of its own.
 func badHeader(header *formats.HeaderError) *Problem {
 	p := problem(http.StatusUnprocessableEntity, "bad_header", header.Error())
-	p.Column = header.Column
+	if len(p.Detail) > longestEcho {
+		p.Detail = "the first line must name the columns"
+	}
+	for _, name := range slices.Concat(header.Unknown, header.Doubled, header.Missing) {
+		if len(name) <= longestEcho {
+			p.Column = name
+			break
+		}
+	}
 	return p
 }

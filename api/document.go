@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"platen/formats"
@@ -23,9 +24,9 @@ type document struct {
 	window     *window
 	correction bool // rows say by "line" which refused row they replace
 	reference  string
-	kindName   string
-	kind       formats.OrderKind
-	row        int64 // rows read
+	kind       formats.OrderKind // 0 = the document does not say
+	members    []string          // that rows may have
+	row        int64             // rows read
 }
 
 // newDocument reads a document as far as its rows.
@@ -76,13 +77,18 @@ func (d *document) readKind() error {
 	if err != nil {
 		return err
 	}
-	for _, k := range []formats.OrderKind{formats.MassOrder, formats.BulkOrder, formats.ActionOrder} {
-		if k.String() == name {
-			d.kind, d.kindName = k, name
-			return nil
-		}
+	kind, err := formats.ParseOrderKind(name)
+	if err != nil {
+		return problem(http.StatusUnprocessableEntity, "unknown_kind", "kind is mass, bulk or card-action")
 	}
-	return problem(http.StatusUnprocessableEntity, "unknown_kind", "kind is mass, bulk or card-action")
+	d.setKind(kind)
+	return nil
+}
+
+// setKind says which members rows have: those that a CSV of the kind has as columns.
+func (d *document) setKind(kind formats.OrderKind) {
+	d.kind = kind
+	d.members, _ = formats.OrderColumns(kind)
 }
 
 // Kind implements batch.Rows.
@@ -131,14 +137,14 @@ func (d *document) readRow(row *formats.Row) error {
 			continue
 		}
 		at, ok := rowMembers[name]
-		if !ok {
+		if !ok || !slices.Contains(d.members, name) {
 			return d.unknown(name)
 		}
 		value, err := d.text(name)
 		if err != nil {
 			return err
 		}
-		fields.Field(at).SetString(value)
+		fields.Field(at).SetString(strings.TrimSpace(value))
 	}
 	if row.Line == 0 {
 		return d.malformed("a corrected row must say by line which row it replaces")

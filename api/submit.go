@@ -67,7 +67,7 @@ func documented(o *batch.Submission, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if head.kindName == "" {
+	if head.kind == 0 {
 		return problem(http.StatusUnprocessableEntity, "unknown_kind", "kind, which is mass, bulk or card-action, must stand before the rows")
 	}
 	if head.reference != "" {
@@ -79,18 +79,6 @@ func documented(o *batch.Submission, body io.Reader) error {
 	o.Body = whole
 	o.Rows = func(r io.Reader) (batch.Rows, error) { return newDocument(r, false) }
 	return nil
-}
-
-// openOrder reads an order CSV; corrected rows go to the order that they continue.
-func openOrder(r io.Reader) (batch.Rows, error) {
-	rows, err := formats.NewOrderReader(r)
-	if err != nil {
-		return nil, csvProblem(err)
-	}
-	if rows.IsCorrection() {
-		return nil, problem(http.StatusUnprocessableEntity, "is_correction", "send corrected rows to the corrections of their order")
-	}
-	return csvRows{rows}, nil
 }
 
 // correct takes corrected rows back into their order.
@@ -117,8 +105,8 @@ func (s *service) takeCorrection(r *http.Request, up *upload) (batch.Receipt, er
 	if kind == jsonType {
 		open = func(r io.Reader) (batch.Rows, error) {
 			d, err := newDocument(r, true)
-			if err == nil && d.kindName == "" {
-				d.kind = formats.OrderKind(o.Kind)
+			if err == nil && d.kind == 0 {
+				d.setKind(formats.OrderKind(o.Kind))
 			}
 			return d, err
 		}
@@ -128,43 +116,6 @@ func (s *service) takeCorrection(r *http.Request, up *upload) (batch.Receipt, er
 		err = &internalError{err}
 	}
 	return receipt, err
-}
-
-func openCorrection(r io.Reader, o store.Order) (batch.Rows, error) {
-	rows, err := formats.NewOrderReader(r)
-	if err != nil {
-		return nil, csvProblem(err)
-	}
-	if !rows.IsCorrection() {
-		p := problem(http.StatusUnprocessableEntity, "bad_header", "a correction has the columns order, line, field, code and hint beside those of its rows")
-		p.Column = lineMember
-		return nil, p
-	}
-	return corrections{csvRows{rows}, o}, nil
-}
-
-// csvRows tells apart what is wrong with a CSV from what is wrong with reading it.
-type csvRows struct{ *formats.OrderReader }
-
-// Next implements batch.Rows.
-func (c csvRows) Next() (formats.Row, []formats.Fault, error) {
-	row, faults, err := c.OrderReader.Next()
-	return row, faults, csvProblem(err)
-}
-
-// corrections holds corrected rows to the order that they are sent to.
-type corrections struct {
-	csvRows
-	order store.Order
-}
-
-// Next implements batch.Rows.
-func (c corrections) Next() (formats.Row, []formats.Fault, error) {
-	row, faults, err := c.csvRows.Next()
-	if err == nil && c.OrderID() != c.order.ID.String() && c.OrderID() != c.order.Reference {
-		err = problem(http.StatusUnprocessableEntity, "other_order", "the rows belong to another order")
-	}
-	return row, faults, err
 }
 
 // answer tells what became of an order. An order that was here before is answered like the first time, marked as a repetition.

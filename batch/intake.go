@@ -63,6 +63,11 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if err := checkReference(s.Reference); err != nil {
 		return Receipt{}, err
 	}
+	if s.IdempotencyKey != "" {
+		if err := checkReference(s.IdempotencyKey); err != nil {
+			return Receipt{}, err
+		}
+	}
 	sum := sha256.New()
 	body := io.TeeReader(s.Body, sum)
 	rows, err := s.Rows(body)
@@ -170,7 +175,8 @@ func (p *Plant) repeated(ctx context.Context, s Submission, body io.Reader, sum 
 }
 
 func (p *Plant) abandon(ctx context.Context, o store.Order, because error) error {
-	err := p.Store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.AbandonIntake(ctx, o) })
+	ctx = context.WithoutCancel(ctx) // the client may be gone
+	err := p.Store.InTx(ctx, func(tx *store.Tx) error { return tx.AbandonIntake(ctx, o) })
 	return errors.Join(because, err)
 }
 
