@@ -64,18 +64,37 @@ type demo struct {
 type demoResult struct {
 	Cards        int64       `json:"cards"`
 	Orders       []orderJSON `json:"orders"`
-	Files        []fileJSON  `json:"files"`
-	Books        booksJSON   `json:"books"`
+	Files        []demoFile  `json:"files"`
+	Books        demoBooks   `json:"books"`
 	RejectedRows int64       `json:"rejected_rows"`
-	Found        found       `json:"found"`
 	Seconds      float64     `json:"seconds"`
 }
 
-// found is what the directory held before this run.
+// demoFile is a file as the demonstration shows it.
+type demoFile struct {
+	ID              string `json:"id"`
+	Name            string `json:"name"`
+	Kind            string `json:"kind"`
+	Bureau          string `json:"bureau"`
+	Lines           int64  `json:"lines"`
+	PlaintextSHA256 string `json:"plaintext_sha256"`
+	State           string `json:"state"`
+}
+
+// demoBooks are the sums of the books as the demonstration shows them.
+type demoBooks struct {
+	Balanced  bool  `json:"balanced"`
+	Requested int64 `json:"requested"`
+	Produced  int64 `json:"produced"`
+	Rejected  int64 `json:"rejected"`
+	Spoiled   int64 `json:"spoiled"`
+	Remade    int64 `json:"remade"`
+	Open      int64 `json:"open"`
+}
+
+// found is what a directory remembers of its finished runs.
 type found struct {
-	Runs   int   `json:"runs"`
-	Orders int   `json:"orders"`
-	Cards  int64 `json:"cards"`
+	Runs int `json:"runs"`
 }
 
 func (d *demo) run(ctx context.Context) (result demoResult, err error) {
@@ -86,8 +105,7 @@ func (d *demo) run(ctx context.Context) (result demoResult, err error) {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, d.app.close()) }()
-	result.Found, err = d.lookAround(ctx)
-	if err != nil {
+	if err := d.lookAround(ctx); err != nil {
 		return result, err
 	}
 	runner, err := d.app.start(ctx, false, true)
@@ -149,25 +167,24 @@ func (d *demo) open(ctx context.Context) error {
 }
 
 // lookAround tells what earlier runs left. A finished run is never touched again; an unfinished one is continued.
-func (d *demo) lookAround(ctx context.Context) (found, error) {
+func (d *demo) lookAround(ctx context.Context) error {
 	var f found
 	body, err := os.ReadFile(filepath.Join(d.dir, "demo.json"))
 	if err == nil {
 		err = json.Unmarshal(body, &f)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("read demo.json: %w", err)
+		return fmt.Errorf("read demo.json: %w", err)
 	}
 	d.run0 = f.Runs
 	b, err := d.app.plant.Balance(ctx, d.inst)
 	if err != nil {
-		return f, err
+		return err
 	}
-	f.Orders, f.Cards = len(b.Orders), b.Requested
-	if f.Orders > 0 {
-		d.progress.say("Found %d finished runs, %d orders for %d cards, %d open; their numbers are never given again.", f.Runs, f.Orders, f.Cards, b.Open)
+	if len(b.Orders) > 0 {
+		d.progress.say("Found %d finished runs, %d orders for %d cards, %d open; their numbers are never given again.", f.Runs, len(b.Orders), b.Requested, b.Open)
 	}
-	return f, nil
+	return nil
 }
 
 // name makes a reference of this run: the first run's orders have plain names.
@@ -315,13 +332,15 @@ func (d *demo) result(ctx context.Context, r demoResult) (demoResult, error) {
 	if d.books, err = d.app.plant.Balance(ctx, d.inst); err != nil {
 		return r, err
 	}
-	r.Books = booksView(d.books)
+	b := d.books
+	r.Books = demoBooks{Balanced: b.Balanced, Requested: b.Requested, Produced: b.Produced, Rejected: b.Rejected, Spoiled: b.Spoiled, Remade: b.Remade, Open: b.Open}
 	r.RejectedRows = d.books.Refused
 	for _, o := range d.books.Orders {
 		r.Orders = append(r.Orders, orderView(o.Order, o.Fates))
 	}
 	for _, f := range d.books.Files {
-		r.Files = append(r.Files, fileView(f.File))
+		v := fileView(f.File)
+		r.Files = append(r.Files, demoFile{ID: v.ID, Name: v.Name, Kind: v.Kind, Bureau: v.Bureau, Lines: v.Lines, PlaintextSHA256: v.PlaintextSHA256, State: v.State})
 	}
 	r.Cards, err = d.app.store.CardCount(ctx)
 	return r, err
