@@ -1,0 +1,80 @@
+package main_test
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// killSeed names the environment variable that repeats the moments of an earlier run.
+const killSeed = "PLATEN_TEST_KILL_SEED"
+
+// TestKillingTheProcessLosesAndDoublesNothing kills the program and the bureaus in it with SIGKILL at twenty random moments: the first kill of each
+// directory falls into another fifth of an undisturbed run, the others anywhere in what is left. It runs alone, so that the moments stay where
+// they were drawn.
+func TestKillingTheProcessLosesAndDoublesNothing(t *testing.T) {
+	const directories, killsEach = 5, 4
+	size := sizes{mass: 120, bulk: 120, actions: 30}
+	seed := os.Getenv(killSeed)
+	if seed == "" {
+		seed = fmt.Sprint(time.Now().UnixNano())
+	}
+	t.Logf("moments drawn from %s=%s", killSeed, seed)
+
+	undisturbed := prepare(t, size)
+	began := time.Now()
+	r, _ := demo(t, undisturbed, "--cards", fmt.Sprint(size.mass))
+	whole := time.Since(began)
+	proveTaken(t, undisturbed, r)
+	requested := r.Books.Requested
+	t.Logf("an undisturbed run takes %s", whole)
+
+	for d := range directories {
+		dir := prepare(t, size)
+		for k, at := 0, 0; k < killsEach; at++ {
+			moment := fraction(seed, d, at) / 2
+			if at == 0 {
+				moment = (float64(d) + fraction(seed, d, at)) / directories
+			}
+			if killed, last := killAt(t, dir, size.mass, time.Duration(moment*float64(whole))); killed {
+				k++
+				t.Logf("directory %d, kill %d at %.2f of a run, after %q", d, k, moment, last)
+			}
+		}
+		r, _ := demo(t, dir, "--cards", fmt.Sprint(size.mass))
+		proveTaken(t, dir, r)
+		if r.Books.Requested%requested != 0 {
+			t.Errorf("directory %d: %d cards were requested, in whole runs of %d", d, r.Books.Requested, requested)
+		}
+		replayAll(t, dir, r)
+	}
+}
+
+// fraction draws a number of [0, 1) for one moment.
+func fraction(seed string, directory, moment int) float64 {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", seed, directory, moment))
+	return float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
+}
+
+// killAt starts the demonstration and kills it after a time, unless it ends before. It returns the last thing that the process told.
+func killAt(t *testing.T, dir string, cards int, after time.Duration) (killed bool, last string) {
+	t.Helper()
+	p := start(t, nil, "demo", "--json", "--dir", dir, "--cards", fmt.Sprint(cards))
+	moment := time.NewTimer(after)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		p.kill()
+		lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+		return true, lines[len(lines)-1]
+	case <-p.ended:
+		if p.err != nil {
+			t.Fatalf("started again it ends with %v\n%s", p.err, &p.stderr)
+		}
+		return false, ""
+	}
+}
