@@ -39,25 +39,33 @@ func cutoffOn(spec string, date time.Time, loc *time.Location) (time.Time, bool,
 	return place(wall, loc), true, nil
 }
 
-// place puts a wall-clock time into a zone: a time that the zone skips becomes the first instant after the gap.
+// place puts a wall-clock time into a zone: a time that the zone skips becomes the first instant after the gap, of one that it repeats the first counts.
 func place(wall time.Time, loc *time.Location) time.Time {
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, loc)
-	if t.Hour() == wall.Hour() && t.Minute() == wall.Minute() {
+	before := t.Add(-3 * time.Hour)
+	_, earlier := before.Zone()
+	_, now := t.Zone()
+	if sameClock(t, wall) {
+		if first := t.Add(time.Duration(now-earlier) * time.Second); first.Before(t) && sameClock(first, wall) {
+			return first
+		}
 		return t
 	}
 	// time.Date moved the wall clock by the gap; step to the gap's end.
-	before := t.Add(-3 * time.Hour)
-	_, offset := before.Zone()
 	lo, hi := before, t.Add(3*time.Hour)
 	for hi.Sub(lo) > time.Second {
 		mid := lo.Add(hi.Sub(lo) / 2)
-		if _, o := mid.Zone(); o == offset {
+		if _, o := mid.Zone(); o == earlier {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
 	return hi.Truncate(time.Second)
+}
+
+func sameClock(a, b time.Time) bool {
+	return a.Hour() == b.Hour() && a.Minute() == b.Minute()
 }
 
 // open tells whether any of a schedule's bureaus works on a date.

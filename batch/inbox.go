@@ -151,7 +151,10 @@ func chunks(b []byte) [][]byte {
 	for len(b) > returnChunk {
 		all, b = append(all, b[:returnChunk]), b[returnChunk:]
 	}
-	return append(all, b)
+	if len(b) > 0 {
+		all = append(all, b)
+	}
+	return all
 }
 
 // gone settles what is on record but no longer in the outbox: an archive move whose record was lost, or a file that the bureau took back.

@@ -120,8 +120,12 @@ func (a *application) parse(ctx context.Context) error {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
+		var bad *formats.ReadError
+		if errors.As(err, &bad) {
 			return a.move(ctx, card.ReturnQuarantined, err.Error())
+		}
+		if err != nil {
+			return fmt.Errorf("read return file %d: %w", a.file.Number, err)
 		}
 		if section == formats.Detail {
 			lines++
