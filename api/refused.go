@@ -72,7 +72,7 @@ func (s *service) routeErrors(api huma.API) {
 type ErrorsInput struct {
 	OrderPageInput
 	Format string `query:"format" enum:"json,csv" doc:"json (in pages) or csv (all of them); without it, what Accept says"`
-	Accept string `header:"Accept"`
+	Accept string `header:"Accept" hidden:"true"`
 }
 
 func (s *service) listErrors(ctx context.Context, in *ErrorsInput) (*huma.StreamResponse, error) {
