@@ -14,10 +14,8 @@ import (
 const killSeed = "PLATEN_TEST_KILL_SEED"
 
 // TestKillingTheProcessLosesAndDoublesNothing kills the program and the bureaus in it with SIGKILL at twenty random moments: the first kill of each
-// directory falls into another fifth of an undisturbed run, the others anywhere in what is left. It runs alone, so that the moments stay where
-// they were drawn.
+// directory falls into another fifth of an undisturbed run, the others anywhere in what is left.
 func TestKillingTheProcessLosesAndDoublesNothing(t *testing.T) {
-	const directories, killsEach = 5, 4
 	size := sizes{mass: 120, bulk: 120, actions: 30}
 	seed := os.Getenv(killSeed)
 	if seed == "" {
@@ -29,28 +27,42 @@ func TestKillingTheProcessLosesAndDoublesNothing(t *testing.T) {
 	began := time.Now()
 	r, _ := demo(t, undisturbed, "--cards", fmt.Sprint(size.mass))
 	whole := time.Since(began)
-	proveTaken(t, undisturbed, r)
-	requested := r.Books.Requested
 	t.Logf("an undisturbed run takes %s", whole)
 
-	for d := range directories {
-		dir := prepare(t, size)
-		for k, at := 0, 0; k < killsEach; at++ {
-			moment := fraction(seed, d, at) / 2
-			if at == 0 {
-				moment = (float64(d) + fraction(seed, d, at)) / directories
+	for d := range killDirectories {
+		t.Run(fmt.Sprintf("directory %d", d), func(t *testing.T) {
+			t.Parallel()
+			dir := prepare(t, size)
+			killOften(t, dir, size.mass, whole, func(at int) float64 {
+				if at == 0 {
+					return (float64(d) + fraction(seed, d, at)) / killDirectories
+				}
+				return fraction(seed, d, at) / 2
+			})
+			again, _ := demo(t, dir, "--cards", fmt.Sprint(size.mass))
+			proveTaken(t, dir, again)
+			replayAll(t, dir, again)
+			if again.Books.Requested%r.Books.Requested != 0 {
+				t.Errorf("%d cards were requested, in whole runs of %d", again.Books.Requested, r.Books.Requested)
 			}
-			if killed, last := killAt(t, dir, size.mass, time.Duration(moment*float64(whole))); killed {
-				k++
-				t.Logf("directory %d, kill %d at %.2f of a run, after %q", d, k, moment, last)
-			}
+		})
+	}
+}
+
+const (
+	killDirectories = 5
+	killsEach       = 4
+)
+
+// killOften kills the demonstration of one directory. moment draws when, in parts of an undisturbed run.
+func killOften(t *testing.T, dir string, cards int, whole time.Duration, moment func(at int) float64) {
+	t.Helper()
+	for kills, at := 0, 0; kills < killsEach; at++ {
+		part := moment(at)
+		if killed, last := killAt(t, dir, cards, time.Duration(part*float64(whole))); killed {
+			kills++
+			t.Logf("kill %d at %.2f of a run, after %q", kills, part, last)
 		}
-		r, _ := demo(t, dir, "--cards", fmt.Sprint(size.mass))
-		proveTaken(t, dir, r)
-		if r.Books.Requested%requested != 0 {
-			t.Errorf("directory %d: %d cards were requested, in whole runs of %d", d, r.Books.Requested, requested)
-		}
-		replayAll(t, dir, r)
 	}
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -229,4 +230,12 @@ func issues(t *testing.T, dir string) map[string]issue {
 	}
 	must(t, rows.Err())
 	return all
+}
+
+// openSQLite opens a database file by itself.
+func openSQLite(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", store.SQLiteDSN(path))
+	must(t, err)
+	return db
 }
