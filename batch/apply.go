@@ -4,30 +4,133 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"platen/card"
 	"platen/sql/store"
 )
 
+// chunkWork is a chunk of return lines being applied: each file that it speaks of is locked and read once, and written once at the end.
+type chunkWork struct {
+	*application
+	tx    *store.Tx
+	files map[int64]*fileWork
+}
+
+// fileWork is one file's part of a chunk. A nil file is one that does not exist.
+type fileWork struct {
+	file    *store.File
+	lines   map[int64]*lineWork
+	spoiled []*lineWork
+	counts  struct{ produced, rejected, spoiled int64 }
+}
+
+// lineWork is what one line of the file carries, and how the chunk has moved it.
+type lineWork struct {
+	store.FileLine
+	before card.IssueState
+}
+
+// open locks the files of a chunk in the order of their numbers and reads the lines that it speaks of.
+func (w *chunkWork) open(ctx context.Context, chunk []returned) error {
+	type span struct{ first, last int64 }
+	spans := map[int64]span{}
+	for i := range chunk {
+		r := &chunk[i]
+		s, known := spans[r.file]
+		if _, line, ok := parseUID(r.uid); ok && !r.ack {
+			if !known || s.first == 0 {
+				s = span{line, line}
+			}
+			s = span{min(s.first, line), max(s.last, line)}
+		}
+		spans[r.file] = s
+	}
+	numbers := slices.Sorted(maps.Keys(spans))
+	for _, number := range numbers {
+		f, err := w.tx.LockFile(ctx, number)
+		if errors.Is(err, store.ErrNotFound) {
+			w.files[number] = &fileWork{}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		work := &fileWork{file: &f, lines: map[int64]*lineWork{}}
+		w.files[number] = work
+		if spans[number].first == 0 {
+			continue
+		}
+		lines, err := w.tx.LockLines(ctx, f, spans[number].first, min(spans[number].last, f.Planned))
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			work.lines[l.Line] = &lineWork{FileLine: l, before: l.State}
+		}
+	}
+	return nil
+}
+
+// close writes what the chunk changed: runs of neighbouring lines that made the same step are one statement.
+func (w *chunkWork) close(ctx context.Context) error {
+	for _, number := range slices.Sorted(maps.Keys(w.files)) {
+		work := w.files[number]
+		if err := w.writeLines(ctx, work); err != nil {
+			return err
+		}
+		if c := work.counts; c.produced != 0 || c.rejected != 0 || c.spoiled != 0 {
+			if err := w.tx.CountLine(ctx, number, c.produced, c.rejected, c.spoiled); err != nil {
+				return err
+			}
+		}
+		for _, l := range work.spoiled {
+			if err := w.remake(ctx, w.tx, work.file, l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *chunkWork) writeLines(ctx context.Context, work *fileWork) error {
+	lines := slices.Sorted(maps.Keys(work.lines))
+	for i := 0; i < len(lines); {
+		first := work.lines[lines[i]]
+		end := i + 1
+		for end < len(lines) && lines[end] == lines[end-1]+1 && work.lines[lines[end]].before == first.before && work.lines[lines[end]].State == first.State {
+			end++
+		}
+		if first.before != first.State {
+			if err := w.tx.MoveLines(ctx, *work.file, lines[i], lines[end-1], first.before, first.State); err != nil {
+				return err
+			}
+		}
+		i = end
+	}
+	return nil
+}
+
 // applyOne decides what becomes of one line: applied, duplicate, rejected with a reason, or quarantined for a person. An unknown reference never
 // makes a card, and late news never moves anything backwards.
-func (a *application) applyOne(ctx context.Context, tx *store.Tx, r *returned) error {
-	f, err := a.fileOf(ctx, tx, r)
-	if err != nil || f == nil {
+func (w *chunkWork) applyOne(ctx context.Context, r *returned) error {
+	work, err := w.fileOf(r)
+	if err != nil || work == nil {
 		return err
 	}
-	r.File = &f.Number
+	r.File = &work.file.Number
 	if r.ack {
-		return a.applyAck(ctx, tx, r, f)
+		return w.applyAck(ctx, w.tx, r, work.file)
 	}
-	return a.applyStatus(ctx, tx, r, f)
+	w.applyStatus(r, work)
+	return nil
 }
 
 func (r *returned) refuse(reason string) { r.Outcome, r.Reason = store.LineRejected, reason }
 
-// fileOf finds and locks the file that a line speaks of; nil when the line was refused.
-func (a *application) fileOf(ctx context.Context, tx *store.Tx, r *returned) (*store.File, error) {
+// fileOf finds the file that a line speaks of; nil when the line was refused.
+func (w *chunkWork) fileOf(r *returned) (*fileWork, error) {
 	line := int64(0)
 	if !r.ack {
 		number, at, ok := parseUID(r.uid)
@@ -37,16 +140,14 @@ func (a *application) fileOf(ctx context.Context, tx *store.Tx, r *returned) (*s
 		}
 		line = at
 	}
-	f, err := tx.LockFile(ctx, r.file)
-	if errors.Is(err, store.ErrNotFound) {
+	work := w.files[r.file]
+	if work.file == nil {
 		r.refuse("unknown_reference")
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
+	f := work.file
 	switch {
-	case f.Bureau != a.file.Bureau:
+	case f.Bureau != w.application.file.Bureau:
 		r.refuse("file_of_another_bureau")
 		return nil, nil
 	case f.State == card.FileSending:
@@ -54,14 +155,14 @@ func (a *application) fileOf(ctx context.Context, tx *store.Tx, r *returned) (*s
 	case f.State < card.FileSent || f.State == card.FileCancelled:
 		r.refuse("file_was_not_sent")
 		return nil, nil
-	case !r.ack && line > f.Planned:
+	case !r.ack && work.lines[line] == nil:
 		r.refuse("unknown_reference")
 		return nil, nil
 	}
 	if !r.ack {
 		r.FileLine = &line
 	}
-	return &f, nil
+	return work, nil
 }
 
 // applyAck takes the bureau's word for a whole file.
@@ -114,46 +215,30 @@ func (a *application) statusOf(word string) (card.IssueState, bool) {
 	return s, err == nil && s > card.IssuePrepared
 }
 
-// item is what a status line speaks of: an issue, or a PIN mailer.
-type item struct {
-	state card.IssueState
-	move  func(card.IssueState) error
-	again func() error // a spoiled one comes again
-}
-
-func (a *application) applyStatus(ctx context.Context, tx *store.Tx, r *returned, f *store.File) error {
-	next, ok := a.statusOf(r.Status)
+func (w *chunkWork) applyStatus(r *returned, work *fileWork) {
+	next, ok := w.statusOf(r.Status)
 	if !ok {
 		r.Outcome, r.Reason = store.LineQuarantined, "unknown_status"
-		return nil
+		return
 	}
-	it, err := a.itemOf(ctx, tx, r, f)
-	if err != nil {
-		return err
-	}
+	l := work.lines[*r.FileLine]
 	switch {
-	case it.state.Passed(next):
+	case l.State.Passed(next):
 		r.Outcome = store.LineDuplicate
-		return nil
-	case !it.state.May(next):
+		return
+	case !l.State.May(next):
 		r.refuse("state_does_not_allow_it")
-		return nil
+		return
 	}
 	r.Outcome = store.LineApplied
-	before := it.state
-	if err := it.move(next); err != nil {
-		return err
+	produced, rejected, spoiled := change(l.State, next)
+	work.counts.produced += produced
+	work.counts.rejected += rejected
+	work.counts.spoiled += spoiled
+	l.State = next
+	if next == card.IssueSpoiled && w.bureau.RemakeAtOnce {
+		work.spoiled = append(work.spoiled, l)
 	}
-	produced, rejected, spoiled := change(before, next)
-	if produced != 0 || rejected != 0 || spoiled != 0 {
-		if err := tx.CountLine(ctx, f.Number, produced, rejected, spoiled); err != nil {
-			return err
-		}
-	}
-	if next == card.IssueSpoiled && a.bureau.RemakeAtOnce {
-		return it.again()
-	}
-	return nil
 }
 
 // change is how a line's step moves its file's counters.
@@ -173,46 +258,26 @@ func change(before, after card.IssueState) (produced, rejected, spoiled int64) {
 	return produced, rejected, spoiled
 }
 
-func (a *application) itemOf(ctx context.Context, tx *store.Tx, r *returned, f *store.File) (item, error) {
-	if f.Purpose == store.MailerPurpose {
-		m, err := tx.MailerOnLine(ctx, f.Number, *r.FileLine)
-		if err != nil {
-			return item{}, err
-		}
-		return item{state: m.State,
-			move: func(s card.IssueState) error { return tx.MoveMailer(ctx, &m, s) },
-			again: func() error {
-				if alive, err := a.alive(ctx, tx, m.Card); err != nil || !alive {
-					return err
-				}
-				return tx.RemakeMailer(ctx, m)
-			}}, nil
-	}
-	i, err := tx.IssueOnLine(ctx, f.Number, *r.FileLine)
-	if err != nil {
-		return item{}, err
-	}
-	return item{state: i.State,
-		move:  func(s card.IssueState) error { return tx.MoveIssue(ctx, &i, s) },
-		again: func() error { return a.remake(ctx, tx, i) }}, nil
-}
-
-func (a *application) alive(ctx context.Context, tx *store.Tx, id card.ID) (bool, error) {
-	c, err := tx.LockCard(ctx, id)
-	return err == nil && c.Status != card.CardClosed && c.Status != card.CardExpired, err
-}
-
-// remake makes a spoiled issue again: a new issue with the same number, PSN, expiry and PIN, which waits for the next file. The spoiled line stays as evidence.
-// A card that was closed or went on to a later issue meanwhile is not made again.
-func (a *application) remake(ctx context.Context, tx *store.Tx, spoiled store.Issue) error {
+// remake makes a spoiled card or PIN mailer again: for a card a new issue with the same number, PSN, expiry and PIN, which waits for the next file. The
+// spoiled line stays as evidence. A card that was closed or went on to a later issue meanwhile is not made again.
+func (a *application) remake(ctx context.Context, tx *store.Tx, f *store.File, spoiled *lineWork) error {
 	c, err := tx.LockCard(ctx, spoiled.Card)
 	if err != nil {
 		return err
 	}
-	if c.Status == card.CardClosed || c.Status == card.CardExpired || c.NewestIssue != spoiled.Issue {
+	if c.Status == card.CardClosed || c.Status == card.CardExpired {
 		return nil
 	}
-	again := spoiled
+	if f.Purpose == store.MailerPurpose {
+		return tx.RemakeMailer(ctx, spoiled.FileLine)
+	}
+	if c.NewestIssue != spoiled.Issue {
+		return nil
+	}
+	again, err := tx.Issue(ctx, spoiled.Card, spoiled.Issue)
+	if err != nil {
+		return err
+	}
 	again.Issue, again.File, again.Line = spoiled.Issue+1, nil, nil
 	again.Reason, again.State, again.Use = card.Remake, card.IssueRequested, card.UsePending
 	if err := tx.SetNewestIssue(ctx, c.ID, again.Issue); err != nil {
@@ -231,13 +296,4 @@ func (a *application) observe(moved store.ReturnFile) {
 			a.Observe.ReturnLine(c.outcome)
 		}
 	}
-}
-
-func sortedNumbers(set map[int64]bool) []int64 {
-	list := make([]int64, 0, len(set))
-	for n := range set {
-		list = append(list, n)
-	}
-	slices.Sort(list)
-	return list
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"time"
 
 	"platen/card"
@@ -250,10 +252,14 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
 		clear(touched)
 		moved = a.file
+		work := &chunkWork{application: a, tx: tx, files: map[int64]*fileWork{}}
+		if err := work.open(ctx, chunk); err != nil {
+			return err
+		}
 		lines := make([]store.ReturnLine, 0, len(chunk))
 		for i := range chunk {
 			r := chunk[i]
-			if err := a.applyOne(ctx, tx, &r); err != nil {
+			if err := work.applyOne(ctx, &r); err != nil {
 				return fmt.Errorf("return file %d line %d: %w", a.file.Number, r.Line, err)
 			}
 			if r.Outcome == store.LineApplied {
@@ -261,6 +267,9 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 			}
 			moved.Count(r.Outcome)
 			lines = append(lines, r.ReturnLine)
+		}
+		if err := work.close(ctx); err != nil {
+			return err
 		}
 		if err := tx.InsertReturnLines(ctx, lines); err != nil {
 			return err
@@ -273,7 +282,7 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 	}
 	a.observe(moved)
 	a.file = moved
-	for _, f := range sortedNumbers(touched) {
+	for _, f := range slices.Sorted(maps.Keys(touched)) {
 		if err := a.Reconcile(ctx, f); err != nil {
 			return err
 		}

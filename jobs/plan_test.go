@@ -322,7 +322,7 @@ func (s *site) waitUntil(done func() bool) {
 // TestManyProcessesMintEachCardOnce lets four plants on one PostgreSQL race for the same files.
 func TestManyProcessesMintEachCardOnce(t *testing.T) {
 	s := newSite(t, testbed.Postgres(t), bureau.Dice{})
-	s.submit("MASS", formats.MassOrder, mass(20000))
+	s.submit("MASS", formats.MassOrder, mass(7000))
 	b, _, err := s.plant.RunNow(t.Context(), s.inst, "nightly", "one", "test")
 	s.must(err)
 	s.must(s.plant.Plan(t.Context(), b.Number))
@@ -351,7 +351,7 @@ func TestManyProcessesMintEachCardOnce(t *testing.T) {
 	s.settle()
 	n, err := s.store.CardCount(t.Context())
 	s.must(err)
-	if books := s.books(); n != 20000 || !books.Balanced || books.Produced != 20000 {
+	if books := s.books(); n != 7000 || !books.Balanced || books.Produced != 7000 {
 		t.Errorf("%d cards, produced %d, balanced %v", n, books.Produced, books.Balanced)
 	}
 }

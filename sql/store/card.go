@@ -158,22 +158,39 @@ func (t *Tx) Attach(ctx context.Context, w WaitingIssue, file, line int64) error
 		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, w.Card, w.Issue)
 }
 
-// IssueOnLine finds the issue that a line of a file carries, and keeps it locked until commit.
-func (t *Tx) IssueOnLine(ctx context.Context, file, line int64) (Issue, error) {
-	var i Issue
-	err := t.get(ctx, "issue on a line", &i, `SELECT `+issueColumns+` FROM issues WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
-	return i, err
+// FileLine is what one line of a file carries: an issue, or an attempt at its PIN mailer.
+type FileLine struct {
+	Line    int64           `db:"line"`
+	Card    card.ID         `db:"card_id"`
+	Issue   int             `db:"issue"`
+	Attempt int             `db:"attempt"` // of a mailer; 0 for the card itself
+	State   card.IssueState `db:"state"`
 }
 
-// MoveIssue changes an issue's production state, checked against its transition table.
-func (t *Tx) MoveIssue(ctx context.Context, i *Issue, next card.IssueState) error {
-	if err := i.State.To(next); err != nil {
-		return err
+// LockLines reads lines first to last of a file and keeps them locked until commit.
+func (t *Tx) LockLines(ctx context.Context, f File, first, last int64) ([]FileLine, error) {
+	query := `SELECT line, card_id, issue, 0 AS attempt, state FROM issues WHERE file_number = $1 AND line BETWEEN $2 AND $3`
+	if f.Purpose == MailerPurpose {
+		query = `SELECT line, card_id, issue, attempt, state FROM pin_mailers WHERE file_number = $1 AND line BETWEEN $2 AND $3`
 	}
-	if err := t.execOne(ctx, "move an issue", `UPDATE issues SET state = $1 WHERE card_id = $2 AND issue = $3 AND state = $4`, next, i.Card, i.Issue, i.State); err != nil {
-		return err
+	var all []FileLine
+	err := t.list(ctx, "lock lines of a file", &all, query+t.forUpdate(), f.Number, first, last)
+	return all, err
+}
+
+// MoveLines moves neighbouring lines of a file that make the same way from one state to another, possibly over states between.
+func (t *Tx) MoveLines(ctx context.Context, f File, first, last int64, from, to card.IssueState) error {
+	table := "issues"
+	if f.Purpose == MailerPurpose {
+		table = "pin_mailers"
 	}
-	i.State = next
+	r, err := t.run.ExecContext(ctx, `UPDATE `+table+` SET state = $1 WHERE file_number = $2 AND line BETWEEN $3 AND $4 AND state = $5`, to, f.Number, first, last, from)
+	if err != nil {
+		return clean("move lines of a file", err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n != last-first+1 {
+		return fmt.Errorf("move lines of a file: %d of %d: %w", n, last-first+1, ErrFenced)
+	}
 	return nil
 }
 
@@ -203,28 +220,8 @@ func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, maile
 	return nil
 }
 
-// MailerOnLine finds the PIN mailer that a line of a file carries, and keeps it locked until commit.
-func (t *Tx) MailerOnLine(ctx context.Context, file, line int64) (Mailer, error) {
-	var m Mailer
-	err := t.get(ctx, "mailer on a line", &m, `SELECT `+mailerColumns+` FROM pin_mailers WHERE file_number = $1 AND line = $2`+t.forUpdate(), file, line)
-	return m, err
-}
-
-// MoveMailer changes a mailer's state, checked against the issue's transition table.
-func (t *Tx) MoveMailer(ctx context.Context, m *Mailer, next card.IssueState) error {
-	if err := m.State.To(next); err != nil {
-		return err
-	}
-	if err := t.execOne(ctx, "move a PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE card_id = $2 AND issue = $3 AND attempt = $4 AND state = $5`,
-		next, m.Card, m.Issue, m.Attempt, m.State); err != nil {
-		return err
-	}
-	m.State = next
-	return nil
-}
-
 // RemakeMailer lets a spoiled PIN mailer be followed by the next attempt, which waits for a file.
-func (t *Tx) RemakeMailer(ctx context.Context, m Mailer) error {
+func (t *Tx) RemakeMailer(ctx context.Context, m FileLine) error {
 	return t.exec(ctx, "repeat a PIN mailer", `INSERT INTO pin_mailers (card_id, issue, attempt, state) VALUES ($1, $2, $3, $4)`,
 		m.Card, m.Issue, m.Attempt+1, card.IssueFollowsFile)
 }
