@@ -34,7 +34,7 @@ func (s *service) errorsFile(ctx context.Context, o store.Order) (*huma.StreamRe
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the framework hands its own context, which holds the request's
 		ctx.SetHeader("Content-Type", csvType+"; charset=utf-8")
 		ctx.SetHeader("Content-Disposition", `attachment; filename="errors-`+o.ID.String()+`.csv"`)
 		ctx.SetStatus(http.StatusOK)

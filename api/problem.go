@@ -16,7 +16,7 @@ import (
 
 // Problem is what a refused request is answered with: problem details (RFC 9457) with a code that never changes its meaning. What went wrong
 // inside is for the log only, found by the request's id.
-type Problem struct {
+type Problem struct { //nolint:errname // problem details is what RFC 9457 calls it
 	Type      string      `json:"type" example:"about:blank" doc:"Always about:blank: the code tells the kind of problem"`
 	Title     string      `json:"title" doc:"The status in words"`
 	Status    int         `json:"status" doc:"The HTTP status"`

@@ -54,12 +54,12 @@ func (s *service) logged(next http.Handler) http.Handler {
 }
 
 func (s *service) line(r *http.Request, t *trace) *zerolog.Event {
-	e := s.Log.Info()
+	e := s.Log.Info() //nolint:zerologlint // the caller dispatches it
 	if t.status >= http.StatusInternalServerError || t.code == codeCut {
 		// The cause is ours: errors of the layers below name what was being done, never card data.
-		e = s.Log.Error().Err(t.cause)
+		e = s.Log.Error().Err(t.cause) //nolint:zerologlint // the caller dispatches it
 	} else if isProbe(r.Pattern) {
-		e = s.Log.Debug()
+		e = s.Log.Debug() //nolint:zerologlint // the caller dispatches it
 	}
 	if t.code != "" {
 		e = e.Str("code", t.code)

@@ -132,7 +132,7 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 		status           int
 		code             string
 	}{
-		{"a misspelt column", "", "product,quantitty\nprepaid-mag,1\n", asCSV, 422, "bad_header"},
+		{"a misspelt column", "", "product,quantitty\nprepaid-mag,1\n", asCSV, 422, "bad_header"}, //nolint:misspell // on purpose
 		{"a doubled column", "", "product,quantity,product\nprepaid-mag,1,x\n", asCSV, 422, "bad_header"},
 		{"a missing column", "", "product\nprepaid-mag\n", asCSV, 422, "bad_header"},
 		{"wrong quotes", "", "product,quantity\nprepaid-mag,1\n\"prepaid-mag,1\n", asCSV, 400, "malformed_body"},
@@ -143,7 +143,7 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 		{"another content type", "", massCSV(1), header("Content-Type", "text/plain"), 415, "unsupported_media_type"},
 		{"another charset", "", massCSV(1), header("Content-Type", "text/csv; charset=latin1"), 415, "unsupported_media_type"},
 		{"a compressed body", "", massCSV(1), func(r *http.Request) { asCSV(r); r.Header.Set("Content-Encoding", "gzip") }, 415, "unsupported_media_type"},
-		{"a misspelt parameter", "?referense=X", massCSV(1), asCSV, 422, "invalid_request"},
+		{"a misspelt parameter", "?referense=X", massCSV(1), asCSV, 422, "invalid_request"}, //nolint:misspell // on purpose
 		{"a doubled parameter", "?reference=X&reference=Y", massCSV(1), asCSV, 422, "invalid_request"},
 		{"a reference that is no name", "?reference=a%20b", massCSV(1), asCSV, 422, "bad_reference"},
 		{"corrected rows as an order", "", "order,line,field,code,hint,product,quantity\nX,2,,,,prepaid-mag,1\n", asCSV, 422, "is_correction"},

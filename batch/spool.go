@@ -102,7 +102,7 @@ func spoolHolds(dir, name string, size int64, sum []byte) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("open the spool: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	t := &tally{hash: sha256.New()}
 	if _, err := io.Copy(t, f); err != nil {
 		return false, fmt.Errorf("read the spool: %w", err)

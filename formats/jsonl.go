@@ -179,7 +179,7 @@ func eachMember(line []byte, each func(key, value []byte, isNumber bool) error) 
 		key = append(key[:0], name...)
 		s.blank()
 		isNumber := len(s.rest) > 0 && s.rest[0] != '"'
-		value, ok := []byte(nil), false
+		var value []byte
 		if isNumber {
 			value, ok = s.number()
 		} else {

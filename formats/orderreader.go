@@ -113,7 +113,7 @@ func (o *OrderReader) Next() (Row, []Fault, error) {
 	if o.err != nil {
 		return Row{}, nil, o.err
 	}
-	next := readRow{}
+	var next readRow
 	if o.first != nil {
 		next, o.first = *o.first, nil
 	} else {

@@ -169,7 +169,7 @@ func (a *app) resolveKey(name string) (card.Secret, error) {
 	if err != nil {
 		return card.Secret{}, fmt.Errorf("read key file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
 		return card.Secret{}, fmt.Errorf("read key file %s: %w", name, err)

@@ -24,8 +24,14 @@ type shared struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := rootCommand().ExecuteContext(ctx)
+	out := &stickyWriter{w: os.Stdout}
+	root := rootCommand()
+	root.SetOut(out)
+	err := root.ExecuteContext(ctx)
 	stop()
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write the answer: %w", out.err)
+	}
 	if err == nil {
 		return
 	}

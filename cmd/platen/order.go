@@ -58,7 +58,7 @@ The same reference with the same content answers the first result; with other co
 			if err != nil {
 				return fmt.Errorf("open the order file: %w", err)
 			}
-			defer f.Close()
+			defer func() { _ = f.Close() }() // it was only read
 			r, err := a.submit(cmd.Context(), i, reference, f)
 			if err != nil {
 				return err
