@@ -17,7 +17,7 @@ func readPrivate(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func createFile(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }() // the name is a second one by now, or the file is unwanted
 	// A link, unlike a rename, never replaces what is there.
 	if err := os.Link(temp, path); err != nil {
 		if errors.Is(err, os.ErrExist) {
@@ -90,6 +90,6 @@ func syncFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }() // it was only read
 	return d.Sync()
 }
