@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,18 +48,27 @@ type answer struct {
 
 func (s *service) do(method, path string, header map[string]string, body io.Reader) answer {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, body)
+	a, err := s.try(method, path, header, body)
 	must(s.t, err)
+	return a
+}
+
+// try is do for goroutines, which may not end a test.
+func (s *service) try(method, path string, header map[string]string, body io.Reader) (answer, error) {
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, body)
+	if err != nil {
+		return answer{}, err
+	}
 	r.Header.Set("Authorization", "Bearer "+s.key)
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
 	got, err := http.DefaultClient.Do(r)
-	must(s.t, err)
-	defer func() { _ = got.Body.Close() }()
+	if err != nil {
+		return answer{}, err
+	}
 	text, err := io.ReadAll(got.Body)
-	must(s.t, err)
-	return answer{status: got.StatusCode, header: got.Header, body: string(text)}
+	return answer{status: got.StatusCode, header: got.Header, body: string(text)}, errors.Join(err, got.Body.Close())
 }
 
 func (s *service) get(path string) answer { return s.do(http.MethodGet, path, nil, nil) }

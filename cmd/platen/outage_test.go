@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"platen/delivery"
+)
+
+// filesOf lists a directory's files with their reasons.
+type listedFile struct {
+	demoFile
+	Reason string `json:"reason"`
+}
+
+func filesOf(t *testing.T, dir, bureau string) []listedFile {
+	t.Helper()
+	var all []listedFile
+	for _, f := range loose[[]listedFile](t, platen(t, "file", "list", "--json", config(dir))) {
+		if f.Bureau == bureau {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// waits tells whether every file of a bureau is ready and not sent, for a reason.
+func waits(files []listedFile, reason string) bool {
+	for _, f := range files {
+		if f.State != "RELEASED" || !strings.Contains(f.Reason, reason) {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
+func balanced(files []listedFile) bool {
+	for _, f := range files {
+		if f.State != "BALANCED" {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
+// TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles leaves one bureau down, then lets somebody else answer in its place, and then lets it come back.
+func TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles(t *testing.T) {
+	t.Parallel()
+	size := sizes{mass: 30, bulk: 30}
+	dir := prepare(t, size)
+	platen(t, "init", dir)
+	platen(t, "db", "migrate", config(dir))
+	platen(t, "apply", config(dir), "-f", filepath.Join(dir, "programs"))
+	simulateBureaus(t, dir, "--bureau", "south", "--reject", "0", "--spoil", "0")
+	s := serve(t, dir, "--no-schedules")
+	orders := size.orders(t)
+	s.order("MASS", orders[massFile])
+	s.order("BULK", orders[bulkFile])
+	platen(t, "run", "--cycle", "nightly", config(dir))
+
+	until(t, "the reason why north's files wait", func() bool { return waits(filesOf(t, dir, "north"), "unreachable") })
+	until(t, "the balance of south's files", func() bool { return balanced(filesOf(t, dir, "south")) })
+
+	key := filepath.Join(dir, "bureaus", "north", "host_key")
+	right := read(t, key)
+	other, _, err := delivery.NewSSHKeyPair("somebody else")
+	must(t, err)
+	put(t, key, other)
+	impostor := simulateBureaus(t, dir, "--bureau", "north", "--reject", "0", "--spoil", "0")
+	until(t, "the refusal of another host key", func() bool { return waits(filesOf(t, dir, "north"), "host_key_mismatch") })
+	impostor.stop()
+	for _, sub := range []string{"in", "done"} {
+		entries, err := os.ReadDir(filepath.Join(dir, "bureaus", "north", "root", sub))
+		must(t, err)
+		if len(entries) > 0 {
+			t.Errorf("the impostor got %d files", len(entries))
+		}
+	}
+
+	put(t, key, right)
+	simulateBureaus(t, dir, "--bureau", "north", "--reject", "0", "--spoil", "0")
+	until(t, "the balance of north's files", func() bool { return balanced(filesOf(t, dir, "north")) })
+	b := loose[books](t, platen(t, "books", "--json", config(dir)))
+	if !b.Balanced || b.Produced != b.Requested {
+		t.Errorf("the books say %+v", b)
+	}
+}
