@@ -175,6 +175,10 @@ func (a *application) applyAck(ctx context.Context, tx *store.Tx, r *returned, f
 	case f.State != card.FileSent && f.State != card.FileInDoubt:
 		r.Outcome = store.LineDuplicate
 		return nil
+	case r.sum != "" && r.sum != hexString(f.PlaintextSHA) && r.sum != hexString(f.CiphertextSHA):
+		a.Log.Error().Int64("file", f.Number).Str("bureau", f.BureauCode).Msg("the bureau acknowledges other bytes than were sent")
+		r.Outcome, r.Reason = store.LineQuarantined, "hash_differs"
+		return nil
 	}
 	r.Outcome = store.LineApplied
 	if err := tx.AckCounts(ctx, f.Number, r.read, r.ok, r.bad); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"platen/programs"
@@ -129,7 +130,11 @@ func (p *Plant) OpenWindow(ctx context.Context, i store.Institution, schedule, b
 	if !ok {
 		return store.Batch{}, false, fmt.Errorf("no schedule %q: %w", schedule, store.ErrNotFound)
 	}
-	body, err := json.Marshal(s.value)
+	taking, err := p.takingOn(ctx, i, *s.value, businessDate, slot)
+	if err != nil {
+		return store.Batch{}, false, err
+	}
+	body, err := json.Marshal(taking)
 	if err != nil {
 		return store.Batch{}, false, fmt.Errorf("schedule %s: %w", schedule, err)
 	}
@@ -177,6 +182,27 @@ func (p *Plant) OpenWindow(ctx context.Context, i store.Institution, schedule, b
 	return b, true, err
 }
 
+// takingOn is a schedule with the bureaus that take files on a date: a cut-off leaves out those whose calendar is closed, and their lines wait. A run by hand asks
+// no calendar.
+func (p *Plant) takingOn(ctx context.Context, i store.Institution, s programs.Schedule, businessDate, slot string) (programs.Schedule, error) {
+	if slot != CutoffSlot {
+		return s, nil
+	}
+	date, err := businessDay(businessDate)
+	if err != nil {
+		return s, err
+	}
+	bureaus, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return s, err
+	}
+	s.Bureaus = slices.DeleteFunc(slices.Clone(s.Bureaus), func(code string) bool {
+		b, ok := bureaus[code]
+		return ok && !Works(b.value.Calendar, date)
+	})
+	return s, nil
+}
+
 // Cutoff is when lines submitted now are locked.
 type Cutoff struct {
 	Schedule     string    `json:"schedule"`
@@ -204,7 +230,7 @@ func (p *Plant) NextCutoff(ctx context.Context, i store.Institution, bureau stri
 		if s.value.SameDay && !sameDay || !contains(s.value.Bureaus, bureau) {
 			continue
 		}
-		at, date, ok, err := nextCutoff(s.value, bureaus, p.Now(), loc)
+		at, date, ok, err := nextCutoff(onlyFor(s.value, bureau), bureaus, p.Now(), loc)
 		if err != nil {
 			return Cutoff{}, false, err
 		}
@@ -213,4 +239,11 @@ func (p *Plant) NextCutoff(ctx context.Context, i store.Institution, bureau stri
 		}
 	}
 	return best, found, nil
+}
+
+// onlyFor is a schedule as one bureau sees it: days when only others work do not count.
+func onlyFor(s *programs.Schedule, bureau string) *programs.Schedule {
+	narrow := *s
+	narrow.Bureaus = []string{bureau}
+	return &narrow
 }

@@ -367,3 +367,28 @@ func (s *site) anotherPlant() *batch.Plant {
 	s.must(err)
 	return p
 }
+
+func TestACutoffLeavesOutABureauThatIsClosed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.submit("BULK", formats.BulkOrder, people(3)...)
+		s.submit("MASS", formats.MassOrder, mass(5))
+		// Saturday: north works, south does not.
+		b, _, err := s.plant.OpenWindow(t.Context(), s.inst, "nightly", "2027-01-09", batch.CutoffSlot, "test")
+		s.must(err)
+		s.must(s.plant.Plan(t.Context(), b.Number))
+		files, err := s.store.FilesOfBatch(t.Context(), b.Number)
+		s.must(err)
+		for _, f := range files {
+			if f.BureauCode != "north" && f.Purpose == store.CardPurpose {
+				t.Errorf("file %s was planned", f.Name)
+			}
+		}
+		if len(files) == 0 {
+			t.Error("north got no file")
+		}
+		s.night("by hand")
+		if n := s.cardFile("south").Planned; n != 5 {
+			t.Errorf("a run by hand planned %d cards for south", n)
+		}
+	})
+}
