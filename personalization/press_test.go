@@ -18,7 +18,7 @@ import (
 	"platen/personalization"
 )
 
-// Published card of hsm/testdata/vectors.json: CVV 474, iCVV 591, CVV2 552 under the imported CVK.
+// Published card of hsm/vectors/testdata/vectors.json: CVV 474, iCVV 591, CVV2 552 under the imported CVK.
 const familyPAN = "4123456789012349"
 
 var familyExpiry = card.Expiry{Year: 2028, Month: 12}

@@ -10,6 +10,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/material"
 )
 
 // ErrKBPK says that a key-block protection key cannot be used. It never shows the key.
@@ -69,7 +70,7 @@ func checkKBPK(key []byte) error {
 	if len(key) != 16 && len(key) != 24 && len(key) != 32 {
 		return ErrKBPK
 	}
-	if allEqual(key) {
+	if errors.Is(material.CheckAES(key), ErrWeakKey) {
 		return ErrWeakKey
 	}
 	return nil

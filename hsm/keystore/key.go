@@ -4,20 +4,16 @@
 package keystore
 
 import (
-	"crypto/aes"
-	"crypto/des"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strings"
 	"time"
 
 	"platen/card"
 	"platen/hsm"
-	"platen/hsm/cmac"
 	"platen/hsm/keyblock"
+	"platen/hsm/material"
 )
 
 // Usage and Algorithm are those of key blocks.
@@ -59,9 +55,9 @@ func (k Key) Ref() card.KeyRef { return card.KeyRef{Label: k.Label, Version: k.V
 
 // Errors of key material.
 var (
-	ErrParity  = errors.New("TDES key must have odd parity in every byte")
-	ErrWeakKey = errors.New("key is weak, or its halves are equal")
-	ErrKeySize = errors.New("key has the wrong length for its algorithm")
+	ErrParity  = material.ErrParity
+	ErrWeakKey = material.ErrWeakKey
+	ErrKeySize = material.ErrKeySize
 	ErrPairing = errors.New("no such pair of usage and algorithm")
 )
 
@@ -118,7 +114,7 @@ func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy
 			return nil, fmt.Errorf("new key %s: %w", label, err)
 		}
 		if alg == keyblock.TDES {
-			setOddParity(key)
+			material.SetOddParity(key)
 		}
 		err := checkMaterial(alg, key)
 		if err == nil {
@@ -135,92 +131,29 @@ func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy
 // checkMaterial refuses keys that may not be used: wrong lengths, even parity, weak halves, a single-length key in disguise.
 func checkMaterial(alg Algorithm, key []byte) error {
 	if alg == keyblock.AES {
-		if len(key) != 16 && len(key) != 24 && len(key) != 32 {
-			return ErrKeySize
-		}
-		if allEqual(key) {
-			return ErrWeakKey
-		}
-		return nil
+		return material.CheckAES(key)
 	}
 	if len(key) != newTDESSize {
 		return ErrKeySize
 	}
-	for _, b := range key {
-		if bits.OnesCount8(b)%2 == 0 {
-			return ErrParity
-		}
-	}
-	if weakDES(key[:8]) || weakDES(key[8:]) || subtle.ConstantTimeCompare(key[:8], key[8:]) == 1 {
-		return ErrWeakKey
-	}
-	return nil
-}
-
-// setOddParity gives every byte an odd count of ones by its last bit.
-func setOddParity(key []byte) {
-	for i, b := range key {
-		key[i] = b&0xFE | byte(bits.OnesCount8(b>>1)+1)&1
-	}
-}
-
-// weakDES tells whether an odd-parity DES key is one of the 4 weak or 12 semi-weak keys (NIST SP 800-67, 3.4.2): those whose two
-// halves of the key schedule are constant or alternate.
-func weakDES(key []byte) bool {
-	const weak = "0101010101010101 FEFEFEFEFEFEFEFE E0E0E0E0F1F1F1F1 1F1F1F1F0E0E0E0E " +
-		"011F011F010E010E 1F011F010E010E01 01E001E001F101F1 E001E001F101F101 01FE01FE01FE01FE FE01FE01FE01FE01 " +
-		"1FE01FE00EF10EF1 E01FE01FF10EF10E 1FFE1FFE0EFE0EFE FE1FFE1FFE0EFE0E E0FEE0FEF1FEF1FE FEE0FEE0FEF1FEF1"
-	found := 0
-	for field := range strings.FieldsSeq(weak) {
-		b, err := hex.DecodeString(field)
-		if err != nil {
-			panic("keystore: table of weak keys is malformed")
-		}
-		found |= subtle.ConstantTimeCompare(b, key)
-	}
-	return found == 1
-}
-
-func allEqual(key []byte) bool {
-	rest := byte(0)
-	for _, b := range key {
-		rest |= b ^ key[0]
-	}
-	return rest == 0
+	return material.CheckTDES(key)
 }
 
 // CheckValue computes the check value of a clear key and the name of its method: for TDES the encryption of a zero block, for AES the
 // AES-CMAC of one, six hex digits.
 func CheckValue(alg Algorithm, key []byte) (kcv, method string, err error) {
 	if alg == keyblock.AES {
-		mac, err := cmac.AES(key, make([]byte, aes.BlockSize))
+		mac, err := material.CMACAES(key)
 		if err != nil {
 			return "", "", fmt.Errorf("check value: %w", err)
 		}
-		return upperHex(mac[:3]), CMACAES, nil
+		return upperHex(mac[:material.CheckValueSize]), CMACAES, nil
 	}
-	var triple [24]byte
-	defer clear(triple[:])
-	switch len(key) {
-	case 8:
-		copy(triple[:], key)
-		copy(triple[8:], key)
-		copy(triple[16:], key)
-	case 16:
-		copy(triple[:], key)
-		copy(triple[16:], key[:8])
-	case 24:
-		copy(triple[:], key)
-	default:
-		return "", "", fmt.Errorf("check value: %w", ErrKeySize)
-	}
-	block, err := des.NewTripleDESCipher(triple[:])
+	zeros, err := material.ZerosTDES(key)
 	if err != nil {
 		return "", "", fmt.Errorf("check value: %w", err)
 	}
-	var zeros [des.BlockSize]byte
-	block.Encrypt(zeros[:], zeros[:])
-	return upperHex(zeros[:3]), ZerosTDES, nil
+	return upperHex(zeros[:material.CheckValueSize]), ZerosTDES, nil
 }
 
 func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }

@@ -7,6 +7,7 @@ import (
 
 	"platen/hsm/keyblock"
 	"platen/hsm/knownanswers"
+	"platen/hsm/material"
 )
 
 func TestCheckValuesMatchPublishedOnes(t *testing.T) {
@@ -28,7 +29,7 @@ func TestCheckValuesMatchPublishedOnes(t *testing.T) {
 func TestOddParityMatchesPublishedKeys(t *testing.T) {
 	for _, v := range knownanswers.Load(t, "des_odd_parity_regression") {
 		key := v.Bytes(t, "key")
-		setOddParity(key)
+		material.SetOddParity(key)
 		if got := strings.ToUpper(hex.EncodeToString(key)); got != v.Answer() {
 			t.Errorf("%s: %s", v.ID, got)
 		}

@@ -1,4 +1,4 @@
-// Package knownanswers gives tests the published results of hsm/testdata/vectors.json. Nothing but tests imports it.
+// Package knownanswers gives tests the published results of hsm/vectors/testdata/vectors.json. Nothing but tests imports it.
 package knownanswers
 
 import (
@@ -20,7 +20,7 @@ type Vector struct {
 // Load returns the vectors of the named algorithms. It fails the test when one of them has none. Tests run in a folder below hsm.
 func Load(t *testing.T, algos ...string) []Vector {
 	t.Helper()
-	raw, err := os.ReadFile("../testdata/vectors.json")
+	raw, err := os.ReadFile("../vectors/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

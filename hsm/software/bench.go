@@ -1,29 +1,25 @@
 package software
 
-import "sync"
+import (
+	"sync"
+
+	"platen/hsm/cvv"
+	"platen/hsm/pin"
+	"platen/hsm/pinblock"
+)
 
 // bench is one call's working storage. Ciphers make their arguments escape, so it is kept in a pool instead of the stack and a card
 // costs no allocation. It may hold a clear PIN and is wiped before it goes back.
 type bench struct {
-	block   [16]byte // what a cipher works on
-	account [16]byte // the second operand
-	nibbles [16]byte
-	random  [32]byte
-	pin     clearPIN
-	natural clearPIN
+	codes   cvv.Bench
+	blocks  pinblock.Bench // its PIN is the clear PIN in hand
+	pins    pin.Bench
+	natural pin.Clear
+	random  [32]byte // 8 bytes for a block, the rest for digits
 }
 
-// clearPIN is a PIN as digits 0 to 9.
-type clearPIN struct {
-	n      int
-	digits [maxPIN]byte
-}
-
-// Lengths of PINs (ISO 9564-1).
-const (
-	minPIN = 4
-	maxPIN = 12
-)
+// pin is the clear PIN in hand.
+func (b *bench) pin() *pin.Clear { return &b.blocks.PIN }
 
 type benchPool struct{ pool *sync.Pool }
 
@@ -43,24 +39,4 @@ func (p benchPool) borrow() *bench {
 func (p benchPool) give(b *bench) {
 	*b = bench{}
 	p.pool.Put(b)
-}
-
-// splitNibbles writes the hexadecimal digits of src into dst, twice as long.
-func splitNibbles(dst, src []byte) {
-	for i, c := range src {
-		dst[2*i], dst[2*i+1] = c>>4, c&0x0F
-	}
-}
-
-// joinNibbles inverts splitNibbles.
-func joinNibbles(dst, src []byte) {
-	for i := range dst {
-		dst[i] = src[2*i]<<4 | src[2*i+1]
-	}
-}
-
-func xorInto(dst, src []byte) {
-	for i, c := range src {
-		dst[i] ^= c
-	}
 }

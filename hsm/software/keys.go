@@ -3,7 +3,6 @@ package software
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des"
 	"fmt"
 	"sync"
 
@@ -12,31 +11,15 @@ import (
 	"platen/hsm/cmac"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
+	"platen/hsm/tdes"
 )
 
-// tdesKey is a double-length TDES key with its ciphers built once.
-type tdesKey struct {
-	left   cipher.Block // single DES under the left half
-	double cipher.Block // EDE2 under both
-}
-
-func newTDESKey(clearKey []byte) (*tdesKey, error) {
+// newTDESKey builds a double-length key, which is what card schemes use.
+func newTDESKey(clearKey []byte) (*tdes.Key, error) {
 	if len(clearKey) != 16 {
 		return nil, keystore.ErrKeySize
 	}
-	left, err := des.NewCipher(clearKey[:8])
-	if err != nil {
-		return nil, err
-	}
-	var triple [24]byte
-	defer clear(triple[:])
-	copy(triple[:], clearKey)
-	copy(triple[16:], clearKey[:8])
-	double, err := des.NewTripleDESCipher(triple[:])
-	if err != nil {
-		return nil, err
-	}
-	return &tdesKey{left: left, double: double}, nil
+	return tdes.New(clearKey)
 }
 
 // aesKey is an AES key for PIN blocks, with a second key derived from it that makes repeatable fill.
@@ -63,12 +46,12 @@ func newAESKey(clearKey []byte) (*aesKey, error) {
 type keyring struct {
 	store *keystore.Store
 	mu    *sync.RWMutex
-	tdes  map[card.KeyRef]*tdesKey
+	tdes  map[card.KeyRef]*tdes.Key
 	aes   map[card.KeyRef]*aesKey
 }
 
 func newKeyring(store *keystore.Store) keyring {
-	return keyring{store: store, mu: new(sync.RWMutex), tdes: map[card.KeyRef]*tdesKey{}, aes: map[card.KeyRef]*aesKey{}}
+	return keyring{store: store, mu: new(sync.RWMutex), tdes: map[card.KeyRef]*tdes.Key{}, aes: map[card.KeyRef]*aesKey{}}
 }
 
 // resolve pins a reference to a version and checks what the key is for.
@@ -84,7 +67,7 @@ func (r *keyring) resolve(ref card.KeyRef, usage keyblock.Usage, algorithm strin
 }
 
 // tdesFor returns the TDES key of a usage.
-func (r *keyring) tdesFor(ref card.KeyRef, usage keyblock.Usage) (*tdesKey, error) {
+func (r *keyring) tdesFor(ref card.KeyRef, usage keyblock.Usage) (*tdes.Key, error) {
 	pinned, err := r.resolve(ref, usage, "TDES")
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"platen/card"
 	"platen/hsm"
 	"platen/hsm/keyblock"
+	"platen/hsm/pin"
 )
 
 // Purposes of draws. A seeded run rests on them: they may not change.
@@ -39,9 +40,9 @@ func (m *Module) openDrawer(ref card.KeyRef) (*drawer, error) {
 	return &drawer{module: m, label: ref.Label, version: version, key: key}, nil
 }
 
-// take opens a stored PIN, bound to pan, into b.pin.
-func (d *drawer) take(b *bench, i int, pin *hsm.PIN, pan card.PAN) error {
-	stored := pin.Bytes()
+// take opens a stored PIN, bound to pan, into the bench.
+func (d *drawer) take(b *bench, i int, kept *hsm.PIN, pan card.PAN) error {
+	stored := kept.Bytes()
 	if len(stored) != storedSize || stored[0] != tag {
 		return fmt.Errorf("PIN %d: %w", i, hsm.ErrPINBlock)
 	}
@@ -52,15 +53,16 @@ func (d *drawer) take(b *bench, i int, pin *hsm.PIN, pan card.PAN) error {
 			return fmt.Errorf("PIN %d: %w", i, err)
 		}
 	}
-	if !key.openISO4(b, stored[2:], pan.Reveal()) {
+	if !b.blocks.OpenISO4(key.block, stored[2:], pan.Reveal()) {
 		return fmt.Errorf("PIN %d: %w", i, hsm.ErrPINBlock)
 	}
 	return nil
 }
 
-// put stores b.pin, bound to pan, with the random bytes of b.random.
+// put stores the PIN in hand, bound to pan, with the random bytes of b.random.
 func (d *drawer) put(b *bench, pan card.PAN) (hsm.PIN, error) {
-	block := d.key.buildISO4(b, pan.Reveal())
+	copy(b.blocks.Random[:8], b.random[:8])
+	block := b.blocks.BuildISO4(d.key.block, pan.Reveal())
 	var stored [storedSize]byte
 	stored[0], stored[1] = tag, byte(d.version)
 	copy(stored[2:], block)
@@ -72,8 +74,8 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 	if len(objects) != len(pans) || len(out) != len(pans) {
 		return fmt.Errorf("generate PINs: %w", errLengths)
 	}
-	if length < minPIN || length > maxPIN {
-		return fmt.Errorf("generate PINs: length %d must be %d to %d", length, minPIN, maxPIN)
+	if length < pin.MinLength || length > pin.MaxLength {
+		return fmt.Errorf("generate PINs: length %d must be %d to %d", length, pin.MinLength, pin.MaxLength)
 	}
 	drawer, err := m.openDrawer(storage)
 	if err != nil {
@@ -98,7 +100,7 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 	return nil
 }
 
-// drawPIN draws uniform digits into b.pin and block fill into b.random. A byte of 250 or more is skipped, for a remainder of it would favour
+// drawPIN draws uniform digits into the bench and block fill into b.random. A byte of 250 or more is skipped, for a remainder of it would favour
 // some digits; a trivial PIN is skipped whole and never mapped to another.
 func (m *Module) drawPIN(b *bench, length int, pan []byte, object uint64) error {
 	purpose := purposePIN
@@ -106,39 +108,24 @@ func (m *Module) drawPIN(b *bench, length int, pan []byte, object uint64) error 
 		if err := m.entropy.Draw(purpose, object, b.random[:]); err != nil {
 			return err
 		}
-		b.pin.n = 0
+		p := b.pin()
+		p.N = 0
 		for _, c := range b.random[8:] {
 			if c >= 250 {
 				continue
 			}
-			b.pin.digits[b.pin.n] = c % 10
-			b.pin.n++
-			if b.pin.n < length {
+			p.Digits[p.N] = c % 10
+			p.N++
+			if p.N < length {
 				continue
 			}
-			if !b.pin.trivial(pan) {
+			if !pin.NotTrivial.Refuses(p, pan) {
 				return nil
 			}
-			b.pin.n = 0
+			p.N = 0
 		}
 		purpose = fmt.Sprintf("%s redraw %d", purposePIN, attempt)
 	}
-}
-
-// trivial tells whether a PIN is one that anybody tries first: one digit, a run up or down, or the end of the card number.
-func (p *clearPIN) trivial(pan []byte) bool {
-	digits := p.digits[:p.n]
-	same, up, down, tail := true, true, true, true
-	end := pan[len(pan)-len(digits):]
-	for i, d := range digits {
-		tail = tail && d == end[i]-'0'
-		if i > 0 {
-			same = same && d == digits[i-1]
-			up = up && d == (digits[i-1]+1)%10
-			down = down && d == (digits[i-1]+9)%10
-		}
-	}
-	return same || up || down || tail
 }
 
 // TransferPINs implements hsm.Module.

@@ -2,30 +2,20 @@ package software
 
 import (
 	"context"
-	"crypto/des"
 	"fmt"
 
 	"platen/card"
 	"platen/hsm"
 	"platen/hsm/keyblock"
+	"platen/hsm/pin"
 )
-
-// maxPVKI is the highest PIN verification key index.
-const maxPVKI = 6
-
-func checkPVKI(pvki int) error {
-	if pvki < 0 || pvki > maxPVKI {
-		return fmt.Errorf("PIN verification key index %d must be 0 to %d", pvki, maxPVKI)
-	}
-	return nil
-}
 
 // PVVs implements hsm.Module.
 func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
 	if len(pins) != len(pans) || len(out) != len(pans) {
 		return fmt.Errorf("PIN verification values: %w", errLengths)
 	}
-	if err := checkPVKI(pvki); err != nil {
+	if err := pin.CheckPVKI(pvki); err != nil {
 		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.VisaPVK)
@@ -48,26 +38,9 @@ func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, p
 		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
 			return fmt.Errorf("PIN verification value: %w", err)
 		}
-		out[i] = key.pvv(b, pans[i].Reveal(), pvki)
+		out[i] = b.pins.PVV(key, pin.AccountField(pans[i].Reveal()), pvki, b.pin())
 	}
 	return nil
-}
-
-// pvv computes the ABA PVV of b.pin: eleven digits of the card number, the key index and four digits of the PIN under EDE2, decimalised.
-func (k *tdesKey) pvv(b *bench, pan []byte, pvki int) hsm.PVV {
-	field := accountField(pan)
-	for i, c := range field[1:] {
-		b.nibbles[i] = c - '0'
-	}
-	b.nibbles[11] = byte(pvki)
-	copy(b.nibbles[12:], b.pin.digits[:4])
-	block := b.block[:des.BlockSize]
-	joinNibbles(block, b.nibbles[:])
-	k.double.Encrypt(block, block)
-	splitNibbles(b.nibbles[:], block)
-	var out hsm.PVV
-	decimalise(out[:], b.nibbles[:])
-	return out
 }
 
 // BlockPVVs implements hsm.Module.
@@ -75,7 +48,7 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 	if blocks.Len() < len(accounts) || len(out) != len(accounts) {
 		return fmt.Errorf("PIN verification values of blocks: %w", errLengths)
 	}
-	if err := checkPVKI(pvki); err != nil {
+	if err := pin.CheckPVKI(pvki); err != nil {
 		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.VisaPVK)
@@ -98,7 +71,7 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
 		}
-		out[i] = key.pvv(b, accounts[i].Reveal(), pvki)
+		out[i] = b.pins.PVV(key, pin.AccountField(accounts[i].Reveal()), pvki, b.pin())
 	}
 	return nil
 }

@@ -7,11 +7,13 @@ import (
 	"platen/card"
 	"platen/hsm"
 	"platen/hsm/keyblock"
+	"platen/hsm/pinblock"
+	"platen/hsm/tdes"
 )
 
 // zoneKey is a bureau's zone key for one PIN-block format: TDES for format 0, AES for format 4.
 type zoneKey struct {
-	tdes *tdesKey
+	tdes *tdes.Key
 	aes  *aesKey
 }
 
@@ -27,26 +29,35 @@ func (m *Module) zoneKey(zpk card.KeyRef, format hsm.PINFormat) (z zoneKey, err 
 	return z, err
 }
 
-// seal makes the block of b.pin for an account; the same PIN and account give the same block.
+// seal makes the block of the PIN in hand for an account; the same PIN and account give the same block.
 func (z zoneKey) seal(b *bench, account []byte) []byte {
 	if z.aes == nil {
-		return z.tdes.buildISO0(b, account)
+		return b.blocks.BuildISO0(z.tdes, account)
 	}
 	z.aes.setFill(b, account)
-	return z.aes.buildISO4(b, account)
+	return b.blocks.BuildISO4(z.aes.block, account)
 }
 
-// open opens a block into b.pin.
+// open opens a block into the bench.
 func (z zoneKey) open(b *bench, sealed, account []byte) bool {
 	if z.aes == nil {
-		return z.tdes.openISO0(b, sealed, account)
+		return b.blocks.OpenISO0(z.tdes, sealed, account)
 	}
-	return z.aes.openISO4(b, sealed, account)
+	return b.blocks.OpenISO4(z.aes.block, sealed, account)
+}
+
+// setFill puts repeatable fill for a block to an account on the bench: a keyed function of the account, so that the same file always
+// has the same bytes.
+func (k *aesKey) setFill(b *bench, account []byte) {
+	block := b.blocks.Block[:]
+	pinblock.AccountISO4(block, account)
+	k.fill.Encrypt(block, block)
+	copy(b.blocks.Random[:8], block)
 }
 
 // ExportPINs implements hsm.Module.
 func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
-	if len(pins) != len(pans) || len(accounts) != len(pans) || out.Len() < len(pans) || out.Width() < blockSizeOf(format) {
+	if len(pins) != len(pans) || len(accounts) != len(pans) || out.Len() < len(pans) || out.Width() < pinblock.Size(format) {
 		return fmt.Errorf("export PINs: %w", errLengths)
 	}
 	zone, err := m.zoneKey(zpk, format)
@@ -95,7 +106,7 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 		if accounts[i].IsZero() {
 			return fmt.Errorf("check PIN blocks: account %d: %w", i, card.ErrPANLength)
 		}
-		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) || b.pin.n != length {
+		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) || b.pin().N != length {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
 		}
 	}

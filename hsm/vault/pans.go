@@ -6,6 +6,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/ff1"
 )
 
 // minDigits is the shortest numeral that FF1 hides well: 10^6 is the least domain of SP 800-38G.
@@ -22,7 +23,7 @@ type rangeKey struct {
 
 // permutation maps the sequences of one range to the bodies of its numbers.
 type permutation struct {
-	*ff1
+	*ff1.Permutation
 	size uint64
 }
 
@@ -51,11 +52,11 @@ func (v *Vault) permutationOf(r card.Range, key card.KeyRef) (*permutation, erro
 	if err != nil {
 		return nil, err
 	}
-	f, err := newFF1(block, 10, numeralDigits(r), binary.BigEndian.AppendUint32(nil, uint32(r.Number)))
+	f, err := ff1.New(block, 10, numeralDigits(r), binary.BigEndian.AppendUint32(nil, uint32(r.Number)))
 	if err != nil {
 		return nil, fmt.Errorf("range %s: %w", r.Code, err)
 	}
-	p = &permutation{ff1: f, size: uint64(r.Size)}
+	p = &permutation{Permutation: f, size: uint64(r.Size)}
 	v.ranges[id] = p
 	return p, nil
 }
@@ -73,20 +74,20 @@ func numeralDigits(r card.Range) int {
 
 // forward permutes a sequence, walking along its cycle until it is inside the range again. Since the sequence itself is inside,
 // the walk always ends.
-func (p *permutation) forward(s *scratch, n uint64) uint64 {
+func (p *permutation) forward(s *ff1.Scratch, n uint64) uint64 {
 	for {
-		a, b := p.encrypt(s, n/p.right, n%p.right)
-		if n = a*p.right + b; n < p.size {
+		a, b := p.Encrypt(s, n/p.Right(), n%p.Right())
+		if n = a*p.Right() + b; n < p.size {
 			return n
 		}
 	}
 }
 
 // backward inverts forward.
-func (p *permutation) backward(s *scratch, n uint64) uint64 {
+func (p *permutation) backward(s *ff1.Scratch, n uint64) uint64 {
 	for {
-		a, b := p.decrypt(s, n/p.right, n%p.right)
-		if n = a*p.right + b; n < p.size {
+		a, b := p.Decrypt(s, n/p.Right(), n%p.Right())
+		if n = a*p.Right() + b; n < p.size {
 			return n
 		}
 	}

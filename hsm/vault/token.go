@@ -6,6 +6,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/ff1"
 )
 
 // A token is T, two base-36 characters of key version, sixteen base-36 characters of permuted identity. The T keeps it from ever being
@@ -21,7 +22,7 @@ const (
 const tokenDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // tokenOf returns the permutation of tokens under a key, built once.
-func (v *Vault) tokenOf(key card.KeyRef) (*ff1, card.KeyRef, error) {
+func (v *Vault) tokenOf(key card.KeyRef) (*ff1.Permutation, card.KeyRef, error) {
 	pinned, err := v.pin(key)
 	if err != nil {
 		return nil, card.KeyRef{}, err
@@ -38,7 +39,7 @@ func (v *Vault) tokenOf(key card.KeyRef) (*ff1, card.KeyRef, error) {
 	if err != nil {
 		return nil, card.KeyRef{}, err
 	}
-	if f, err = newFF1(block, tokenRadix, tokenNumeral, []byte("platen card token")); err != nil {
+	if f, err = ff1.New(block, tokenRadix, tokenNumeral, []byte("platen card token")); err != nil {
 		return nil, card.KeyRef{}, err
 	}
 	v.tokens[pinned] = f
@@ -59,7 +60,7 @@ func (v *Vault) Token(id card.ID, key card.KeyRef) (string, error) {
 	}
 	s := v.borrow()
 	defer v.give(s)
-	a, b := f.encrypt(s, uint64(id)/f.right, uint64(id)%f.right)
+	a, b := f.Encrypt(s, uint64(id)/f.Right(), uint64(id)%f.Right())
 	var token [tokenSize]byte
 	token[0] = 'T'
 	putBase36(token[1:3], uint64(pinned.Version))
@@ -93,8 +94,8 @@ func (v *Vault) OpenToken(token string, label card.KeyLabel) (card.ID, error) {
 	}
 	s := v.borrow()
 	defer v.give(s)
-	a, b = f.decrypt(s, a, b)
-	high, low := bits.Mul64(a, f.right)
+	a, b = f.Decrypt(s, a, b)
+	high, low := bits.Mul64(a, f.Right())
 	low, carry := bits.Add64(low, b, 0)
 	if high+carry != 0 || low >= tokenIdentity {
 		return 0, hsm.ErrToken

@@ -11,6 +11,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/ff1"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
 )
@@ -22,7 +23,7 @@ type Vault struct {
 
 	mu      sync.RWMutex
 	ciphers map[card.KeyRef]cipher.Block // by pinned version
-	tokens  map[card.KeyRef]*ff1
+	tokens  map[card.KeyRef]*ff1.Permutation
 	ranges  map[rangeKey]*permutation
 }
 
@@ -32,9 +33,9 @@ var _ hsm.Vault = (*Vault)(nil)
 func New(keys *keystore.Store) *Vault {
 	return &Vault{
 		keys:    keys,
-		scratch: sync.Pool{New: func() any { return new(scratch) }},
+		scratch: sync.Pool{New: func() any { return new(ff1.Scratch) }},
 		ciphers: map[card.KeyRef]cipher.Block{},
-		tokens:  map[card.KeyRef]*ff1{},
+		tokens:  map[card.KeyRef]*ff1.Permutation{},
 		ranges:  map[rangeKey]*permutation{},
 	}
 }
@@ -78,15 +79,15 @@ func (v *Vault) cipherOf(pinned card.KeyRef) (cipher.Block, error) {
 }
 
 // borrow takes working storage; give returns it, wiped.
-func (v *Vault) borrow() *scratch {
-	s, ok := v.scratch.Get().(*scratch)
+func (v *Vault) borrow() *ff1.Scratch {
+	s, ok := v.scratch.Get().(*ff1.Scratch)
 	if !ok {
-		return new(scratch)
+		return new(ff1.Scratch)
 	}
 	return s
 }
 
-func (v *Vault) give(s *scratch) {
-	*s = scratch{}
+func (v *Vault) give(s *ff1.Scratch) {
+	*s = ff1.Scratch{}
 	v.scratch.Put(s)
 }

@@ -1,4 +1,5 @@
-package vault
+// Package ff1 is the format-preserving permutation FF1 of NIST SP 800-38G: card numbers and tokens rest on it.
+package ff1
 
 import (
 	"crypto/cipher"
@@ -8,18 +9,18 @@ import (
 	"math/bits"
 )
 
-// errDomain says that FF1 cannot work on numerals of a radix and length with the arithmetic of this file.
-var errDomain = errors.New("numeral length does not fit FF1")
+// ErrDomain says that FF1 cannot work on numerals of a radix and length with the arithmetic of this file.
+var ErrDomain = errors.New("numeral length does not fit FF1")
 
 const (
 	rounds    = 10
 	blockSize = 16
 )
 
-// ff1 is the permutation FF1 of NIST SP 800-38G on numerals of one radix, length and tweak, under one AES key. A numeral is handled as its
+// Permutation is FF1 on numerals of one radix, length and tweak, under one AES key. A numeral is handled as its
 // two halves, each a number below 2^63, so that no big arithmetic is needed. It holds nothing that changes and may be used by many
-// goroutines, each with its own scratch.
-type ff1 struct {
+// goroutines, each with its own Scratch.
+type Permutation struct {
 	block      cipher.Block
 	start      [blockSize]byte // the MAC state after the first block P and after all whole blocks of Q that only the tweak fills
 	last       []byte          // the rest of Q: tweak's end, zeros, place of the round number, place of the half
@@ -30,18 +31,18 @@ type ff1 struct {
 	right      uint64          // radix^v, the modulus of the right half B
 }
 
-// scratch is one goroutine's working storage; ciphers make their arguments escape, so it is kept and not put on the stack.
-type scratch struct {
+// Scratch is one goroutine's working storage; ciphers make their arguments escape, so it is kept and not put on the stack.
+type Scratch struct {
 	mac  [blockSize]byte
 	last [2 * blockSize]byte
 }
 
-// newFF1 prepares the permutation of numerals of digits digits of radix.
-func newFF1(block cipher.Block, radix uint64, digits int, tweak []byte) (*ff1, error) {
+// New prepares the permutation of numerals of digits digits of radix. It fails with ErrDomain.
+func New(block cipher.Block, radix uint64, digits int, tweak []byte) (*Permutation, error) {
 	u := digits / 2
 	v := digits - u
 	if radix < 2 || radix > 1<<16 || digits < 2 || len(tweak) > 0xFFFF {
-		return nil, errDomain
+		return nil, ErrDomain
 	}
 	left, err := power(radix, u)
 	if err != nil {
@@ -51,11 +52,11 @@ func newFF1(block cipher.Block, radix uint64, digits int, tweak []byte) (*ff1, e
 	if err != nil {
 		return nil, err
 	}
-	p := &ff1{block: block, left: left, right: right}
+	p := &Permutation{block: block, left: left, right: right}
 	p.numberSize = (bits.Len64(right-1) + 7) / 8
 	p.sumSize = (p.numberSize+3)/4*4 + 4
 	if p.sumSize > blockSize {
-		return nil, errDomain
+		return nil, ErrDomain
 	}
 
 	first := [blockSize]byte{1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), rounds, byte(u)}
@@ -80,8 +81,11 @@ func newFF1(block cipher.Block, radix uint64, digits int, tweak []byte) (*ff1, e
 	return p, nil
 }
 
-// encrypt permutes the numeral whose halves are a and b.
-func (p *ff1) encrypt(s *scratch, a, b uint64) (uint64, uint64) {
+// Right is how many values the right half of a numeral has: a number n below radix^digits has the halves n/Right and n%Right.
+func (p *Permutation) Right() uint64 { return p.right }
+
+// Encrypt permutes the numeral whose halves are a and b.
+func (p *Permutation) Encrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 	for round := range byte(rounds) {
 		modulus := p.left
 		if round%2 == 1 {
@@ -93,8 +97,8 @@ func (p *ff1) encrypt(s *scratch, a, b uint64) (uint64, uint64) {
 	return a, b
 }
 
-// decrypt inverts encrypt.
-func (p *ff1) decrypt(s *scratch, a, b uint64) (uint64, uint64) {
+// Decrypt inverts Encrypt.
+func (p *Permutation) Decrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 	for round := byte(rounds); round > 0; {
 		round--
 		modulus := p.left
@@ -108,7 +112,7 @@ func (p *ff1) decrypt(s *scratch, a, b uint64) (uint64, uint64) {
 }
 
 // sum is y of a round, reduced: the MAC of the tweak, the round number and a half, as a number modulo modulus.
-func (p *ff1) sum(s *scratch, round byte, half, modulus uint64) uint64 {
+func (p *Permutation) sum(s *Scratch, round byte, half, modulus uint64) uint64 {
 	last := s.last[:len(p.last)]
 	copy(last, p.last)
 	last[p.roundAt] = round
@@ -151,7 +155,7 @@ func power(radix uint64, n int) (uint64, error) {
 	for range n {
 		high, low := bits.Mul64(out, radix)
 		if high != 0 || low >= 1<<63 {
-			return 0, fmt.Errorf("%d digits of radix %d: %w", n, radix, errDomain)
+			return 0, fmt.Errorf("%d digits of radix %d: %w", n, radix, ErrDomain)
 		}
 		out = low
 	}

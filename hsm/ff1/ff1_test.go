@@ -1,4 +1,4 @@
-package vault
+package ff1
 
 import (
 	"crypto/aes"
@@ -44,18 +44,18 @@ func TestFF1MatchesPublishedSamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			plain := v.Text("plaintext")
-			f, err := newFF1(block, radix, len(plain), tweak)
+			f, err := New(block, radix, len(plain), tweak)
 			if err != nil {
 				t.Fatal(err)
 			}
 			u := len(plain) / 2
 			a, b := number(t, plain[:u], radix), number(t, plain[u:], radix)
-			s := new(scratch)
-			ea, eb := f.encrypt(s, a, b)
+			s := new(Scratch)
+			ea, eb := f.Encrypt(s, a, b)
 			if got := numeral(ea, radix, u) + numeral(eb, radix, len(plain)-u); got != v.Answer() {
 				t.Errorf("%s, want %s", got, v.Answer())
 			}
-			if da, db := f.decrypt(s, ea, eb); da != a || db != b {
+			if da, db := f.Decrypt(s, ea, eb); da != a || db != b {
 				t.Error("decryption does not invert encryption")
 			}
 		})
@@ -71,7 +71,7 @@ func TestFF1RefusesNumeralsItCannotHold(t *testing.T) {
 		radix  uint64
 		digits int
 	}{{10, 1}, {10, 0}, {1, 6}, {10, 40}, {36, 26}, {1 << 17, 2}} {
-		if _, err := newFF1(block, c.radix, c.digits, nil); err == nil {
+		if _, err := New(block, c.radix, c.digits, nil); err == nil {
 			t.Errorf("radix %d of %d digits was taken", c.radix, c.digits)
 		}
 	}

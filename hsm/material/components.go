@@ -1,0 +1,30 @@
+package material
+
+import (
+	"errors"
+
+	"platen/hsm/nibbles"
+)
+
+// MaxComponents is the most parts that a key may be entered in.
+const MaxComponents = 9
+
+// ErrComponents says that components do not make a key.
+var ErrComponents = errors.New("a key needs two to nine components of one length")
+
+// Combine adds components bit by bit to the key that none of their custodians knows. The caller wipes both. Whether the sum may be used
+// is for CheckTDES and CheckAES: a sum of even parity is refused and never adjusted, for it shows that a component was mistyped.
+func Combine(components ...[]byte) ([]byte, error) {
+	if len(components) < 2 || len(components) > MaxComponents || len(components[0]) == 0 {
+		return nil, ErrComponents
+	}
+	key := make([]byte, len(components[0]))
+	for _, c := range components {
+		if len(c) != len(key) {
+			clear(key)
+			return nil, ErrComponents
+		}
+		nibbles.Xor(key, c)
+	}
+	return key, nil
+}

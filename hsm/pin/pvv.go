@@ -1,0 +1,53 @@
+package pin
+
+import (
+	"fmt"
+
+	"platen/hsm"
+	"platen/hsm/nibbles"
+	"platen/hsm/tdes"
+)
+
+// MaxPVKI is the highest PIN verification key index.
+const MaxPVKI = 6
+
+// CheckPVKI refuses a PIN verification key index outside 0 to 6.
+func CheckPVKI(pvki int) error {
+	if pvki < 0 || pvki > MaxPVKI {
+		return fmt.Errorf("PIN verification key index %d must be 0 to %d", pvki, MaxPVKI)
+	}
+	return nil
+}
+
+// Bench is one caller's working storage. Ciphers make their arguments escape, so it is kept and not put on the stack. It may hold what leads
+// to a clear PIN and is wiped by its owner.
+type Bench struct {
+	block   [tdes.BlockSize]byte
+	nibbles [16]byte
+}
+
+// PVV computes the Visa PIN verification value of a PIN (ABA PVV): eleven digits of the card number without its check digit, the key index and
+// the first four digits of the PIN under the key, decimalised. field is AccountField of the card number.
+func (b *Bench) PVV(k *tdes.Key, field []byte, pvki int, p *Clear) hsm.PVV {
+	nibbles.FromASCII(b.nibbles[:], field[1:FieldSize])
+	b.nibbles[11] = byte(pvki)
+	copy(b.nibbles[12:], p.Digits[:4])
+	b.encrypt(k)
+	var out hsm.PVV
+	nibbles.Decimalise(out[:], b.nibbles[:])
+	return out
+}
+
+// encrypt replaces the sixteen hexadecimal digits by their block under a key.
+func (b *Bench) encrypt(k *tdes.Key) {
+	nibbles.Join(b.block[:], b.nibbles[:])
+	k.Encrypt(b.block[:], b.block[:])
+	nibbles.Split(b.nibbles[:], b.block[:])
+}
+
+// FieldSize is the length of an account field.
+const FieldSize = 12
+
+// AccountField is the twelve rightmost digits of a card number without its check digit: what PIN blocks and PIN verification bind a PIN to. The
+// number has thirteen digits at least.
+func AccountField(pan []byte) []byte { return pan[len(pan)-FieldSize-1 : len(pan)-1] }
