@@ -1,14 +1,18 @@
-// Package cmac is the block-cipher MAC of NIST SP 800-38B under AES. Key blocks, key check values and key derivation rest on it.
+// Package cmac is the block-cipher MAC of NIST SP 800-38B. Key blocks, key check values and key derivation rest on it.
 package cmac
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/des"
 	"fmt"
 )
 
-// Size is the length of a full MAC in bytes.
-const Size = aes.BlockSize
+// Lengths of full MACs in bytes.
+const (
+	Size     = aes.BlockSize
+	SizeTDES = des.BlockSize
+)
 
 // AES computes the AES-CMAC of message under a key of 16, 24 or 32 bytes.
 func AES(key, message []byte) ([Size]byte, error) {
@@ -21,43 +25,51 @@ func AES(key, message []byte) ([Size]byte, error) {
 
 // Sum computes the CMAC of message under a cipher with blocks of 16 bytes.
 func Sum(block cipher.Block, message []byte) [Size]byte {
-	subkey := double(zeroBlock(block))
-	if rest := len(message) % Size; rest != 0 || len(message) == 0 {
-		subkey = double(subkey)
-	}
-	var mac [Size]byte
-	for len(message) > Size {
-		xor(&mac, message[:Size])
-		block.Encrypt(mac[:], mac[:])
-		message = message[Size:]
-	}
-	xor(&mac, message)
-	if len(message) < Size {
-		mac[len(message)] ^= 0x80
-	}
-	xor(&mac, subkey[:])
-	block.Encrypt(mac[:], mac[:])
-	clear(subkey[:])
+	var mac, subkey [Size]byte
+	compute(block, message, mac[:], subkey[:], 0x87)
 	return mac
 }
 
-func zeroBlock(block cipher.Block) [Size]byte {
-	var l [Size]byte
-	block.Encrypt(l[:], l[:])
-	return l
+// SumTDES computes the CMAC of message under a cipher with blocks of 8 bytes.
+func SumTDES(block cipher.Block, message []byte) [SizeTDES]byte {
+	var mac, subkey [SizeTDES]byte
+	compute(block, message, mac[:], subkey[:], 0x1B)
+	return mac
 }
 
-// double multiplies by x in GF(2^128) (SP 800-38B, 6.1).
-func double(b [Size]byte) [Size]byte {
+// compute fills mac; subkey is working storage as long as it, polynomial the end of the field's polynomial (SP 800-38B, 5.3).
+func compute(block cipher.Block, message, mac, subkey []byte, polynomial byte) {
+	size := len(mac)
+	block.Encrypt(subkey, subkey)
+	double(subkey, polynomial)
+	if rest := len(message) % size; rest != 0 || len(message) == 0 {
+		double(subkey, polynomial)
+	}
+	for len(message) > size {
+		xor(mac, message[:size])
+		block.Encrypt(mac, mac)
+		message = message[size:]
+	}
+	xor(mac, message)
+	if len(message) < size {
+		mac[len(message)] ^= 0x80
+	}
+	xor(mac, subkey)
+	block.Encrypt(mac, mac)
+	clear(subkey)
+}
+
+// double multiplies by x in the field (SP 800-38B, 6.1).
+func double(b []byte, polynomial byte) {
 	carry := b[0] >> 7
-	for i := range Size - 1 {
+	last := len(b) - 1
+	for i := range last {
 		b[i] = b[i]<<1 | b[i+1]>>7
 	}
-	b[Size-1] = b[Size-1]<<1 ^ carry*0x87
-	return b
+	b[last] = b[last]<<1 ^ carry*polynomial
 }
 
-func xor(dst *[Size]byte, src []byte) {
+func xor(dst, src []byte) {
 	for i, c := range src {
 		dst[i] ^= c
 	}

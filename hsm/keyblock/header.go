@@ -1,5 +1,6 @@
-// Package keyblock wraps and unwraps keys in the key-block form of ANSI X9.143 (TR-31) version D: an AES key-block protection key
-// (KBPK), AES-CBC for the key, AES-CMAC over header and key. Whatever a header says of a key cannot be changed without the KBPK.
+// Package keyblock wraps and unwraps keys in the key-block form of ANSI X9.143 (TR-31): version D under an AES key-block protection key
+// (KBPK), version B under a TDES one, both with a MAC over header and key. Whatever a header says of a key cannot be changed without the
+// KBPK. The deprecated versions A and C are read for import only.
 package keyblock
 
 import (
@@ -47,8 +48,39 @@ type Optional struct {
 	Data string
 }
 
+// Method is a version of key block: how the KBPK protects it.
+type Method byte
+
+// The methods. A and C share one; they differ in a letter and are never written.
+const (
+	MethodA Method = 'A'
+	MethodB Method = 'B'
+	MethodC Method = 'C'
+	MethodD Method = 'D'
+)
+
+// block is the length of a cipher block of the method in bytes; header and optional blocks take a multiple of it.
+func (m Method) block() int {
+	if m == MethodD {
+		return 16
+	}
+	return 8
+}
+
+// mac is the length of its MAC in bytes.
+func (m Method) mac() int {
+	switch m {
+	case MethodD:
+		return 16
+	case MethodB:
+		return 8
+	}
+	return 4
+}
+
 // Header is what a key block says of its key.
 type Header struct {
+	Method        Method // zero stands for D
 	Usage         Usage
 	Algorithm     Algorithm
 	Mode          byte   // X9.143 table 4: B encrypt and decrypt, C generate and verify, N any, ...
@@ -69,7 +101,6 @@ func (h *Header) Find(id string) (string, bool) {
 const (
 	headerSize   = 16
 	padBlockID   = "PB"
-	blockSize    = 16
 	maxBlockSize = 9999
 )
 
@@ -90,17 +121,18 @@ func (h *Header) encode(tail int) (string, error) {
 		blocks += b
 	}
 	count := len(h.Optional)
-	if rest := len(blocks) % blockSize; rest != 0 {
+	size := h.Method.block()
+	if rest := len(blocks) % size; rest != 0 {
 		count++
 		// The pad block itself takes four characters.
-		fill := (2*blockSize - rest - 4) % blockSize
+		fill := (2*size - rest - 4) % size
 		blocks += fmt.Sprintf("%s%02X%0*d", padBlockID, fill+4, fill, 0)[:4+fill]
 	}
 	total := headerSize + len(blocks) + tail
 	if total > maxBlockSize || count > 99 {
 		return "", fmt.Errorf("%w: %d characters in %d optional blocks", errHeader, total, count)
 	}
-	return fmt.Sprintf("D%04d%s%c%c%s%c%02d00", total, h.Usage, h.Algorithm, h.Mode, h.Version, h.Exportability, count) + blocks, nil
+	return fmt.Sprintf("%c%04d%s%c%c%s%c%02d00", h.Method, total, h.Usage, h.Algorithm, h.Mode, h.Version, h.Exportability, count) + blocks, nil
 }
 
 func (h *Header) check() error {
@@ -128,7 +160,7 @@ func (o Optional) encode() (string, error) {
 
 // parseHeader reads the header at the front of block and returns it with its length in characters.
 func parseHeader(block string) (Header, int, error) {
-	if len(block) < headerSize || !printable(block) || block[0] != 'D' {
+	if len(block) < headerSize || !printable(block) || block[0] < byte(MethodA) || block[0] > byte(MethodD) {
 		return Header{}, 0, errHeader
 	}
 	total, err := decimal(block[1:5])
@@ -136,7 +168,7 @@ func parseHeader(block string) (Header, int, error) {
 		return Header{}, 0, errHeader
 	}
 	h := Header{
-		Usage: Usage(block[5:7]), Algorithm: Algorithm(block[7]), Mode: block[8],
+		Method: Method(block[0]), Usage: Usage(block[5:7]), Algorithm: Algorithm(block[7]), Mode: block[8],
 		Version: block[9:11], Exportability: Exportability(block[11]),
 	}
 	count, err := decimal(block[12:14])
@@ -154,7 +186,7 @@ func parseHeader(block string) (Header, int, error) {
 			h.Optional = append(h.Optional, o)
 		}
 	}
-	if (at-headerSize)%blockSize != 0 {
+	if (at-headerSize)%h.Method.block() != 0 {
 		return Header{}, 0, errHeader
 	}
 	return h, at, nil

@@ -1,16 +1,11 @@
 package keyblock
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
-
-	"platen/hsm/cmac"
 )
 
 // ErrKeyBlock says that a block cannot be opened: it is malformed, was changed, or is wrapped under another KBPK. It is one error for
@@ -23,8 +18,15 @@ const (
 	paddedAES  = 32
 )
 
-// Wrap encrypts key under kbpk (16, 24 or 32 bytes, AES) and binds it to header (X9.143, method D). pad fills buf with random bytes.
+// Wrap encrypts key under kbpk and binds it to header: by method D, where kbpk is an AES key of 16, 24 or 32 bytes, or by method B, where it
+// is a TDES key of 16 or 24 bytes. pad fills buf with random bytes. Methods A and C are refused.
 func Wrap(kbpk []byte, header Header, key []byte, pad func(buf []byte) error) (string, error) {
+	if header.Method == 0 {
+		header.Method = MethodD
+	}
+	if header.Method != MethodD && header.Method != MethodB {
+		return "", fmt.Errorf("wrap key: method %c is read only", header.Method)
+	}
 	if len(key) == 0 || len(key) > 512 {
 		return "", fmt.Errorf("wrap key: %d bytes", len(key))
 	}
@@ -35,8 +37,13 @@ func Wrap(kbpk []byte, header Header, key []byte, pad func(buf []byte) error) (s
 	case AES:
 		masked = max(masked, paddedAES)
 	}
-	size := (2 + masked + blockSize - 1) / blockSize * blockSize
-	head, err := header.encode(2*size + 2*cmac.Size)
+	block := header.Method.block()
+	size := (2 + masked + block - 1) / block * block
+	head, err := header.encode(2*size + 2*header.Method.mac())
+	if err != nil {
+		return "", fmt.Errorf("wrap key: %w", err)
+	}
+	protect, err := newProtection(header.Method, kbpk)
 	if err != nil {
 		return "", fmt.Errorf("wrap key: %w", err)
 	}
@@ -49,38 +56,37 @@ func Wrap(kbpk []byte, header Header, key []byte, pad func(buf []byte) error) (s
 	if err := pad(payload[2+len(key):]); err != nil {
 		return "", fmt.Errorf("wrap key: %w", err)
 	}
-	keys, err := derive(kbpk)
-	if err != nil {
-		return "", fmt.Errorf("wrap key: %w", err)
-	}
-	mac := cmac.Sum(keys.authentication, text)
-	out := make([]byte, size)
-	cipher.NewCBCEncrypter(keys.encryption, mac[:]).CryptBlocks(out, payload)
-	return head + strings.ToUpper(hex.EncodeToString(out)+hex.EncodeToString(mac[:])), nil
+	return head + strings.ToUpper(hex.EncodeToString(protect.seal(text, len(head)))), nil
 }
 
-// Unwrap opens block under kbpk and returns its header and the clear key, which the caller wipes.
+// Unwrap opens a block of method D under kbpk and returns its header and the clear key, which the caller wipes.
 func Unwrap(kbpk []byte, block string) (Header, []byte, error) {
+	if len(block) == 0 || Method(block[0]) != MethodD {
+		return Header{}, nil, ErrKeyBlock
+	}
+	return UnwrapAny(kbpk, block)
+}
+
+// UnwrapAny is Unwrap for blocks of every method, as they come from other people.
+func UnwrapAny(kbpk []byte, block string) (Header, []byte, error) {
 	header, at, err := parseHeader(block)
 	if err != nil {
 		return Header{}, nil, ErrKeyBlock
 	}
+	// Lower case is refused: a block has one spelling, so that no character of it can change unseen.
 	tail, err := hex.DecodeString(block[at:])
-	size := len(tail) - cmac.Size
-	if err != nil || size < blockSize || size%blockSize != 0 {
+	size := len(tail) - header.Method.mac()
+	least := header.Method.block()
+	if err != nil || strings.ToUpper(block[at:]) != block[at:] || size < least || size%least != 0 {
 		return Header{}, nil, ErrKeyBlock
 	}
-	keys, err := derive(kbpk)
+	protect, err := newProtection(header.Method, kbpk)
 	if err != nil {
 		return Header{}, nil, fmt.Errorf("unwrap key: %w", err)
 	}
-	text := make([]byte, at+size)
-	defer clear(text)
-	copy(text, block[:at])
-	payload, mac := text[at:], tail[size:]
-	cipher.NewCBCDecrypter(keys.encryption, mac).CryptBlocks(payload, tail[:size])
-	want := cmac.Sum(keys.authentication, text)
-	if subtle.ConstantTimeCompare(want[:], mac) != 1 {
+	payload, ok := protect.open([]byte(block[:at]), tail[:size], tail[size:])
+	defer clear(payload)
+	if !ok {
 		return Header{}, nil, ErrKeyBlock
 	}
 	bits := int(binary.BigEndian.Uint16(payload))
@@ -88,46 +94,4 @@ func Unwrap(kbpk []byte, block string) (Header, []byte, error) {
 		return Header{}, nil, ErrKeyBlock
 	}
 	return header, append([]byte(nil), payload[2:2+bits/8]...), nil
-}
-
-// derived holds the two keys that a KBPK is never used without.
-type derived struct{ encryption, authentication cipher.Block }
-
-// derive makes the encryption and authentication keys of method D from the KBPK.
-func derive(kbpk []byte) (derived, error) {
-	encryption, authentication, err := deriveKeys(kbpk)
-	if err != nil {
-		return derived{}, err
-	}
-	defer clear(encryption)
-	defer clear(authentication)
-	var d derived
-	if d.encryption, err = aes.NewCipher(encryption); err != nil {
-		return derived{}, fmt.Errorf("key-block encryption key: %w", err)
-	}
-	if d.authentication, err = aes.NewCipher(authentication); err != nil {
-		return derived{}, fmt.Errorf("key-block authentication key: %w", err)
-	}
-	return d, nil
-}
-
-// deriveKeys is the AES-CMAC key derivation of X9.143, method D: counter, usage, separator, algorithm, length in bits.
-func deriveKeys(kbpk []byte) (encryption, authentication []byte, err error) {
-	algorithm, ok := map[int]byte{16: 2, 24: 3, 32: 4}[len(kbpk)]
-	if !ok {
-		return nil, nil, fmt.Errorf("KBPK must be an AES key of 16, 24 or 32 bytes, not %d", len(kbpk))
-	}
-	block, err := aes.NewCipher(kbpk)
-	if err != nil {
-		return nil, nil, fmt.Errorf("KBPK: %w", err)
-	}
-	expand := func(usage byte) []byte {
-		out := make([]byte, 0, 2*cmac.Size)
-		for counter := byte(1); len(out) < len(kbpk); counter++ {
-			mac := cmac.Sum(block, []byte{counter, 0, usage, 0, 0, algorithm, byte(len(kbpk) * 8 >> 8), byte(len(kbpk) * 8)})
-			out = append(out, mac[:]...)
-		}
-		return out[:len(kbpk)]
-	}
-	return expand(0), expand(1), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,9 +16,9 @@ import (
 func fillZero([]byte) error { return nil }
 
 func TestUnwrapOpensPublishedBlocks(t *testing.T) {
-	for _, v := range knownanswers.Load(t, "tr31_unwrap_d") {
+	for _, v := range knownanswers.Load(t, "tr31_unwrap_a", "tr31_unwrap_b", "tr31_unwrap_c", "tr31_unwrap_d") {
 		t.Run(v.ID, func(t *testing.T) {
-			_, key, err := Unwrap(v.Bytes(t, "kbpk"), v.Text("key_block"))
+			_, key, err := UnwrapAny(v.Bytes(t, "kbpk"), v.Text("key_block"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -29,12 +30,13 @@ func TestUnwrapOpensPublishedBlocks(t *testing.T) {
 }
 
 func TestDeriveKeysMatchesPublishedIntermediates(t *testing.T) {
-	for _, v := range knownanswers.Load(t, "tr31_kdf_d") {
+	for _, v := range knownanswers.Load(t, "tr31_kdf_d", "tr31_kdf_b", "tr31_kdf_ac") {
 		want, ok := v.Expected.([]any)
 		if !ok || len(want) != 2 {
 			t.Fatalf("%s: expected two keys", v.ID)
 		}
-		encryption, authentication, err := deriveKeys(v.Bytes(t, "kbpk"))
+		method := map[string]Method{"tr31_kdf_d": MethodD, "tr31_kdf_b": MethodB, "tr31_kdf_ac": MethodA}[v.Algo]
+		encryption, authentication, err := DeriveKeys(method, v.Bytes(t, "kbpk"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,10 +51,14 @@ func TestDeriveKeysMatchesPublishedIntermediates(t *testing.T) {
 func TestUnwrapInvertsWrap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kbpk := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "kbpk")
-		kbpk = kbpk[:rapid.SampledFrom([]int{16, 24, 32}).Draw(t, "size")]
+		method, sizes := rapid.SampledFrom([]Method{MethodB, MethodD}).Draw(t, "method"), []int{16, 24, 32}
+		if method == MethodB {
+			sizes = sizes[:2]
+		}
+		kbpk = kbpk[:rapid.SampledFrom(sizes).Draw(t, "size")]
 		key := rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(t, "key")
 		h := Header{
-			Usage: CVK, Algorithm: rapid.SampledFrom([]Algorithm{TDES, AES, 'H'}).Draw(t, "algorithm"),
+			Method: method, Usage: CVK, Algorithm: rapid.SampledFrom([]Algorithm{TDES, AES, 'H'}).Draw(t, "algorithm"),
 			Mode: 'C', Version: "07", Exportability: Exportable,
 		}
 		for _, data := range rapid.SliceOfN(rapid.StringMatching(`[ -~]{0,300}`), 0, 4).Draw(t, "optional") {
@@ -62,14 +68,14 @@ func TestUnwrapInvertsWrap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, clear, err := Unwrap(kbpk, block)
+		got, clear, err := UnwrapAny(kbpk, block)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(clear, key) {
 			t.Error("key differs")
 		}
-		if got.Usage != h.Usage || got.Algorithm != h.Algorithm || got.Mode != h.Mode || got.Version != h.Version ||
+		if got.Method != h.Method || got.Usage != h.Usage || got.Algorithm != h.Algorithm || got.Mode != h.Mode || got.Version != h.Version ||
 			got.Exportability != h.Exportability || len(got.Optional) != len(h.Optional) {
 			t.Errorf("header %+v became %+v", h, got)
 		}
@@ -81,33 +87,72 @@ func TestUnwrapInvertsWrap(t *testing.T) {
 	})
 }
 
-func TestUnwrapRefusesEveryChangedCharacter(t *testing.T) {
-	kbpk := bytes.Repeat([]byte{0x5A}, 32)
-	h := Header{
-		Usage: CVK, Algorithm: TDES, Mode: 'C', Version: "01", Exportability: NotExportable,
-		Optional: []Optional{{ID: "LB", Data: "cvk.visa"}},
-	}
-	block, err := Wrap(kbpk, h, bytes.Repeat([]byte{0x3B}, 16), fillZero)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range block {
-		for _, c := range []byte("0123456789ABCDEFNTXz") {
-			if block[i] == c {
-				continue
-			}
-			changed := block[:i] + string(c) + block[i+1:]
-			if strings.EqualFold(changed, block) {
-				continue
-			}
-			if _, _, err := Unwrap(kbpk, changed); !errors.Is(err, ErrKeyBlock) {
-				t.Fatalf("character %d changed to %c: %v", i, c, err)
+func TestEveryFlippedBitOfABlockIsRefused(t *testing.T) {
+	kbpk := bytes.Repeat([]byte{0x5A, 0xC3, 0x19}, 8)
+	for _, method := range []Method{MethodB, MethodD} {
+		h := Header{
+			Method: method, Usage: CVK, Algorithm: TDES, Mode: 'C', Version: "01", Exportability: NotExportable,
+			Optional: []Optional{{ID: "LB", Data: "cvk.visa"}},
+		}
+		block, err := Wrap(kbpk, h, bytes.Repeat([]byte{0x3B}, 16), fillZero)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range block {
+			for bit := range 8 {
+				changed := []byte(block)
+				changed[i] ^= 1 << bit
+				if _, _, err := UnwrapAny(kbpk, string(changed)); err == nil {
+					t.Fatalf("method %c: bit %d of character %d flipped, and it opened", method, bit, i)
+				}
 			}
 		}
+		wrong := bytes.Repeat([]byte{0x5B}, 24)
+		if _, _, err := UnwrapAny(wrong, block); !errors.Is(err, ErrKeyBlock) {
+			t.Errorf("wrong KBPK: %v", err)
+		}
 	}
-	wrong := bytes.Repeat([]byte{0x5B}, 32)
-	if _, _, err := Unwrap(wrong, block); !errors.Is(err, ErrKeyBlock) {
-		t.Errorf("wrong KBPK: %v", err)
+}
+
+func TestBlocksReadForImportLetNoBitFlip(t *testing.T) {
+	for _, v := range knownanswers.Load(t, "tr31_unwrap_a", "tr31_unwrap_b", "tr31_unwrap_c") {
+		kbpk, block := v.Bytes(t, "kbpk"), v.Text("key_block")
+		for i := range block {
+			for bit := range 8 {
+				changed := []byte(block)
+				changed[i] ^= 1 << bit
+				if _, _, err := UnwrapAny(kbpk, string(changed)); !errors.Is(err, ErrKeyBlock) {
+					t.Fatalf("%s: bit %d of character %d: %v", v.ID, bit, i, err)
+				}
+			}
+		}
+		if _, _, err := Unwrap(kbpk, block); !errors.Is(err, ErrKeyBlock) {
+			t.Errorf("%s: taken as a block of the keystore: %v", v.ID, err)
+		}
+	}
+}
+
+func TestDeprecatedMethodsAreNeverWritten(t *testing.T) {
+	for _, method := range []Method{MethodA, MethodC, 'E'} {
+		h := Header{Method: method, Usage: CVK, Algorithm: TDES, Mode: 'C', Version: "01", Exportability: Exportable}
+		if _, err := Wrap(make([]byte, 16), h, make([]byte, 16), fillZero); err == nil {
+			t.Errorf("method %c was written", method)
+		}
+	}
+}
+
+func TestOptionalBlocksAreKeptInBothExtendedForms(t *testing.T) {
+	data := strings.Repeat("certificate ", 30)
+	for name, front := range map[string]string{"characters": "CT0004%04X", "pairs": "CT0002%04X"} {
+		text := fmt.Sprintf(front, len(data)+10) + data
+		o, size, err := parseOptional(text)
+		if err != nil || size != len(text) || o.ID != "CT" || o.Data != data {
+			t.Errorf("length of length in %s: %v", name, err)
+		}
+	}
+	written, err := Optional{ID: "CT", Data: data}.encode()
+	if err != nil || !strings.HasPrefix(written, "CT0004") {
+		t.Errorf("written as %.10s: %v", written, err)
 	}
 }
 
@@ -135,10 +180,13 @@ func FuzzUnwrap(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(block)
+	for _, method := range "ABC" {
+		f.Add(string(method) + block[1:])
+	}
 	f.Add("D0016C0TC01E00000")
 	f.Add("D0032C0TC01E0100LB000410000AAAAAA")
 	f.Fuzz(func(t *testing.T, s string) {
-		if _, _, err := Unwrap(kbpk, s); err == nil && !strings.EqualFold(s, block) {
+		if _, _, err := UnwrapAny(kbpk, s); err == nil && s != block {
 			t.Errorf("a block that was never wrapped opened")
 		}
 	})
