@@ -79,7 +79,7 @@ func method(r *http.Request) string {
 // recovered answers a panic with a 500 and logs where it was. Its value is not logged when it is not an error: nobody knows what it holds.
 func (s *service) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // a panic is answered in the request's own context
 			v := recover()
 			if v == nil {
 				return

@@ -147,7 +147,7 @@ func (w *chunkWork) fileOf(r *returned) (*fileWork, error) {
 	}
 	f := work.file
 	switch {
-	case f.Bureau != w.application.file.Bureau:
+	case f.Bureau != w.returning.Bureau:
 		r.refuse("file_of_another_bureau")
 		return nil, nil
 	case f.State == card.FileSending:
@@ -184,7 +184,7 @@ func (a *application) applyAck(ctx context.Context, tx *store.Tx, r *returned, f
 	if err := tx.AckCounts(ctx, f.Number, r.read, r.ok, r.bad); err != nil {
 		return err
 	}
-	data := map[string]any{"return": a.file.Number, "read": r.read, "ok": r.ok, "bad": r.bad, "reason": r.BureauReason}
+	data := map[string]any{"return": a.returning.Number, "read": r.read, "ok": r.ok, "bad": r.bad, "reason": r.BureauReason}
 	if !accepted {
 		if f.State == card.FileInDoubt {
 			if err := tx.MoveFile(ctx, f, card.FileSent, "the bureau has it"); err != nil {
@@ -294,8 +294,8 @@ func (a *application) observe(moved store.ReturnFile) {
 	for _, c := range []struct {
 		outcome store.Outcome
 		n       int64
-	}{{store.LineApplied, moved.Applied - a.file.Applied}, {store.LineDuplicate, moved.Duplicates - a.file.Duplicates},
-		{store.LineRejected, moved.Rejected - a.file.Rejected}, {store.LineQuarantined, moved.Quarantined - a.file.Quarantined}} {
+	}{{store.LineApplied, moved.Applied - a.returning.Applied}, {store.LineDuplicate, moved.Duplicates - a.returning.Duplicates},
+		{store.LineRejected, moved.Rejected - a.returning.Rejected}, {store.LineQuarantined, moved.Quarantined - a.returning.Quarantined}} {
 		for range c.n {
 			a.Observe.ReturnLine(c.outcome)
 		}

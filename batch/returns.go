@@ -29,7 +29,7 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 	if r.Epoch != epoch {
 		return fmt.Errorf("return file %d: %w", number, store.ErrFenced)
 	}
-	a := &application{Plant: p, file: r}
+	a := &application{Plant: p, returning: r}
 	bureaus, err := current(ctx, p, p.Store.Q, r.Institution, store.BureauProgram, decodeJSON[programs.Bureau])
 	if err != nil {
 		return err
@@ -57,23 +57,23 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 // application is one return file being applied.
 type application struct {
 	*Plant
-	file   store.ReturnFile
-	bureau *programs.Bureau
-	layout *formats.Layout
+	returning store.ReturnFile
+	bureau    *programs.Bureau
+	layout    *formats.Layout
 }
 
 func (a *application) run(ctx context.Context) error {
-	if a.file.State == card.ReturnStored {
+	if a.returning.State == card.ReturnStored {
 		if err := a.parse(ctx); err != nil {
 			return err
 		}
 	}
-	if a.file.State == card.ReturnParsed {
+	if a.returning.State == card.ReturnParsed {
 		if err := a.move(ctx, card.ReturnApplying, ""); err != nil {
 			return err
 		}
 	}
-	if a.file.State != card.ReturnApplying {
+	if a.returning.State != card.ReturnApplying {
 		return nil
 	}
 	if err := a.loadLayout(ctx); err != nil {
@@ -83,16 +83,16 @@ func (a *application) run(ctx context.Context) error {
 		return err
 	}
 	next := card.ReturnApplied
-	if a.file.Rejected+a.file.Quarantined > 0 {
+	if a.returning.Rejected+a.returning.Quarantined > 0 {
 		next = card.ReturnPartlyApplied
 	}
 	return a.move(ctx, next, "")
 }
 
 func (a *application) move(ctx context.Context, next card.ReturnState, reason string) error {
-	r := a.file
+	r := a.returning
 	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
-		r = a.file
+		r = a.returning
 		if err := tx.MoveReturn(ctx, &r, next, reason); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (a *application) move(ctx context.Context, next card.ReturnState, reason st
 		return tx.Record(ctx, r.Institution, "return", r.Number, next.String(), data, a.Now())
 	})
 	if err == nil {
-		a.file = r
+		a.returning = r
 		a.Log.Info().Int64("return", r.Number).Str("bureau", r.BureauCode).Stringer("state", next).Str("reason", reason).Msg("return file moved")
 	}
 	return err
@@ -116,7 +116,7 @@ func (a *application) parse(ctx context.Context) error {
 		return a.move(ctx, card.ReturnQuarantined, err.Error())
 	}
 	lines := int64(0)
-	in := layout.value.NewReader(a.Store.ReturnBytes(ctx, a.file.Number))
+	in := layout.value.NewReader(a.Store.ReturnBytes(ctx, a.returning.Number))
 	for {
 		section, _, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -127,43 +127,43 @@ func (a *application) parse(ctx context.Context) error {
 			return a.move(ctx, card.ReturnQuarantined, err.Error())
 		}
 		if err != nil {
-			return fmt.Errorf("read return file %d: %w", a.file.Number, err)
+			return fmt.Errorf("read return file %d: %w", a.returning.Number, err)
 		}
 		if section == formats.Detail {
 			lines++
 		}
 	}
-	a.file.Kind, a.file.Layout, a.file.LayoutVersion, a.file.Lines = layout.value.Kind().String(), layout.number, layout.version, lines
-	if err := a.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ParsedReturn(ctx, &a.file) }); err != nil {
+	a.returning.Kind, a.returning.Layout, a.returning.LayoutVersion, a.returning.Lines = layout.value.Kind().String(), layout.number, layout.version, lines
+	if err := a.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ParsedReturn(ctx, &a.returning) }); err != nil {
 		return err
 	}
 	return a.move(ctx, card.ReturnParsed, "")
 }
 
 func (a *application) chooseLayout(ctx context.Context) (entry[*formats.Layout], error) {
-	layouts, err := current(ctx, a.Plant, a.Store.Q, a.file.Institution, store.LayoutProgram, decodeLayout)
+	layouts, err := current(ctx, a.Plant, a.Store.Q, a.returning.Institution, store.LayoutProgram, decodeLayout)
 	if err != nil {
 		return entry[*formats.Layout]{}, err
 	}
 	for _, r := range a.bureau.Returns {
-		if ok, err := path.Match(r.Pattern, a.file.Name); err != nil || !ok {
+		if ok, err := path.Match(r.Pattern, a.returning.Name); err != nil || !ok {
 			continue
 		}
 		if l, ok := layouts[r.Layout]; ok {
 			return l, nil
 		}
 	}
-	return entry[*formats.Layout]{}, fmt.Errorf("bureau %s declares no layout for a file of this name", a.file.BureauCode)
+	return entry[*formats.Layout]{}, fmt.Errorf("bureau %s declares no layout for a file of this name", a.returning.BureauCode)
 }
 
 func (a *application) loadLayout(ctx context.Context) (err error) {
-	a.layout, err = a.Plant.layout(ctx, a.Store.Q, a.file.Institution, a.file.Layout, a.file.LayoutVersion)
+	a.layout, err = a.Plant.layout(ctx, a.Store.Q, a.returning.Institution, a.returning.Layout, a.returning.LayoutVersion)
 	return err
 }
 
 // apply continues behind the cursor.
 func (a *application) apply(ctx context.Context) error {
-	in := a.layout.NewReader(a.Store.ReturnBytes(ctx, a.file.Number))
+	in := a.layout.NewReader(a.Store.ReturnBytes(ctx, a.returning.Number))
 	var chunk []returned
 	line := int64(0)
 	for {
@@ -172,12 +172,12 @@ func (a *application) apply(ctx context.Context) error {
 			return a.applyLines(ctx, chunk)
 		}
 		if err != nil {
-			return fmt.Errorf("return file %d: %w", a.file.Number, err)
+			return fmt.Errorf("return file %d: %w", a.returning.Number, err)
 		}
 		if section != formats.Detail {
 			continue
 		}
-		if line++; line <= a.file.Cursor {
+		if line++; line <= a.returning.Cursor {
 			continue
 		}
 		chunk = append(chunk, a.read(line, rec))
@@ -203,7 +203,7 @@ type returned struct {
 }
 
 func (a *application) read(line int64, rec *formats.Record) returned {
-	r := returned{ReturnLine: store.ReturnLine{Return: a.file.Number, Line: line}, ack: a.layout.Kind() == formats.Ack}
+	r := returned{ReturnLine: store.ReturnLine{Return: a.returning.Number, Line: line}, ack: a.layout.Kind() == formats.Ack}
 	if r.ack {
 		r.file = number(rec.Get(formats.AckFile))
 		r.read, r.ok, r.bad = number(rec.Get(formats.AckRead)), number(rec.Get(formats.AckOK)), number(rec.Get(formats.AckBad))
@@ -224,7 +224,7 @@ func (a *application) moment(b []byte) time.Time {
 	if t, err := time.Parse(time.RFC3339, string(b)); err == nil {
 		return t
 	}
-	return a.file.CreatedAt
+	return a.returning.CreatedAt
 }
 
 // number reads decimal digits; anything else is no number that Platen ever gave, which is -1.
@@ -248,10 +248,10 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 		return nil
 	}
 	touched := map[int64]bool{}
-	moved := a.file
+	moved := a.returning
 	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
 		clear(touched)
-		moved = a.file
+		moved = a.returning
 		work := &chunkWork{application: a, tx: tx, files: map[int64]*fileWork{}}
 		if err := work.open(ctx, chunk); err != nil {
 			return err
@@ -260,7 +260,7 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 		for i := range chunk {
 			r := chunk[i]
 			if err := work.applyOne(ctx, &r); err != nil {
-				return fmt.Errorf("return file %d line %d: %w", a.file.Number, r.Line, err)
+				return fmt.Errorf("return file %d line %d: %w", a.returning.Number, r.Line, err)
 			}
 			if r.Outcome == store.LineApplied {
 				touched[*r.File] = true
@@ -275,17 +275,17 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 			return err
 		}
 		moved.Cursor = chunk[len(chunk)-1].Line
-		return tx.AdvanceReturn(ctx, &moved, a.file.Cursor)
+		return tx.AdvanceReturn(ctx, &moved, a.returning.Cursor)
 	})
 	if err != nil {
 		return err
 	}
 	a.observe(moved)
-	a.file = moved
+	a.returning = moved
 	for _, f := range slices.Sorted(maps.Keys(touched)) {
 		if err := a.Reconcile(ctx, f); err != nil {
 			return err
 		}
 	}
-	return a.Store.HoldReturn(ctx, a.file.Number, a.file.Epoch, returnWindow)
+	return a.Store.HoldReturn(ctx, a.returning.Number, a.returning.Epoch, returnWindow)
 }

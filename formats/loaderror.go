@@ -85,15 +85,15 @@ func scalar(what string, set func(string, *yaml.Node) error) func(*yaml.Node) er
 	}
 }
 
-// integer reads a whole number within [low, high].
-func integer(what string, low, high int, into *int) func(*yaml.Node) error {
+// integer reads a whole number from 1 to high.
+func integer(what string, high int, into *int) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		var v int
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || n.Decode(&v) != nil {
 			return faultAt(n, "%s: wrong type: must be a whole number", what)
 		}
-		if v < low || v > high {
-			return faultAt(n, "%s: impossible length or limit: must be %d to %d", what, low, high)
+		if v < 1 || v > high {
+			return faultAt(n, "%s: impossible length or limit: must be 1 to %d", what, high)
 		}
 		*into = v
 		return nil

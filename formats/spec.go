@@ -203,7 +203,7 @@ func (s *spec) readFile(n *yaml.Node) error {
 			s.fileName, s.naming = v, at
 			return nil
 		}),
-		"max_records": integer("max_records", 1, maxFileRecords, &s.maxRecords),
+		"max_records": integer("max_records", maxFileRecords, &s.maxRecords),
 		"split_by": sequence("split_by", func(e *yaml.Node) error {
 			f, ok := ParseField(e.Value)
 			if !ok {
@@ -220,7 +220,7 @@ func (s *spec) readSection(which Section) func(*yaml.Node) error {
 		section := &sectionSpec{node: n}
 		s.sections[which] = section
 		err := mapping(n, which.String(), map[string]func(*yaml.Node) error{
-			"length": integer("length", 1, maxRecordLength, &section.length),
+			"length": integer("length", maxRecordLength, &section.length),
 			"fields": sequence("fields", section.readField),
 		})
 		if err == nil && len(section.fields) == 0 {
@@ -236,8 +236,8 @@ func (s *sectionSpec) readField(n *yaml.Node) error {
 	}
 	f := fieldSpec{node: n}
 	err := mapping(n, "field", map[string]func(*yaml.Node) error{
-		"at":    integer("at", 1, maxRecordLength, &f.at),
-		"len":   integer("len", 1, maxFieldLength, &f.len),
+		"at":    integer("at", maxRecordLength, &f.at),
+		"len":   integer("len", maxFieldLength, &f.len),
 		"name":  formed("name", keyForm, &f.name),
 		"const": scalar("const", func(v string, _ *yaml.Node) error { f.constant = &v; return nil }),
 		"fill":  scalar("fill", func(v string, _ *yaml.Node) error { f.fill = &v; return nil }),

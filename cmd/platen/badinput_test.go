@@ -27,7 +27,7 @@ func TestAWrongHeaderIsRefusedBeforeTheFirstRow(t *testing.T) {
 	t.Parallel()
 	s, dir := freshService(t)
 	for name, c := range map[string]struct{ header, column string }{
-		"misspelt": {"product,quantitty", "quantitty"},
+		"misspelt": {"product,quantitty", "quantitty"}, //nolint:misspell // on purpose
 		"missing":  {"product,first_name,address1,city,country", "last_name"},
 		"doubled":  {"product,quantity,branch,branch", "branch"},
 		"empty":    {"product,quantity,", ""},
