@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -368,9 +369,17 @@ func (d *demo) tellBooks(w io.Writer, r demoResult) error {
 	fmt.Fprintf(w, `
 %d cards in %.1f seconds. The bureaus' sides lie in %s, our encrypted copies in %s.
 Try next:
-  platen card explain -c %s '%s#1'
-  platen order errors -c %s %s
-  platen file replay  -c %s 1
-`, r.Cards, r.Seconds, filepath.Join(d.dir, "bureaus"), filepath.Join(d.dir, "spool"), config, d.name("DEMO-BULK"), config, d.name("DEMO-BULK"), config)
+  %[5]s card explain -c %[6]s '%[7]s#1'
+  %[5]s order errors -c %[6]s %[7]s
+  %[5]s file replay -c %[6]s 1
+`, r.Cards, r.Seconds, filepath.Join(d.dir, "bureaus"), filepath.Join(d.dir, "spool"), invocation(), config, d.name("DEMO-BULK"))
 	return nil
+}
+
+// invocation is how this program was started, for commands to copy.
+func invocation() string {
+	if exe, err := os.Executable(); err == nil && strings.Contains(exe, "go-build") {
+		return "go run ./cmd/platen"
+	}
+	return os.Args[0]
 }
