@@ -22,6 +22,7 @@ type job struct {
 	bureau  *programs.Bureau
 	layout  *formats.Layout
 	press   *personalization.Press
+	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 }
 
 // ErrNotYet says that a file cannot be worked on now; it is looked at again later.
@@ -48,6 +49,14 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 	}
 	if j.layout, err = p.layout(ctx, p.Store.Q, f.Institution, f.Layout, f.LayoutVersion); err != nil {
 		return nil, err
+	}
+	ranges, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j.ranges = make(map[int32]store.PANRange, len(ranges))
+	for _, r := range ranges {
+		j.ranges[r.Number] = r
 	}
 	keys, err := pressKeys(f.Keys)
 	if err != nil {

@@ -118,7 +118,7 @@ func newMinting(n int64) *minting {
 func pinObject(id card.ID, issue int) uint64 { return uint64(id)*64 + uint64(issue)%64 }
 
 func (j *job) newCards(ctx context.Context, s store.Slice, done, n int64) (func(*store.Tx) error, error) {
-	r, err := j.rangeByNumber(ctx, s.Range)
+	r, err := j.rangeOf(s.Range)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (j *job) transferPIN(ctx context.Context, old card.ID, m *minting, i int) e
 	if err != nil || len(issue.PIN) == 0 {
 		return err
 	}
-	pan, err := j.panOf(ctx, old)
+	pan, err := j.panOf(old)
 	if err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (j *job) successor(ctx context.Context, l *store.OrderLine, day time.Time) 
 		return issue, nil
 	}
 	m := newMinting(1)
-	if m.pans[0], err = j.panOf(ctx, c.ID); err != nil {
+	if m.pans[0], err = j.panOf(c.ID); err != nil {
 		return issue, err
 	}
 	m.objects[0] = pinObject(c.ID, issue.Issue)
@@ -373,27 +373,23 @@ func (j *job) expiry(l *store.OrderLine, day time.Time) (card.Expiry, error) {
 // issueDay is the file's business date: expiry months count from it, whenever the minting happens.
 func (j *job) issueDay() (time.Time, error) { return businessDay(j.file.BusinessDate) }
 
-func (p *Plant) rangeByNumber(ctx context.Context, number int32) (store.PANRange, error) {
-	all, err := p.Store.Ranges(ctx)
-	if err != nil {
-		return store.PANRange{}, err
+// rangeOf finds the range of a card.
+func (j *job) rangeOf(number int32) (store.PANRange, error) {
+	r, ok := j.ranges[number]
+	if !ok {
+		return store.PANRange{}, fmt.Errorf("range %d: %w", number, store.ErrNotFound)
 	}
-	for _, r := range all {
-		if r.Number == number {
-			return r, nil
-		}
-	}
-	return store.PANRange{}, fmt.Errorf("range %d: %w", number, store.ErrNotFound)
+	return r, nil
 }
 
 // panOf computes the number of one card.
-func (p *Plant) panOf(ctx context.Context, id card.ID) (card.PAN, error) {
-	r, err := p.rangeByNumber(ctx, id.Range())
+func (j *job) panOf(id card.ID) (card.PAN, error) {
+	r, err := j.rangeOf(id.Range())
 	if err != nil {
 		return card.PAN{}, err
 	}
 	out := make([]card.PAN, 1)
-	if err := p.Vault.PANs(r.Range, r.PermutationKey, []int64{id.Sequence()}, out, card.NewPANs(1)); err != nil {
+	if err := j.Vault.PANs(r.Range, r.PermutationKey, []int64{id.Sequence()}, out, card.NewPANs(1)); err != nil {
 		return card.PAN{}, err
 	}
 	return out[0], nil

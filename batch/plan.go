@@ -24,8 +24,9 @@ const (
 // numbers and the keys of each file are decided here and never again. A batch that is planned already is left alone.
 func (p *Plant) Plan(ctx context.Context, batch int64) error {
 	var blocks []Reservation
+	files := 0
 	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
-		blocks = nil
+		blocks, files = nil, 0
 		pl, err := p.newPlanner(ctx, tx, batch)
 		if err != nil || pl == nil {
 			return err
@@ -33,7 +34,7 @@ func (p *Plant) Plan(ctx context.Context, batch int64) error {
 		if err := pl.run(ctx); err != nil {
 			return err
 		}
-		blocks = pl.blocks
+		blocks, files = pl.blocks, pl.files
 		return p.Ledger.Intend(blocks)
 	})
 	if err != nil {
@@ -41,6 +42,9 @@ func (p *Plant) Plan(ctx context.Context, batch int64) error {
 	}
 	if err := p.Ledger.Done(blocks); err != nil {
 		return err
+	}
+	for range files {
+		p.Observe.FileMoved(card.FilePlanned)
 	}
 	p.Wake()
 	return p.warnRanges(ctx)

@@ -111,7 +111,7 @@ func (j *job) renderPage(ctx context.Context, first, last int64) (*page, error) 
 			return nil, fmt.Errorf("file %d: line %d is missing", j.file.Number, first+int64(i))
 		}
 	}
-	views, err := j.views(ctx, ids)
+	views, err := j.views(ids)
 	if err != nil {
 		return nil, err
 	}
@@ -128,25 +128,25 @@ type views struct {
 }
 
 // views computes the two public views of each card; cards of one range that follow each other share one call.
-func (p *Plant) views(ctx context.Context, ids []card.ID) (views, error) {
+func (j *job) views(ids []card.ID) (views, error) {
 	v := views{pans: make([]card.PAN, len(ids)), tokens: make([]string, len(ids))}
 	for i := 0; i < len(ids); {
 		end := i + 1
 		for end < len(ids) && ids[end].Range() == ids[i].Range() {
 			end++
 		}
-		r, err := p.rangeByNumber(ctx, ids[i].Range())
+		r, err := j.rangeOf(ids[i].Range())
 		if err != nil {
 			return v, err
 		}
 		sequences := make([]int64, 0, end-i)
 		for k := i; k < end; k++ {
 			sequences = append(sequences, ids[k].Sequence())
-			if v.tokens[k], err = p.Vault.Token(ids[k], r.TokenKey); err != nil {
+			if v.tokens[k], err = j.Vault.Token(ids[k], r.TokenKey); err != nil {
 				return v, err
 			}
 		}
-		if err := p.Vault.PANs(r.Range, r.PermutationKey, sequences, v.pans[i:end], card.NewPANs(end-i)); err != nil {
+		if err := j.Vault.PANs(r.Range, r.PermutationKey, sequences, v.pans[i:end], card.NewPANs(end-i)); err != nil {
 			return v, err
 		}
 		i = end

@@ -80,7 +80,7 @@ func (c *recordCheck) flush(ctx context.Context) error {
 	}
 	sample := sample{}
 	for i := range rows {
-		if err := c.one(ctx, &rows[i], &c.read[i], mailers, &sample); err != nil {
+		if err := c.one(&rows[i], &c.read[i], mailers, &sample); err != nil {
 			return fmt.Errorf("record %d: %w", rows[i].Position, err)
 		}
 	}
@@ -104,7 +104,7 @@ type sample struct {
 	lines  []int64
 }
 
-func (c *recordCheck) one(ctx context.Context, row *store.PrintRow, got *readBack, mailer bool, again *sample) error {
+func (c *recordCheck) one(row *store.PrintRow, got *readBack, mailer bool, again *sample) error {
 	if uid := got.uid.Reveal(); len(uid) > 0 && string(uid) != RecordUID(c.file.Number, row.Position) {
 		return errors.New("its identifier is not its line's")
 	}
@@ -114,16 +114,16 @@ func (c *recordCheck) one(ctx context.Context, row *store.PrintRow, got *readBac
 		}
 		return nil
 	}
-	return c.oneCard(ctx, row, got, again)
+	return c.oneCard(row, got, again)
 }
 
 // oneCard inverts the number that was read and compares the card; then everything that stands twice must agree.
-func (c *recordCheck) oneCard(ctx context.Context, row *store.PrintRow, got *readBack, again *sample) error {
+func (c *recordCheck) oneCard(row *store.PrintRow, got *readBack, again *sample) error {
 	pan, err := card.NewPAN(got.pan.Reveal())
 	if err != nil {
 		return err
 	}
-	r, err := c.rangeByNumber(ctx, row.Issue.Card.Range())
+	r, err := c.rangeOf(row.Issue.Card.Range())
 	if err != nil {
 		return err
 	}
