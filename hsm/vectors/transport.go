@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -107,6 +108,7 @@ func publicKeyOf(in *inputs) any {
 	key, err := x509.ParsePKIXPublicKey(in.base64("public_key_spki_b64"))
 	if err != nil {
 		in.fail("public_key_spki_b64", "must be a public key")
+		return nil
 	}
 	return key
 }
@@ -128,8 +130,8 @@ func verifyPSS(in *inputs) (any, error) {
 func verifyECDSA(in *inputs) (any, error) {
 	key, ok := publicKeyOf(in).(*ecdsa.PublicKey)
 	base, signature := in.text("signature_base"), in.base64("signature_b64")
-	if !ok {
-		in.fail("public_key_spki_b64", "must be an elliptic-curve key")
+	if !ok || key.Curve != elliptic.P256() {
+		in.fail("public_key_spki_b64", "must be a key on curve P-256")
 		return nil, in.err
 	}
 	// The two numbers stand side by side (RFC 9421, 3.3.4).
