@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 
 // site is an issuer with its bureaus: a plant on a fresh database, the sample programs, and a real simulator for each bureau.
 type site struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	now   time.Time
 	store *store.Store
@@ -56,7 +56,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	}
 }
 
-func newSite(t *testing.T, address string, dice bureau.Dice) *site {
+func newSite(t testing.TB, address string, dice bureau.Dice) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), now: time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC), sims: map[string]*bureau.Simulator{}, keys: map[string]card.Secret{}}
 	s.makeKeys()
