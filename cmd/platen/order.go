@@ -34,8 +34,17 @@ func openInput(name string) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-// csvRows reads an order or correction file.
-func csvRows(r io.Reader) (batch.Rows, error) { return formats.NewOrderReader(r) }
+// csvRows reads an order file. Corrected rows belong to the order that they continue, and would be made twice as a new one.
+func csvRows(r io.Reader) (batch.Rows, error) {
+	rows, err := formats.NewOrderReader(r)
+	if err == nil && rows.IsCorrection() {
+		return nil, errors.New("this is a correction file: submit it without --reference, and it continues its order")
+	}
+	return rows, err
+}
+
+// correctionRows reads a correction file.
+func correctionRows(r io.Reader) (batch.Rows, error) { return formats.NewOrderReader(r) }
 
 func orderSubmit(s *shared, institution *string) *cobra.Command {
 	var reference string
@@ -86,7 +95,7 @@ func (a *app) submit(ctx context.Context, i store.Institution, reference string,
 	if err != nil {
 		return batch.Receipt{}, errors.New("the correction's order column is not an order's id")
 	}
-	return a.plant.Correct(ctx, i, id, whole, csvRows, actor())
+	return a.plant.Correct(ctx, i, id, whole, correctionRows, actor())
 }
 
 type receiptJSON struct {
@@ -102,8 +111,11 @@ func printReceipt(cmd *cobra.Command, s *shared, r batch.Receipt) error {
 		return printJSON(w, receiptJSON{Order: orderView(r.Order, store.Fates{Requested: r.Order.Requested}), Repeat: r.Repeat, Refused: r.Refused, Cutoff: r.Cutoff})
 	}
 	verb := "Accepted"
-	if r.Repeat {
+	switch {
+	case r.Repeat:
 		verb = "Known already"
+	case r.Order.State == card.OrderRejected:
+		verb = "Every row was refused"
 	}
 	fmt.Fprintf(w, "%s: order %s (%s), %d cards, %d rows refused, state %s.\n", verb, r.Order.Reference, r.Order.ID, r.Order.Requested, r.Order.RefusedRows, r.Order.State)
 	if r.Order.RefusedRows > 0 {
@@ -111,6 +123,9 @@ func printReceipt(cmd *cobra.Command, s *shared, r batch.Receipt) error {
 	}
 	if r.Cutoff != nil {
 		printCutoff(w, r.Cutoff.Schedule, r.Cutoff.BusinessDate, r.Cutoff.At)
+	}
+	if r.Order.State == card.OrderRejected {
+		return exitError(1)
 	}
 	return nil
 }
