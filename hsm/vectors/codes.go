@@ -23,7 +23,7 @@ func cardCodes() []algorithm {
 		{"cvc3_paypass", "Mastercard CVC3", "imk pan psn? un atc digits? ivcvc3|track1_ascii|track2", cvc3},
 		{"decimalise_visa", "decimal digits of hexadecimal ones, A to F as 0 to 5 in a second pass", "hex n", decimalise},
 		{"amex_csc_v1", "American Express codes of five, four and three digits", "csck pan expiry_yymm", csc1},
-		{"amex_csc_v1_34_regression", "the same for numbers beginning 34", "csck pan expiry_yymm", csc1},
+		{"amex_csc_v1_34_regression", "American Express codes of numbers beginning 34", "csck pan expiry_yymm", csc1},
 		{"amex_csc_v2_regression", "American Express codes, version 2", "csck pan expiry_yymm service_code", csc2},
 		{"amex_csc_shape", "a code whose key is secret: only its form is checked", "pan length", cscShape},
 	}

@@ -18,7 +18,7 @@ func keys() []algorithm {
 		{"key_components_xor", "check value of the TDES key that components make; a result that is given must come out too", "components result?", components},
 		{"des_odd_parity_regression", "a DES key with odd parity in every byte", "key", oddParity},
 		{"tdes_ecb_ede2", "blocks under a TDES key", "key plain", encryptECB},
-		{"tdes_ecb_ede2_regression", "the same", "key plain", encryptECB},
+		{"tdes_ecb_ede2_regression", "blocks under a TDES key", "key plain", encryptECB},
 	}
 }
 
@@ -67,8 +67,8 @@ func encryptECB(in *inputs) (any, error) {
 func keyBlocks() []algorithm {
 	out := []algorithm{
 		{"tr31_kdf_ac", "the encryption and authentication keys of a KBPK, versions A and C", "kbpk", deriveKeys(keyblock.MethodA)},
-		{"tr31_kdf_b", "the same, version B", "kbpk", deriveKeys(keyblock.MethodB)},
-		{"tr31_kdf_d", "the same, version D", "kbpk", deriveKeys(keyblock.MethodD)},
+		{"tr31_kdf_b", "the encryption and authentication keys of a KBPK, version B", "kbpk", deriveKeys(keyblock.MethodB)},
+		{"tr31_kdf_d", "the encryption and authentication keys of a KBPK, version D", "kbpk", deriveKeys(keyblock.MethodD)},
 	}
 	for name, method := range map[string]keyblock.Method{"a": keyblock.MethodA, "b": keyblock.MethodB, "c": keyblock.MethodC, "d": keyblock.MethodD} {
 		out = append(out, algorithm{"tr31_unwrap_" + name, "the key in an X9.143 (TR-31) block of version " + string(method), "kbpk key_block", unwrap(method)})
@@ -97,7 +97,7 @@ func macs() []algorithm {
 	return []algorithm{
 		{"mac_iso9797_alg1_tdes", "ISO 9797-1 algorithm 1 under a TDES key", "key padding data|data_ascii", mac1},
 		{"mac_iso9797_alg3", "ISO 9797-1 algorithm 3", "key padding data|data_ascii", mac3},
-		{"mac_iso9797_alg3_psec", "the same with two keys of their own", "k1 k2 padding data|data_ascii", mac3Two},
+		{"mac_iso9797_alg3_psec", "ISO 9797-1 algorithm 3 with two keys of their own", "k1 k2 padding data|data_ascii", mac3Two},
 	}
 }
 

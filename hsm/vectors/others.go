@@ -14,7 +14,7 @@ import (
 func personalization() []algorithm {
 	return []algorithm{
 		{"cps_card_key_kcv", "the check value of a card's key (EMV CPS); purpose is KENC, KMAC or KDEK", "kmc keydata purpose", cardKey(cps.CardKey)},
-		{"gp_visa2_card_key_kcv", "the same by the older Visa2 derivation", "kmc keydata purpose", cardKey(cps.VisaCardKey)},
+		{"gp_visa2_card_key_kcv", "the check value of a card's key by the older Visa2 derivation", "kmc keydata purpose", cardKey(cps.VisaCardKey)},
 		{"scp02_session_key_kcv", "the check value of a session key (SCP02)", "static_key constant sequence_counter", personalizationSession},
 		{"cps_key_dgi_encrypt", "secret data of a grouping under the session key for data", "kdek_static sequence_counter clear_key", encryptGrouping},
 	}

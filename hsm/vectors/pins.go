@@ -12,7 +12,7 @@ func pins() []algorithm {
 	const ibm = "pvk validation_data decimalisation_table "
 	return []algorithm{
 		{"visa_pvv", "Visa PIN verification value", "pvk pan pvki pin", pvv},
-		{"visa_pvv_regression", "the same", "pvk pan pvki pin", pvv},
+		{"visa_pvv_regression", "Visa PIN verification value", "pvk pan pvki pin", pvv},
 		{"visa_pvv_WRONG_in_the_wild", "a published value that is wrong: what is computed must differ from it", "pvk pan pvki pin", wrongPVV},
 		{"ibm3624_offset", "IBM 3624 offset of a PIN; a natural_pin that is given must come out too", ibm + "pin natural_pin?", offset},
 		{"ibm3624_pin_from_offset", "the PIN that an offset makes", ibm + "offset pin_length?", pinFromOffset},

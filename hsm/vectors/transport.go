@@ -28,9 +28,9 @@ func transport() []algorithm {
 	const jwk = "jwe jwk_n jwk_e jwk_d"
 	return []algorithm{
 		{"jwe_rsa_oaep_256_a256gcm", "a compact JWE (RFC 7516): valid: and the text in hexadecimal, or invalid", jwk, jwe256},
-		{"jwe_rsa_oaep_sha1_a256gcm_rfc7516_a1", "the same with RSA-OAEP over SHA-1: the text", jwk, jweSHA1},
+		{"jwe_rsa_oaep_sha1_a256gcm_rfc7516_a1", "the text of a compact JWE by RSA-OAEP over SHA-1 (RFC 7516, A.1)", jwk, jweSHA1},
 		{"rfc9421_rsa_pss_sha512", "whether an HTTP message signature holds (RFC 9421)", "public_key_spki_b64 signature_base signature_b64", verifyPSS},
-		{"rfc9421_ecdsa_p256_sha256", "the same", "public_key_spki_b64 signature_base signature_b64", verifyECDSA},
+		{"rfc9421_ecdsa_p256_sha256", "whether an HTTP message signature holds; it is r and s side by side", "public_key_spki_b64 signature_base signature_b64", verifyECDSA},
 		{"rfc9421_ed25519", "an HTTP message signature; a public key that is given must belong to the seed", "seed_hex signature_base public_key_spki_b64?", signEd25519},
 		{"rfc9421_hmac_sha256", "an HTTP message signature by shared secret", "secret_b64 signature_base", signHMAC},
 		{"rfc9530_content_digest", "the digest of a message body (RFC 9530)", "alg body", contentDigest},
