@@ -45,8 +45,8 @@ func TestAValueIsTakenInItsWindowAndTheGrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for hour, want := range map[time.Duration]bool{0: true, 1: true, -1: true, 2: false, -2: false, 24: false} {
-		got, err := hours.Verify(cvk(t), pan, expiry, value, made.Add(hour*time.Hour))
+	for hour, want := range map[int]bool{0: true, 1: true, -1: true, 2: false, -2: false, 24: false} {
+		got, err := hours.Verify(cvk(t), pan, expiry, value, made.Add(time.Duration(hour)*time.Hour))
 		if err != nil || got != want {
 			t.Errorf("%d hours later: taken is %v, %v", hour, got, err)
 		}

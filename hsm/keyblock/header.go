@@ -196,13 +196,12 @@ func parseOptional(s string) (Optional, int, error) {
 	if len(s) < 4 {
 		return Optional{}, 0, errHeader
 	}
-	size, front := 0, 4
-	n, err := hexadecimal(s[2:4])
+	front := 4
+	size, err := hexadecimal(s[2:4])
 	if err != nil {
 		return Optional{}, 0, errHeader
 	}
-	size = n
-	if n == 0 {
+	if size == 0 {
 		// Extended: how long the length is, then the length. Some count the first in byte pairs; both mean four digits here.
 		if len(s) < 10 || (s[4:6] != "04" && s[4:6] != "02") {
 			return Optional{}, 0, errHeader

@@ -203,11 +203,11 @@ func pinChange(in *inputs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := emv.PINChange(key, in.pin("pin"))
+	out, err := emv.PINChange(key, in.pin())
 	return binary(out), err
 }
 
 func visaPINBlock(in *inputs) (any, error) {
 	master, err := in.master("icc_mk_ac_from_imk", emv.MasterKeyA)
-	return binary(emv.VisaPINBlock(master, in.pin("pin"))), err
+	return binary(emv.VisaPINBlock(master, in.pin())), err
 }

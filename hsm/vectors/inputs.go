@@ -124,11 +124,11 @@ func (in *inputs) tdes(name string) *tdes.Key {
 	return k
 }
 
-// pin reads a PIN.
-func (in *inputs) pin(name string) pin.Clear {
-	p, err := pin.Parse(in.text(name))
+// pin reads the input pin.
+func (in *inputs) pin() pin.Clear {
+	p, err := pin.Parse(in.text("pin"))
 	if err != nil {
-		in.fail(name, "must have 4 to 12 digits")
+		in.fail("pin", "must have 4 to 12 digits")
 		p = pin.Clear{N: pin.MinLength}
 	}
 	return p

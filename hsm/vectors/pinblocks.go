@@ -25,7 +25,7 @@ func pinBlocks() []algorithm {
 func clearBlock(format hsm.PINFormat) func(in *inputs) (any, error) {
 	return func(in *inputs) (any, error) {
 		pan := in.optional("pan", "")
-		block, err := pinblock.Clear(format, in.pin("pin"), pan, [16]byte{})
+		block, err := pinblock.Clear(format, in.pin(), pan, [16]byte{})
 		return binary(block), err
 	}
 }
@@ -53,7 +53,7 @@ func (in *inputs) zone(name string, make func([]byte) (pinblock.Key, error)) pin
 }
 
 func sealedISO0(in *inputs) (any, error) {
-	k, p, pan := in.zone("key", pinblock.NewTDESKey), in.pin("pin"), in.text("pan")
+	k, p, pan := in.zone("key", pinblock.NewTDESKey), in.pin(), in.text("pan")
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -62,7 +62,7 @@ func sealedISO0(in *inputs) (any, error) {
 }
 
 func sealedISO4(in *inputs) (any, error) {
-	k, p, pan, random := in.zone("key", pinblock.NewAESKey), in.pin("pin"), in.text("pan"), random8(in)
+	k, p, pan, random := in.zone("key", pinblock.NewAESKey), in.pin(), in.text("pan"), random8(in)
 	if in.err != nil {
 		return nil, in.err
 	}

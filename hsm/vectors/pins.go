@@ -21,7 +21,7 @@ func pins() []algorithm {
 }
 
 func pvv(in *inputs) (any, error) {
-	k, pan, index, p := in.tdes("pvk"), in.digits("pan", 13, 19), in.digits("pvki", 1, 1), in.pin("pin")
+	k, pan, index, p := in.tdes("pvk"), in.digits("pan", 13, 19), in.digits("pvki", 1, 1), in.pin()
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -57,7 +57,7 @@ func natural(in *inputs, length int) (pin.Clear, error) {
 }
 
 func offset(in *inputs) (any, error) {
-	p := in.pin("pin")
+	p := in.pin()
 	n, err := natural(in, p.N)
 	if err != nil {
 		return nil, err
