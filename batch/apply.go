@@ -185,12 +185,12 @@ func (a *application) applyAck(ctx context.Context, tx *store.Tx, r *returned, f
 		return err
 	}
 	data := map[string]any{"return": a.returning.Number, "read": r.read, "ok": r.ok, "bad": r.bad, "reason": r.BureauReason}
-	if !accepted {
-		if f.State == card.FileInDoubt {
-			if err := tx.MoveFile(ctx, f, card.FileSent, "the bureau has it"); err != nil {
-				return err
-			}
+	if f.State == card.FileInDoubt {
+		if err := a.outOfDoubt(ctx, tx, f); err != nil {
+			return err
 		}
+	}
+	if !accepted {
 		if err := tx.MoveFile(ctx, f, card.FileRefused, r.BureauReason); err != nil {
 			return err
 		}
@@ -207,7 +207,24 @@ func (a *application) applyAck(ctx context.Context, tx *store.Tx, r *returned, f
 		return err
 	}
 	a.Observe.FileMoved(card.FileAcknowledged)
+	a.Observe.FileMoved(card.FileReconciling)
 	return tx.MoveFile(ctx, f, card.FileReconciling, "")
+}
+
+// outOfDoubt takes the bureau's answer as the proof that a file arrived: everything that waited for its sending goes on.
+func (a *application) outOfDoubt(ctx context.Context, tx *store.Tx, f *store.File) error {
+	if err := tx.MoveFile(ctx, f, card.FileSent, "the bureau has answered for it"); err != nil {
+		return err
+	}
+	if err := tx.StampFile(ctx, f.Number, store.SentAt, a.Now()); err != nil {
+		return err
+	}
+	data := map[string]any{"evidence": "the bureau's answer", "return": a.returning.Number}
+	if err := tx.Record(ctx, f.Institution, "file", f.Number, card.FileSent.String(), data, a.Now()); err != nil {
+		return err
+	}
+	a.Observe.FileMoved(card.FileSent)
+	return a.afterSent(ctx, tx, f)
 }
 
 // statusOf translates the bureau's word.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"platen/card"
@@ -330,7 +331,11 @@ func (in *intake) unitOf(row formats.Row) int64 {
 }
 
 func refusedRow(order int64, row formats.Row, faults []formats.Fault) (store.RefusedRow, error) {
-	body, err := json.Marshal(row)
+	if slices.ContainsFunc(faults, func(f formats.Fault) bool { return f.Code == formats.FaultColumnCount }) {
+		// Nobody knows which value belongs to which column, so none is offered for correction.
+		row = formats.Row{Line: row.Line}
+	}
+	body, err := json.Marshal(withoutNumbers(row))
 	if err != nil {
 		return store.RefusedRow{}, fmt.Errorf("keep a refused row: %w", err)
 	}

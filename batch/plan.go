@@ -85,6 +85,7 @@ type planner struct {
 	groups     map[string]*group
 	exceptions []string
 	blocks     []Reservation
+	marks      map[string]mark
 	files      int
 }
 
@@ -117,6 +118,10 @@ func (p *Plant) newPlanner(ctx context.Context, tx *store.Tx, number int64) (*pl
 }
 
 func (pl *planner) load(ctx context.Context) error {
+	var err error
+	if pl.marks, err = pl.plant.Ledger.marks(); err != nil {
+		return err
+	}
 	byCode, err := current(ctx, pl.plant, pl.tx.Q, pl.inst.ID, store.ProductProgram, decodeJSON[card.Product])
 	if err != nil {
 		return err

@@ -149,7 +149,7 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 				return err
 			}
 			s.Range = numbers.Number
-			pl.blocks = append(pl.blocks, Reservation{Range: ledgerName(numbers.Range), First: s.FirstSequence, Quantity: r.quantity})
+			pl.remember(Reservation{Range: ledgerName(numbers.Range), First: s.FirstSequence, Quantity: r.quantity})
 		case store.AttachSlice:
 			for i, w := range r.waiting {
 				if err := pl.tx.Attach(ctx, w, f.Number, line+int64(i)); err != nil {
@@ -184,11 +184,11 @@ func (pl *planner) planMailers(product entry[*card.Product], cardFile, first, qu
 }
 
 func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.File, error) {
-	number, err := pl.tx.NextFileNumber(ctx)
+	number, err := pl.take(ctx, store.FileCounter, fileLedger)
 	if err != nil {
 		return store.File{}, err
 	}
-	sequence, err := pl.tx.NextFileSequence(ctx, g.bureau.number)
+	sequence, err := pl.take(ctx, store.SequenceCounter(g.bureau.number), sequenceLedger(pl.inst.Code, g.bureau.code))
 	if err != nil {
 		return store.File{}, err
 	}

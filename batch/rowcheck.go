@@ -19,6 +19,7 @@ import (
 // judged again. The error is for a database that does not answer.
 func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.Fault) (store.OrderLine, []formats.Fault, error) {
 	c := checker{row: row, faults: faults}
+	c.checkNumbers()
 	line := store.OrderLine{
 		Order: in.order.Number, Quantity: 1, SourceLine: row.Line, State: store.LineOpen, Reason: card.New, SameDay: row.SameDay == "true",
 		Title: row.Title, FirstName: row.FirstName, LastName: row.LastName, CustomerReference: row.CustomerReference, Recipient: row.Recipient,
@@ -129,8 +130,8 @@ func (in *intake) checkAction(ctx context.Context, c *checker, line *store.Order
 		c.fault("reason", "unknown_reason", "use RENEWAL, DAMAGED, NAME_CHANGE, LOST, STOLEN, COMPROMISED, NOT_RECEIVED or EMERGENCY")
 	}
 	line.Reason = reason
-	if c.row.Card == "" {
-		return nil // the reader has said so
+	if c.row.Card == "" || c.faulty("card") {
+		return nil // it was said already
 	}
 	id, err := in.findCard(ctx, c.row.Card)
 	if errors.Is(err, store.ErrNotFound) {

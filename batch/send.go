@@ -102,6 +102,9 @@ func (j *job) ensureSpool(ctx context.Context) error {
 
 // attempt is one try, with its evidence.
 func (j *job) attempt(ctx context.Context, t delivery.Target) error {
+	if err := j.markUsed(); err != nil {
+		return err
+	}
 	earlier, err := j.Store.Attempts(ctx, j.file.Number)
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func (j *job) delivered(ctx context.Context, a *store.Attempt, evidence string) 
 		if err := tx.StampFile(ctx, j.file.Number, store.SentAt, j.Now()); err != nil {
 			return err
 		}
-		return j.afterSent(ctx, tx)
+		return j.afterSent(ctx, tx, &j.file)
 	})
 	j.Observe.Delivered(j.file.BureauCode, err == nil)
 	return err
@@ -217,8 +220,8 @@ func (j *job) settle(ctx context.Context, t delivery.Target) (bool, error) {
 }
 
 // afterSent moves what depends on a file having left: its orders are in production, its batch may be done.
-func (j *job) afterSent(ctx context.Context, tx *store.Tx) error {
-	orders, err := tx.OrdersOfFile(ctx, j.file.Number)
+func (p *Plant) afterSent(ctx context.Context, tx *store.Tx, f *store.File) error {
+	orders, err := tx.OrdersOfFile(ctx, f.Number)
 	if err != nil {
 		return err
 	}
@@ -234,12 +237,12 @@ func (j *job) afterSent(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	return j.closeBatch(ctx, tx)
+	return p.closeBatch(ctx, tx, f.Batch)
 }
 
 // closeBatch ends a batch when its last file has left.
-func (j *job) closeBatch(ctx context.Context, tx *store.Tx) error {
-	b, err := tx.LockBatch(ctx, j.file.Batch)
+func (p *Plant) closeBatch(ctx context.Context, tx *store.Tx, number int64) error {
+	b, err := tx.LockBatch(ctx, number)
 	if err != nil || b.State != card.BatchRunning {
 		return err
 	}
@@ -254,5 +257,5 @@ func (j *job) closeBatch(ctx context.Context, tx *store.Tx) error {
 	if err := tx.MoveBatch(ctx, &b, next, b.Exceptions); err != nil {
 		return err
 	}
-	return tx.Record(ctx, b.Institution, "batch", b.Number, next.String(), map[string]any{}, j.Now())
+	return tx.Record(ctx, b.Institution, "batch", b.Number, next.String(), map[string]any{}, p.Now())
 }

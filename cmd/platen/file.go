@@ -16,7 +16,7 @@ func fileCommand(s *shared) *cobra.Command {
 	var institution string
 	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution))
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution))
 	return c
 }
 
@@ -160,6 +160,26 @@ func fileReplay(s *shared, institution *string) *cobra.Command {
 				err = exitError(1)
 			}
 			return err
+		}),
+	}
+}
+
+func fileAdvance(s *shared, institution *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "advance", Short: "After a restore: move file numbers past every one that the ledger knows",
+		Long: `After a database was restored from a backup, the high-water ledger knows files that the database does not, and planning stops so that no
+bureau gets a file name twice. This moves the numbers and sequences of files past all of them.`,
+		Args: cobra.NoArgs,
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
+			i, err := a.institution(cmd.Context(), *institution)
+			if err != nil {
+				return err
+			}
+			if err := a.plant.AdvanceFiles(cmd.Context(), i, actor()); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "File numbers went on past the ledger; planning may go on.")
+			return nil
 		}),
 	}
 }

@@ -78,7 +78,7 @@ func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
 	return c, err
 }
 
-// WaitingCount counts issues of an institution that no file carries yet, over its PAN ranges.
+// WaitingCount counts issues and PIN mailers of an institution that no file carries yet, over its PAN ranges.
 func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 	var sum int64
 	for _, r := range ranges {
@@ -91,7 +91,8 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 			return 0, err
 		}
 		var n int64
-		if err := q.get(ctx, "waiting issues", &n, `SELECT count(*) FROM issues WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2`, first, last); err != nil {
+		if err := q.get(ctx, "waiting issues", &n, `SELECT (SELECT count(*) FROM issues WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2)
+			+ (SELECT count(*) FROM pin_mailers WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2)`, first, last); err != nil {
 			return 0, err
 		}
 		sum += n

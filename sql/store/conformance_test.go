@@ -105,10 +105,10 @@ func plannedFile(t *testing.T, s *store.Store, i store.Institution, lines int64)
 			return err
 		}
 		f.Batch = number
-		if f.Number, err = tx.NextFileNumber(ctx); err != nil {
+		if f.Number, err = tx.Next(ctx, store.FileCounter); err != nil {
 			return err
 		}
-		if f.Sequence, err = tx.NextFileSequence(ctx, bureau.Number); err != nil {
+		if f.Sequence, err = tx.Next(ctx, store.SequenceCounter(bureau.Number)); err != nil {
 			return err
 		}
 		f.Name = uuid.NewString()

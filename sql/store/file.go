@@ -104,13 +104,11 @@ type Slice struct {
 
 const sliceColumns = `file_number, first_line, kind, source, first_unit, quantity, range_number, first_sequence`
 
-// NextFileNumber takes the number that a file will carry as its reference.
-func (t *Tx) NextFileNumber(ctx context.Context) (int64, error) { return t.Next(ctx, "file") }
+// FileCounter counts the numbers that files carry as their references.
+const FileCounter = "file"
 
-// NextFileSequence returns the sequence number of a bureau's next file.
-func (t *Tx) NextFileSequence(ctx context.Context, bureau int64) (int64, error) {
-	return t.Next(ctx, fmt.Sprintf("file sequence of bureau %d", bureau))
-}
+// SequenceCounter counts the files of one bureau.
+func SequenceCounter(bureau int64) string { return fmt.Sprintf("file sequence of bureau %d", bureau) }
 
 // InsertFile stores a planned file.
 func (t *Tx) InsertFile(ctx context.Context, f File) error {

@@ -319,5 +319,19 @@ func (t *Tx) Next(ctx context.Context, counter string) (int64, error) {
 	return n, err
 }
 
+// Counter reads a counter and keeps it locked until commit; one that was never used is 0.
+func (t *Tx) Counter(ctx context.Context, counter string) (int64, error) {
+	var n int64
+	err := t.get(ctx, "read counter "+counter, &n, `INSERT INTO counters (name, value) VALUES ($1, 0)
+		ON CONFLICT (name) DO UPDATE SET value = counters.value RETURNING value`, counter)
+	return n, err
+}
+
+// RaiseCounter moves a counter up to a value, never down.
+func (t *Tx) RaiseCounter(ctx context.Context, counter string, value int64) error {
+	return t.exec(ctx, "raise counter "+counter, `INSERT INTO counters (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = CASE WHEN counters.value < excluded.value THEN excluded.value ELSE counters.value END`, counter, value)
+}
+
 // stored is how times are kept: UTC, microseconds.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

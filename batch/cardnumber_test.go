@@ -1,0 +1,32 @@
+package batch
+
+import (
+	"testing"
+
+	"platen/formats"
+)
+
+func TestCardNumbersInOrdersAreRefusedAndNotKept(t *testing.T) {
+	for value, want := range map[string]string{
+		"4000000000000002":          "************0002",
+		"Ann 4000 0000 0000 0002":   "Ann ***************0002",
+		"x5413-3300-8901-0483y":     "x***************0483y",
+		"4000000000000003":          "4000000000000003", // fails its check digit
+		"9780000000000002":          "9780000000000002", // no scheme begins so
+		"CIF-10007919":              "CIF-10007919",
+		"":                          "",
+		"12 Lake Road, 411001 Pune": "12 Lake Road, 411001 Pune",
+	} {
+		c := checker{row: formats.Row{Line: 7, LastName: value}}
+		c.checkNumbers()
+		if refused := len(c.faults) == 1; refused != (value != want) {
+			t.Errorf("%q: faults %v", value, c.faults)
+		}
+		if len(c.faults) == 1 && (c.faults[0].Field != "last_name" || c.faults[0].Code != "card_number" || c.faults[0].Line != 7) {
+			t.Errorf("%q: fault %+v", value, c.faults[0])
+		}
+		if got := withoutNumbers(c.row).LastName; got != want {
+			t.Errorf("%q is kept as %q, want %q", value, got, want)
+		}
+	}
+}
