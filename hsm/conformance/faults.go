@@ -1,0 +1,306 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"platen/card"
+	"platen/hsm"
+)
+
+// operation is one of a module's with the keys it takes when all is right.
+type operation struct {
+	name string
+	keys []card.KeyLabel
+	run  func(ctx context.Context, keys []card.KeyRef) error
+}
+
+// operations are all that the module offers, on cards with PINs of five digits.
+func (b Bench) operations(t testing.TB, pans []card.PAN, pins []hsm.PIN) []operation {
+	t.Helper()
+	m, n := b.Module, len(pans)
+	out := []operation{
+		{"codes", []card.KeyLabel{CVK}, func(ctx context.Context, k []card.KeyRef) error {
+			in := make([]hsm.CodeRequest, n)
+			for i, pan := range pans {
+				in[i] = hsm.CodeRequest{PAN: pan, Expiry: card.Expiry{Year: 2030, Month: 1}, ServiceCode: [3]byte{'2', '0', '1'}}
+			}
+			return m.Codes(ctx, k[0], in, card.NewSecrets(n, 3))
+		}},
+		{"generate PINs", []card.KeyLabel{Storage}, func(ctx context.Context, k []card.KeyRef) error {
+			return m.GeneratePINs(ctx, k[0], 4, pans, objects(n), make([]hsm.PIN, n))
+		}},
+		{"derive PINs", []card.KeyLabel{Storage, IBMPVK}, func(ctx context.Context, k []card.KeyRef) error {
+			return m.DerivePINs(ctx, k[0], k[1], scheme(5), pans, make([]hsm.PIN, n))
+		}},
+		{"PVVs", []card.KeyLabel{Storage, VisaPVK}, func(ctx context.Context, k []card.KeyRef) error {
+			return m.PVVs(ctx, k[0], k[1], 1, pans, pins, make([]hsm.PVV, n))
+		}},
+		{"offsets", []card.KeyLabel{Storage, IBMPVK}, func(ctx context.Context, k []card.KeyRef) error {
+			return m.Offsets(ctx, k[0], k[1], scheme(5), pans, pins, make([]hsm.Offset, n))
+		}},
+		{"transfer PINs", []card.KeyLabel{Storage}, func(ctx context.Context, k []card.KeyRef) error {
+			return m.TransferPINs(ctx, k[0], pans, pins, pansOf(t, "411111", n), make([]hsm.PIN, n))
+		}},
+	}
+	for _, format := range b.Formats {
+		blocks := card.NewSecrets(n, 16)
+		for i, pan := range pans {
+			blocks.Set(i, Block(t, format, pan, Natural(t, scheme(5), pan)))
+		}
+		out = append(out,
+			operation{"export PINs", []card.KeyLabel{Storage, zoneKey(format)}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.ExportPINs(ctx, k[0], k[1], format, pans, pins, pans, card.NewSecrets(n, 16))
+			}},
+			operation{"PVVs of blocks", []card.KeyLabel{zoneKey(format), VisaPVK}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.BlockPVVs(ctx, k[0], format, pans, blocks, k[1], 1, make([]hsm.PVV, n))
+			}},
+			operation{"check blocks", []card.KeyLabel{zoneKey(format)}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.CheckBlocks(ctx, k[0], format, pans, blocks, 5)
+			}})
+	}
+	return out
+}
+
+func (o operation) refs() []card.KeyRef {
+	out := make([]card.KeyRef, len(o.keys))
+	for i, label := range o.keys {
+		out[i] = ref(label)
+	}
+	return out
+}
+
+// usageMatrix replaces each key of each operation by every other key that the module holds, and all must be refused.
+func usageMatrix(t *testing.T, b Bench) {
+	pans := pansOf(t, "400000", 2)
+	for _, op := range b.operations(t, pans, b.derive(t, 5, pans)) {
+		if err := op.run(context.Background(), op.refs()); err != nil {
+			t.Errorf("%s with its own keys: %v", op.name, err)
+		}
+		for i, own := range op.keys {
+			for _, label := range b.Labels {
+				wrong := op.refs()
+				wrong[i] = ref(label)
+				if err := op.run(context.Background(), wrong); label != own && !errors.Is(err, hsm.ErrKeyUsage) {
+					t.Errorf("%s with %s for %s: %v", op.name, label, own, err)
+				}
+			}
+		}
+	}
+}
+
+func unknownKeys(t *testing.T, b Bench) {
+	pans := pansOf(t, "400000", 2)
+	for _, op := range b.operations(t, pans, b.derive(t, 5, pans)) {
+		for i, own := range op.keys {
+			for _, stranger := range []card.KeyRef{ref("none"), {Label: own, Version: 99}} {
+				wrong := op.refs()
+				wrong[i] = stranger
+				if err := op.run(context.Background(), wrong); !errors.Is(err, hsm.ErrUnknownKey) {
+					t.Errorf("%s with %s: %v", op.name, stranger, err)
+				}
+			}
+		}
+	}
+	if _, _, err := b.Module.KeyVersion(context.Background(), ref("none")); !errors.Is(err, hsm.ErrUnknownKey) {
+		t.Errorf("version of an unknown key: %v", err)
+	}
+}
+
+func otherFormats(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := pansOf(t, "400000", 1)
+	pins := b.derive(t, 5, pans)
+	for format := range hsm.PINFormat(6) {
+		if b.offers(format) {
+			continue
+		}
+		zpk := ref(zoneKey(format))
+		if b.Module.ExportPINs(ctx, ref(Storage), zpk, format, pans, pins, pans, card.NewSecrets(1, 16)) == nil {
+			t.Errorf("exported as format %d", format)
+		}
+		if b.Module.CheckBlocks(ctx, zpk, format, pans, card.NewSecrets(1, 16), 5) == nil {
+			t.Errorf("opened format %d", format)
+		}
+	}
+}
+
+func wrongPAN(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans, others := pansOf(t, "400000", 20), pansOf(t, "424242", 20)
+	pins := b.derive(t, 12, pans)
+	for name, err := range map[string]error{
+		"PVVs":     b.Module.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, others, pins, make([]hsm.PVV, 20)),
+		"offsets":  b.Module.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(12), others, pins, make([]hsm.Offset, 20)),
+		"transfer": b.Module.TransferPINs(ctx, ref(Storage), others, pins, pans, make([]hsm.PIN, 20)),
+		"export":   b.Module.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, others, pins, others, card.NewSecrets(20, 8)),
+	} {
+		if !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("%s of another card's PIN: %v", name, err)
+		}
+	}
+	for _, format := range b.Formats {
+		blocks := card.NewSecrets(20, 16)
+		for i, pan := range pans {
+			blocks.Set(i, Block(t, format, pan, Natural(t, scheme(12), pan)))
+		}
+		if err := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, others, blocks, 12); !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("format %d: blocks opened for other accounts: %v", format, err)
+		}
+	}
+}
+
+func damagedPINs(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := pansOf(t, "400000", 1)
+	stored := b.generate(t, 12, pans)[0]
+	good := stored.Bytes()
+	damaged := [][]byte{nil, good[:1], good[:len(good)-1], append(bytes.Clone(good), '0')}
+	for _, at := range []int{0, 3, len(good) - 1} {
+		changed := bytes.Clone(good)
+		changed[at] ^= 1
+		damaged = append(damaged, changed)
+	}
+	for i, bad := range damaged {
+		p, err := hsm.NewPIN(bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Module.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, pans, []hsm.PIN{p}, make([]hsm.PVV, 1)); !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("damage %d: %v", i, err)
+		}
+	}
+}
+
+func damagedBlocks(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := pansOf(t, "400000", 1)
+	for _, format := range b.Formats {
+		good := Block(t, format, pans[0], Natural(t, scheme(5), pans[0]))
+		for _, bad := range [][]byte{nil, good[:len(good)-1], make([]byte, len(good)), make([]byte, 16)} {
+			blocks := card.NewSecrets(1, 16)
+			blocks.Set(0, bad)
+			err := b.Module.BlockPVVs(ctx, ref(zoneKey(format)), format, pans, blocks, ref(VisaPVK), 1, make([]hsm.PVV, 1))
+			if other := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, pans, blocks, 5); !errors.Is(err, hsm.ErrPINBlock) || !errors.Is(other, hsm.ErrPINBlock) {
+				t.Errorf("format %d, %d bytes: %v, %v", format, len(bad), err, other)
+			}
+		}
+		blocks := card.NewSecrets(1, 16)
+		blocks.Set(0, good)
+		if err := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, pans, blocks, 6); !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("format %d: 5 digits passed for 6: %v", format, err)
+		}
+	}
+}
+
+func lengths(t *testing.T, b Bench) {
+	ctx, m := context.Background(), b.Module
+	pans := pansOf(t, "400000", 2)
+	pins := b.derive(t, 5, pans)
+	for name, err := range map[string]error{
+		"codes":         m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(1, 3)),
+		"narrow codes":  m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(2, 2)),
+		"generate":      m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(1), make([]hsm.PIN, 2)),
+		"generate out":  m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(2), make([]hsm.PIN, 1)),
+		"derive":        m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, make([]hsm.PIN, 1)),
+		"PVVs":          m.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, pans, pins[:1], make([]hsm.PVV, 2)),
+		"offsets":       m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, pins, make([]hsm.Offset, 1)),
+		"transfer":      m.TransferPINs(ctx, ref(Storage), pans, pins, pans[:1], make([]hsm.PIN, 2)),
+		"export":        m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans[:1], card.NewSecrets(2, 8)),
+		"narrow export": m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans, card.NewSecrets(2, 7)),
+		"blocks":        m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 1, make([]hsm.PVV, 2)),
+		"check":         m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), 4),
+	} {
+		if err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func bounds(t *testing.T, b Bench) {
+	ctx, m := context.Background(), b.Module
+	pans := pansOf(t, "400000", 1)
+	pins, none := b.derive(t, 5, pans), make([]card.PAN, 1)
+	weak := hsm.IBM3624{DecTable: "0000011111222223", Validation: "1234567890AN", Length: 5}
+	plain := hsm.IBM3624{DecTable: "0123456789012345", Validation: "1234567890AB", Length: 5}
+	pvv, offset, pin := make([]hsm.PVV, 1), make([]hsm.Offset, 1), make([]hsm.PIN, 1)
+	for name, err := range map[string]error{
+		"PIN of 3":        m.GeneratePINs(ctx, ref(Storage), 3, pans, objects(1), pin),
+		"PIN of 13":       m.GeneratePINs(ctx, ref(Storage), 13, pans, objects(1), pin),
+		"index 7":         m.PVVs(ctx, ref(Storage), ref(VisaPVK), 7, pans, pins, pvv),
+		"index below 0":   m.PVVs(ctx, ref(Storage), ref(VisaPVK), -1, pans, pins, pvv),
+		"weak table":      m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), weak, pans, pin),
+		"template":        m.Offsets(ctx, ref(Storage), ref(IBMPVK), plain, pans, pins, offset),
+		"other length":    m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(6), pans, pins, offset),
+		"no PAN, code":    m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 1), card.NewSecrets(1, 3)),
+		"no PAN, draw":    m.GeneratePINs(ctx, ref(Storage), 4, none, objects(1), pin),
+		"no PAN, derive":  m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), none, pin),
+		"no PAN, move to": m.TransferPINs(ctx, ref(Storage), pans, pins, none, pin),
+		"no account":      m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, none, card.NewSecrets(1, 8)),
+		"no PIN":          m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, make([]hsm.PIN, 1), pans, card.NewSecrets(1, 8)),
+	} {
+		if err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func cancelled(t *testing.T, b Bench) {
+	pans := pansOf(t, "400000", 2)
+	ops := b.operations(t, pans, b.derive(t, 5, pans))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, op := range ops {
+		if err := op.run(ctx, op.refs()); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", op.name, err)
+		}
+	}
+	if err := b.Module.Ready(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+func concurrent(t *testing.T, b Bench) {
+	var all sync.WaitGroup
+	for _, prefix := range []string{"400000", "411111", "424242", "476173", "601100", "371449"} {
+		pans := pansOf(t, prefix, 50)
+		all.Go(func() {
+			pins := b.derive(t, 12, pans)
+			out, values := card.NewSecrets(50, 8), make([]hsm.PVV, 50)
+			if err := b.Module.ExportPINs(context.Background(), ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans, out); err != nil {
+				t.Error(err)
+				return
+			}
+			if err := b.Module.PVVs(context.Background(), ref(Storage), ref(VisaPVK), 2, pans, pins, values); err != nil {
+				t.Error(err)
+				return
+			}
+			for i, pan := range pans {
+				natural := Natural(t, scheme(12), pan)
+				if !bytes.Equal(out.Reveal(i), Block(t, hsm.ISO0, pan, natural)) || values[i] != PVV(t, 2, pan, natural) {
+					t.Errorf("card %d of %s has the answer of another", i, prefix)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func silentErrors(t *testing.T, b Bench) {
+	pans, others := pansOf(t, "400000", 1), pansOf(t, "411111", 1)
+	pins := b.derive(t, 12, pans)
+	natural := Natural(t, scheme(12), pans[0])
+	err := b.Module.PVVs(context.Background(), ref(Storage), ref(VisaPVK), 1, others, pins, make([]hsm.PVV, 1))
+	if err == nil {
+		t.Fatal("a PIN opened for another card")
+	}
+	for _, secret := range []string{string(others[0].Reveal()[:12]), string(others[0].Reveal()[3:15]), natural.Reveal(), string(pins[0].Bytes()[2:])} {
+		if strings.Contains(err.Error(), secret) {
+			t.Error("an error carries data of a card")
+		}
+	}
+}
