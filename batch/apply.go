@@ -86,7 +86,7 @@ func (w *chunkWork) close(ctx context.Context) error {
 			}
 		}
 		for _, l := range work.spoiled {
-			if err := w.remake(ctx, w.tx, work.file, l); err != nil {
+			if err := w.remake(ctx, w.tx, work.file, l.FileLine); err != nil {
 				return err
 			}
 		}
@@ -279,9 +279,9 @@ func change(before, after card.IssueState) (produced, rejected, spoiled int64) {
 	return produced, rejected, spoiled
 }
 
-// remake makes a spoiled card or PIN mailer again: for a card a new issue with the same number, PSN, expiry and PIN, which waits for the next file. The
-// spoiled line stays as evidence. A card that was closed or went on to a later issue meanwhile is not made again.
-func (a *application) remake(ctx context.Context, tx *store.Tx, f *store.File, spoiled *lineWork) error {
+// remake makes a card or PIN mailer again that was spoiled or whose file was cancelled: for a card a new issue with the same number, PSN, expiry and PIN, which waits for the next file. The
+// old line stays as evidence. A card that was closed or went on to a later issue meanwhile is not made again.
+func (p *Plant) remake(ctx context.Context, tx *store.Tx, f *store.File, spoiled store.FileLine) error {
 	c, err := tx.LockCard(ctx, spoiled.Card)
 	if err != nil {
 		return err
@@ -290,7 +290,7 @@ func (a *application) remake(ctx context.Context, tx *store.Tx, f *store.File, s
 		return nil
 	}
 	if f.Purpose == store.MailerPurpose {
-		return tx.RemakeMailer(ctx, spoiled.FileLine)
+		return tx.RemakeMailer(ctx, spoiled)
 	}
 	if c.NewestIssue != spoiled.Issue {
 		return nil

@@ -148,3 +148,43 @@ func TestACardNumberInAnOrderIsRefusedAndNotStored(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOperatorDecidesAboutADoubt(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.submit("MASS", formats.MassOrder, mass(10))
+		b, _, err := s.plant.RunNow(t.Context(), s.inst, "nightly", "one", "test")
+		s.must(err)
+		s.must(s.plant.Plan(t.Context(), b.Number))
+		for s.cardFile("south").State < card.FileReleased {
+			s.buildOnly()
+		}
+		f := s.cardFile("south")
+		if _, err := s.plant.Resolve(t.Context(), f.Number, batch.AnswerResend, "why not", "test"); !errors.Is(err, batch.ErrNotUndecided) {
+			t.Errorf("a file that is not in doubt: %v", err)
+		}
+		s.dieWhileRenaming(f)
+		s.must(os.RemoveAll(filepath.Join(s.dir, "south", "out"))) // the bureau's answer is lost with its disk
+		s.must(os.Mkdir(filepath.Join(s.dir, "south", "out"), 0o700))
+		s.round(t.Context())
+		if _, err := s.plant.Resolve(t.Context(), f.Number, batch.AnswerCancel, "", "test"); err == nil {
+			t.Error("a decision without a reason was taken")
+		}
+		if _, err := s.plant.Resolve(t.Context(), f.Number, batch.AnswerCancel, "the bureau lost it", "test"); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.books(); got.Waiting != 10 || got.Balanced {
+			t.Errorf("after the cancel: %+v", got)
+		}
+		for n := 2; n < 6 && !s.books().Balanced; n++ {
+			s.night(fmt.Sprint(n))
+		}
+		if got := s.books(); !got.Balanced || got.Requested != 10 || got.Produced+got.Rejected != 10 {
+			t.Errorf("at the end: %+v", got)
+		}
+		story, err := s.plant.ExplainCard(t.Context(), s.inst, "MASS#1")
+		s.must(err)
+		if len(story.Issues) < 2 || story.Issues[0].State != card.IssueCancelled || story.Issues[1].PSN != story.Issues[0].PSN {
+			t.Errorf("story: %+v", story.Issues)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"platen/batch"
 	"platen/sql/store"
 )
 
@@ -16,7 +17,7 @@ func fileCommand(s *shared) *cobra.Command {
 	var institution string
 	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution))
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution))
 	return c
 }
 
@@ -182,4 +183,42 @@ bureau gets a file name twice. This moves the numbers and sequences of files pas
 			return nil
 		}),
 	}
+}
+
+func fileResolve(s *shared, institution *string) *cobra.Command {
+	var sent, resend, cancel bool
+	var reason string
+	c := &cobra.Command{
+		Use: "resolve ID|NUMBER --sent|--resend|--cancel --reason WHY", Short: "Decide about a file that is IN_DOUBT or REFUSED",
+		Long: `A file is IN_DOUBT when nobody can know whether the bureau has it, and REFUSED when the bureau will not take it. Ask the bureau, then say:
+  --sent    the bureau has it (IN_DOUBT only); its answers settle the rest
+  --resend  it has not; the same bytes go again
+  --cancel  it will never be made; every card and PIN mailer of it waits for the next file`,
+		Args: cobra.ExactArgs(1),
+		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
+			answer := batch.AnswerSent
+			switch {
+			case resend:
+				answer = batch.AnswerResend
+			case cancel:
+				answer = batch.AnswerCancel
+			}
+			resolved, err := a.plant.Resolve(cmd.Context(), f.Number, answer, reason, actor())
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), fileView(resolved))
+			}
+			return printFiles(cmd.OutOrStdout(), []store.File{resolved})
+		}),
+	}
+	c.Flags().BoolVar(&sent, "sent", false, "the bureau has it")
+	c.Flags().BoolVar(&resend, "resend", false, "the bureau has not; send the same bytes again")
+	c.Flags().BoolVar(&cancel, "cancel", false, "it will never be made; its lines wait for the next file")
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
+	c.MarkFlagsOneRequired("sent", "resend", "cancel")
+	c.MarkFlagsMutuallyExclusive("sent", "resend", "cancel")
+	cobra.CheckErr(c.MarkFlagRequired("reason"))
+	return c
 }
