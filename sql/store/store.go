@@ -303,12 +303,13 @@ func (q Q) clock() string {
 	return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 }
 
-// forUpdate locks the rows of a SELECT until commit; SQLite's one writer needs nothing.
+// forUpdate locks the rows of a SELECT until commit; SQLite's one writer needs nothing. Keys never change, so the lock leaves others free to
+// insert rows that refer to a locked one: a plan that takes minutes does not stop intake.
 func (q Q) forUpdate() string {
 	if q.dialect == SQLite {
 		return ""
 	}
-	return " FOR UPDATE"
+	return " FOR NO KEY UPDATE"
 }
 
 // Next takes the next number of a counter. The row stays locked until commit, so numbers have no gaps.
