@@ -28,8 +28,14 @@ type job struct {
 // ErrNotYet says that a file cannot be worked on now; it is looked at again later.
 var ErrNotYet = errors.New("not yet")
 
-// openJob reads a file and all that it pinned. epoch 0 takes the file as it is, for reading only.
+// openJob reads a file and all that it pinned. epoch 0 takes the file as it is, for reading only; any other is a claim, which is renewed at once: it
+// has aged while the job stood in the queue.
 func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) {
+	if epoch != 0 {
+		if err := p.Store.HoldFile(ctx, number, epoch, Lease); err != nil {
+			return nil, err
+		}
+	}
 	f, err := p.Store.FileByNumber(ctx, number)
 	if err != nil {
 		return nil, err

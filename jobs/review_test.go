@@ -8,6 +8,7 @@ import (
 
 	"platen/batch"
 	"platen/bureau"
+	"platen/card"
 	"platen/formats"
 	"platen/sql/store"
 	"platen/testbed"
@@ -36,4 +37,42 @@ func reader(kind formats.OrderKind, list []formats.Row) func(io.Reader) (batch.R
 		_, err := io.Copy(io.Discard, r)
 		return &rows{kind: kind, list: list}, err
 	}
+}
+
+// rival looks for work that nobody holds at each move of a file.
+type rival struct {
+	batch.Observer
+	moved func()
+}
+
+func (r rival) FileMoved(card.FileState) { r.moved() }
+
+func TestAJobThatStartsLateRenewsItsClaimBeforeItWorks(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.submit("ONE", formats.MassOrder, mass(10))
+		b, _, err := s.plant.RunNow(t.Context(), s.inst, "nightly", "one", "test")
+		s.must(err)
+		s.must(s.plant.Plan(t.Context(), b.Number))
+		building := []card.FileState{card.FilePlanned, card.FileBuilding, card.FileSealed}
+		claim := func() (due []store.Due) {
+			s.must(s.store.InTx(t.Context(), func(tx *store.Tx) (err error) {
+				due, err = tx.ClaimStale(t.Context(), 0, building...)
+				return err
+			}))
+			return due
+		}
+		due := claim()
+		file := due[0].Number
+		stolen := 0
+		s.plant.Observe = rival{s.plant.Observe, func() {
+			for _, d := range claim() {
+				if d.Number == file {
+					stolen++
+				}
+			}
+		}}
+		if err := s.plant.Build(t.Context(), file, due[0].Epoch); err != nil || stolen > 0 {
+			t.Errorf("%d claims on a file that is being built; %v", stolen, err)
+		}
+	})
 }
