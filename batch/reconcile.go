@@ -8,38 +8,37 @@ import (
 	"platen/sql/store"
 )
 
-// Reconcile compares a file's columns, which come from independent places: planned (slices), minted (cursor), sealed (records read back), the bureau's own
-// count, and lines by evidence, recounted. When all are equal and none is open, the file is BALANCED, and its orders may be fulfilled.
-func (p *Plant) Reconcile(ctx context.Context, number int64) error {
-	return p.Store.InTx(ctx, func(tx *store.Tx) error {
-		f, err := tx.LockFile(ctx, number)
-		if err != nil || f.State != card.FileReconciling {
-			return err
-		}
-		if f.Produced+f.Rejected+f.Spoiled != f.Planned {
-			return nil
-		}
-		lines, err := tx.RecountLines(ctx, f)
-		if err != nil {
-			return err
-		}
-		if wrong := imbalance(f, lines); wrong != "" {
-			p.Log.Error().Int64("file", f.Number).Str("reason", wrong).Msg("the books of a file do not balance")
-			return tx.Explain(ctx, f.Number, wrong)
-		}
-		if err := tx.MoveFile(ctx, &f, card.FileBalanced, ""); err != nil {
-			return err
-		}
-		if err := tx.StampFile(ctx, f.Number, store.BalancedAt, p.Now()); err != nil {
-			return err
-		}
-		data := map[string]any{"produced": f.Produced, "rejected": f.Rejected, "spoiled": f.Spoiled}
-		if err := tx.Record(ctx, f.Institution, "file", f.Number, card.FileBalanced.String(), data, p.Now()); err != nil {
-			return err
-		}
-		p.Observe.FileMoved(card.FileBalanced)
-		return p.settleOrders(ctx, tx, f)
-	})
+// reconcile compares a file's columns, which come from independent places: planned (slices), minted (cursor), sealed (records read back), the bureau's own
+// count, and lines by evidence, recounted. When all are equal and none is open, the file is BALANCED, and its orders may be fulfilled. It belongs to the
+// transaction that brings the last evidence: nothing looks at the file again after that.
+func (p *Plant) reconcile(ctx context.Context, tx *store.Tx, number int64) error {
+	f, err := tx.LockFile(ctx, number)
+	if err != nil || f.State != card.FileReconciling {
+		return err
+	}
+	if f.Produced+f.Rejected+f.Spoiled != f.Planned {
+		return nil
+	}
+	lines, err := tx.RecountLines(ctx, f)
+	if err != nil {
+		return err
+	}
+	if wrong := imbalance(f, lines); wrong != "" {
+		p.Log.Error().Int64("file", f.Number).Str("reason", wrong).Msg("the books of a file do not balance")
+		return tx.Explain(ctx, f.Number, wrong)
+	}
+	if err := tx.MoveFile(ctx, &f, card.FileBalanced, ""); err != nil {
+		return err
+	}
+	if err := tx.StampFile(ctx, f.Number, store.BalancedAt, p.Now()); err != nil {
+		return err
+	}
+	data := map[string]any{"produced": f.Produced, "rejected": f.Rejected, "spoiled": f.Spoiled}
+	if err := tx.Record(ctx, f.Institution, "file", f.Number, card.FileBalanced.String(), data, p.Now()); err != nil {
+		return err
+	}
+	p.Observe.FileMoved(card.FileBalanced)
+	return p.settleOrders(ctx, tx, f)
 }
 
 // imbalance names the first column of a finished file that differs; empty when all agree.

@@ -242,7 +242,7 @@ func number(b []byte) int64 {
 	return n
 }
 
-// applyLines applies a chunk with its cursor in one transaction, then looks whether the files it touched are balanced.
+// applyLines applies a chunk with its cursor and looks whether the files it touched are balanced, in one transaction.
 func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 	if len(chunk) == 0 {
 		return nil
@@ -275,17 +275,20 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 			return err
 		}
 		moved.Cursor = chunk[len(chunk)-1].Line
-		return tx.AdvanceReturn(ctx, &moved, a.returning.Cursor)
+		if err := tx.AdvanceReturn(ctx, &moved, a.returning.Cursor); err != nil {
+			return err
+		}
+		for _, f := range slices.Sorted(maps.Keys(touched)) {
+			if err := a.reconcile(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	a.observe(moved)
 	a.returning = moved
-	for _, f := range slices.Sorted(maps.Keys(touched)) {
-		if err := a.Reconcile(ctx, f); err != nil {
-			return err
-		}
-	}
 	return a.Store.HoldReturn(ctx, a.returning.Number, a.returning.Epoch, returnWindow)
 }
