@@ -367,3 +367,12 @@ func OrderStates() []OrderState {
 	}
 	return all
 }
+
+// ReturnStates lists every state in order, for metrics and filters.
+func ReturnStates() []ReturnState {
+	all := make([]ReturnState, 0, len(returnStateNames))
+	for s := ReturnDetected; s <= ReturnDuplicate; s++ {
+		all = append(all, s)
+	}
+	return all
+}

@@ -51,7 +51,7 @@ func openApp(ctx context.Context, s *shared, migrate bool) (*app, error) {
 }
 
 func wire(ctx context.Context, config Config, migrate bool) (_ *app, err error) {
-	a := &app{config: config, log: newLogger(config.Log, os.Stderr)}
+	a := &app{config: config, log: newLogger(config.Log, os.Stderr).With().Str("instance", instanceName(config)).Logger()}
 	if a.store, err = store.Open(ctx, config.Database); err != nil {
 		return nil, err
 	}
@@ -221,6 +221,12 @@ func (a *app) start(ctx context.Context, schedule, work bool) (*running, error) 
 			return nil, err
 		}
 	}
+	// The queue's own file beside SQLite is only speed: one that was deleted is made again.
+	if a.queuePath() != "" {
+		if err := jobs.Migrate(ctx, a.store, a.queuePath()); err != nil {
+			return nil, errors.Join(err, release())
+		}
+	}
 	r, err := jobs.Start(ctx, jobs.Config{Plant: a.plant, Log: a.log, QueuePath: a.queuePath(), Workers: a.config.Workers,
 		QueuePoll: a.config.Poll.Queue, ReturnsPoll: a.config.Poll.Returns, Schedule: schedule, Work: work})
 	if err != nil {
@@ -235,6 +241,18 @@ func (r *running) stop(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	return errors.Join(r.Stop(drain), r.release())
+}
+
+// instanceName tells this process from others in logs.
+func instanceName(c Config) string {
+	if c.Instance != "" {
+		return c.Instance
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "platen"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
 func newLogger(c LogConfig, to *os.File) zerolog.Logger {

@@ -28,6 +28,7 @@ type metrics struct {
 	left      *prometheus.Desc
 	days      *prometheus.Desc
 	due       *prometheus.Desc
+	returns   *prometheus.Desc
 }
 
 // moduleCalls are the operations of a security module that are counted.
@@ -44,6 +45,7 @@ func newMetrics(a *app) *metrics {
 		orders:    prometheus.NewDesc("platen_orders", "Orders by state.", []string{"state"}, nil),
 		left:      prometheus.NewDesc("platen_range_numbers_left", "Card numbers left in a PAN range.", []string{"range"}, nil),
 		days:      prometheus.NewDesc("platen_range_days_left", "Days that a PAN range lasts at the pace of the last thirty; -1 where nothing was used.", []string{"range"}, nil),
+		returns:   prometheus.NewDesc("platen_return_files", "Return files by state.", []string{"state"}, nil),
 		due:       prometheus.NewDesc("platen_queue_due", "Work that waits for a worker.", []string{"work"}, nil),
 	}
 	for _, s := range card.FileStates() {
@@ -92,6 +94,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.left
 	ch <- m.days
 	ch <- m.due
+	ch <- m.returns
 }
 
 // Collect implements prometheus.Collector: it counts in the database. A database that does not answer shows as an invalid metric.
@@ -115,6 +118,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.orders, prometheus.GaugeValue, float64(orders[s]), s.String())
 	}
 	m.collectRanges(ctx, ch)
+	returns, err := m.app.store.ReturnCounts(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.returns, err)
+		return
+	}
+	for _, s := range card.ReturnStates() {
+		ch <- prometheus.MustNewConstMetric(m.returns, prometheus.GaugeValue, float64(returns[s]), s.String())
+	}
 	due, err := m.app.store.Due(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.due, err)

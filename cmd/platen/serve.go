@@ -36,17 +36,24 @@ PostgreSQL; the flags split the roles.`,
 }
 
 func workCommand(s *shared) *cobra.Command {
-	return &cobra.Command{
+	var probes string
+	c := &cobra.Command{
 		Use:   "work",
 		Short: "Carry jobs out: the same as serve with neither API nor schedules",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), s, roles{work: true})
+			return serve(cmd.Context(), s, roles{work: true, probes: probes})
 		},
 	}
+	c.Flags().StringVar(&probes, "probes", "", "host:port for /livez, /readyz and /metrics; empty = none")
+	return c
 }
 
-type roles struct{ api, schedule, work bool }
+// roles are what a process does; probes is where one without API answers its probes.
+type roles struct {
+	api, schedule, work bool
+	probes              string
+}
 
 func serve(ctx context.Context, s *shared, r roles) error {
 	if !r.api && !r.schedule && !r.work {
@@ -66,22 +73,41 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, runner.stop(ctx)) }()
+	if r.probes != "" {
+		return a.listen(ctx, r.probes, a.probes(runner))
+	}
 	if !r.api {
 		a.log.Info().Bool("schedules", r.schedule).Bool("work", r.work).Msg("platen works")
 		<-ctx.Done()
 		return nil
 	}
-	return a.listen(ctx, runner)
-}
-
-// listen serves HTTP until the context ends, then lets running requests finish.
-func (a *app) listen(ctx context.Context, runner *running) error {
 	handler, err := api.New(api.Config{Plant: a.plant, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now})
 	if err != nil {
 		return err
 	}
-	server := api.Server(a.config.HTTP.Listen, handler)
-	l, err := net.Listen("tcp", a.config.HTTP.Listen)
+	return a.listen(ctx, a.config.HTTP.Listen, handler)
+}
+
+// probes answers whether the process lives, whether it can work, and what it has counted.
+func (a *app) probes(runner *running) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.ready(runner)(r.Context()); err != nil {
+			a.log.Warn().Err(err).Msg("not ready")
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", a.metrics.handler())
+	return mux
+}
+
+// listen serves HTTP until the context ends, then lets running requests finish.
+func (a *app) listen(ctx context.Context, address string, handler http.Handler) error {
+	server := api.Server(address, handler)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}

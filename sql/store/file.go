@@ -282,16 +282,7 @@ func (t *Tx) CountLine(ctx context.Context, number, produced, rejected, spoiled 
 
 // FileCounts counts files by state.
 func (q Q) FileCounts(ctx context.Context) (map[card.FileState]int64, error) {
-	var rows []struct {
-		State card.FileState `db:"state"`
-		N     int64          `db:"n"`
-	}
-	err := q.list(ctx, "count files", &rows, `SELECT state, count(*) AS n FROM files GROUP BY state`)
-	counts := make(map[card.FileState]int64, len(rows))
-	for _, r := range rows {
-		counts[r.State] = r.N
-	}
-	return counts, err
+	return countByState[card.FileState](ctx, q, "files")
 }
 
 // UnsentBefore counts a bureau's files of a lower sequence that have not left yet.

@@ -304,14 +304,5 @@ func (q Q) Refused(ctx context.Context, order, after int64, limit int) ([]Refuse
 
 // OrderCounts counts orders by state.
 func (q Q) OrderCounts(ctx context.Context) (map[card.OrderState]int64, error) {
-	var rows []struct {
-		State card.OrderState `db:"state"`
-		N     int64           `db:"n"`
-	}
-	err := q.list(ctx, "count orders", &rows, `SELECT state, count(*) AS n FROM orders GROUP BY state`)
-	counts := make(map[card.OrderState]int64, len(rows))
-	for _, r := range rows {
-		counts[r.State] = r.N
-	}
-	return counts, err
+	return countByState[card.OrderState](ctx, q, "orders")
 }

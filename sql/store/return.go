@@ -243,3 +243,22 @@ func (r *ReturnFile) Count(o Outcome) {
 		r.Quarantined++
 	}
 }
+
+// ReturnCounts counts return files by state.
+func (q Q) ReturnCounts(ctx context.Context) (map[card.ReturnState]int64, error) {
+	return countByState[card.ReturnState](ctx, q, "return_files")
+}
+
+// countByState counts the rows of a table by its state.
+func countByState[S ~uint8](ctx context.Context, q Q, table string) (map[S]int64, error) {
+	var rows []struct {
+		State S     `db:"state"`
+		N     int64 `db:"n"`
+	}
+	err := q.list(ctx, "count "+table, &rows, `SELECT state, count(*) AS n FROM `+table+` GROUP BY state`)
+	counts := make(map[S]int64, len(rows))
+	for _, r := range rows {
+		counts[r.State] = r.N
+	}
+	return counts, err
+}
