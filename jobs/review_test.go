@@ -76,3 +76,37 @@ func TestAJobThatStartsLateRenewsItsClaimBeforeItWorks(t *testing.T) {
 		}
 	})
 }
+
+func TestAFileInDoubtSaysWhy(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.submit("ONE", formats.MassOrder, mass(10))
+		b, _, err := s.plant.RunNow(t.Context(), s.inst, "nightly", "one", "test")
+		s.must(err)
+		s.must(s.plant.Plan(t.Context(), b.Number))
+		for s.cardFile("south").State < card.FileReleased {
+			s.buildOnly()
+		}
+		f := s.cardFile("south")
+		ctx := t.Context()
+		s.must(s.store.InTx(ctx, func(tx *store.Tx) error {
+			due, err := tx.ClaimStale(ctx, 0, card.FileReleased)
+			if err != nil {
+				return err
+			}
+			f.Epoch = due[0].Epoch
+			if err := tx.MoveFile(ctx, &f, card.FileSending, ""); err != nil {
+				return err
+			}
+			a, err := tx.InsertAttempt(ctx, store.Attempt{File: f.Number, Epoch: f.Epoch, TempName: ".gone.part",
+				CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now})
+			if err != nil {
+				return err
+			}
+			return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now)
+		}))
+		s.round(ctx)
+		if f := s.cardFile("south"); f.State != card.FileInDoubt || f.Reason == "" {
+			t.Errorf("the file is %s because of %q", f.State, f.Reason)
+		}
+	})
+}

@@ -231,14 +231,15 @@ func (t *Tx) MoveFile(ctx context.Context, f *File, next card.FileState, reason 
 	return nil
 }
 
-// LetGo ends a claim: the file may be taken again after a pause. failed counts it as one more failure in a row.
+// LetGo ends a claim: the file may be taken again after a pause. failed counts it as one more failure in a row. An empty reason leaves the one that the
+// file's last move gave.
 func (t *Tx) LetGo(ctx context.Context, f *File, pause time.Duration, failed bool, reason string) error {
 	failures := 0
 	if failed {
 		failures = f.Failures + 1
 	}
-	return t.execOne(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2, reason = $3
-		WHERE number = $4 AND epoch = $5`, pause.Microseconds(), failures, reason, f.Number, f.Epoch)
+	return t.execOne(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2,
+		reason = CASE WHEN $3 = '' THEN reason ELSE $3 END WHERE number = $4 AND epoch = $5`, pause.Microseconds(), failures, reason, f.Number, f.Epoch)
 }
 
 // SealFile records what sealing proved.
