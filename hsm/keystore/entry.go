@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"platen/card"
@@ -14,12 +15,15 @@ type entry struct {
 	Block string `json:"block"`
 }
 
-// Optional blocks of Platen's key blocks. LB, TS and the check values KC and KP are X9.143's; 20 is proprietary.
+// Optional blocks of Platen's key blocks. LB, TS and the check values KC and KP are X9.143's; those of digits are proprietary.
 const (
 	labelBlock       = "LB"
 	timeBlock        = "TS"
 	checkBlock       = "KC"
 	environmentBlock = "20"
+	activatesBlock   = "21"
+	expiresBlock     = "22"
+	retiredBlock     = "23"
 
 	timeLayout = "20060102150405Z"
 )
@@ -34,8 +38,9 @@ func wrap(kbpk []byte, k Key, alg Algorithm, p profile, clearKey []byte, pad fun
 		return entry{}, fmt.Errorf("key %s: %w", k.Ref(), err)
 	}
 	k.KCV, k.KCVMethod, k.Algorithm = kcv, method, algorithmName(alg)
-	k.Exportable = p.export == keyblock.Exportable
 	k.Created = k.Created.UTC().Truncate(time.Second)
+	k.Retired = k.Retired.UTC().Truncate(time.Second)
+	k.Period = k.Period.whole()
 	block, err := keyblock.Wrap(kbpk, k.header(alg, p), clearKey, pad)
 	if err != nil {
 		return entry{}, fmt.Errorf("key %s: %w", k.Ref(), err)
@@ -50,8 +55,12 @@ func (k Key) header(alg Algorithm, p profile) keyblock.Header {
 			code = c.code
 		}
 	}
-	return keyblock.Header{
-		Usage: k.Usage, Algorithm: alg, Mode: p.mode, Version: fmt.Sprintf("%02d", k.Version), Exportability: p.export,
+	export := keyblock.NotExportable
+	if k.Exportable {
+		export = keyblock.Exportable
+	}
+	h := keyblock.Header{
+		Usage: k.Usage, Algorithm: alg, Mode: p.mode, Version: fmt.Sprintf("%02d", k.Version), Exportability: export,
 		Optional: []keyblock.Optional{
 			{ID: labelBlock, Data: string(k.Label)},
 			{ID: environmentBlock, Data: string(k.Environment)},
@@ -59,6 +68,15 @@ func (k Key) header(alg Algorithm, p profile) keyblock.Header {
 			{ID: timeBlock, Data: k.Created.Format(timeLayout)},
 		},
 	}
+	for _, d := range []struct {
+		id string
+		at time.Time
+	}{{activatesBlock, k.Activates}, {expiresBlock, k.Expires}, {retiredBlock, k.Retired}} {
+		if !d.at.IsZero() {
+			h.Optional = append(h.Optional, keyblock.Optional{ID: d.id, Data: d.at.Format(timeLayout)})
+		}
+	}
+	return h
 }
 
 // open unwraps an entry and proves that everything the file says of the key is what its block says. The caller wipes the key.
@@ -79,7 +97,7 @@ func (e entry) prove(header keyblock.Header, clearKey []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := checkMaterial(header.Algorithm, clearKey); err != nil {
+	if err := checkMaterial(p, header.Algorithm, clearKey); err != nil {
 		return err
 	}
 	kcv, method, err := CheckValue(header.Algorithm, clearKey)
@@ -89,7 +107,7 @@ func (e entry) prove(header keyblock.Header, clearKey []byte) error {
 	if kcv != e.KCV || method != e.KCVMethod || e.Algorithm != algorithmName(header.Algorithm) {
 		return keyblock.ErrKeyBlock
 	}
-	if e.Exportable != (header.Exportability == keyblock.Exportable) {
+	if e.Exportable && !p.export {
 		return keyblock.ErrKeyBlock
 	}
 	if _, err := card.NewKeyLabel(string(e.Label)); err != nil {
@@ -99,10 +117,9 @@ func (e entry) prove(header keyblock.Header, clearKey []byte) error {
 	if want.Usage != header.Usage || want.Mode != header.Mode || want.Version != header.Version || want.Exportability != header.Exportability {
 		return keyblock.ErrKeyBlock
 	}
-	for _, o := range want.Optional {
-		if data, ok := header.Find(o.ID); !ok || data != o.Data {
-			return keyblock.ErrKeyBlock
-		}
+	// The same blocks and no others: a date that the file leaves out would be a key that lives longer.
+	if !slices.Equal(want.Optional, header.Optional) {
+		return keyblock.ErrKeyBlock
 	}
 	return nil
 }

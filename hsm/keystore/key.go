@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,8 @@ type Key struct {
 	Exportable  bool          `json:"exportable"`
 	Environment Environment   `json:"environment"`
 	Created     time.Time     `json:"created"` // UTC, whole seconds
+	Period
+	Retired time.Time `json:"retired,omitzero"` // since then it does nothing
 }
 
 // Ref names the key.
@@ -65,18 +68,33 @@ var (
 type profile struct {
 	algorithms string // letters of allowed algorithms
 	mode       byte
-	export     keyblock.Exportability
+	sizes      []int // of TDES keys, in bytes
+	export     bool  // may leave the store, if its block allows
+	fixed      bool  // versions serve for life: no rotation, no retirement
 }
 
-// profileOf is the table of usages. Keys of the vault and PINs at rest never leave: whoever has them and the database has the cards.
+// Lengths of TDES keys: card schemes take double length; keys that carry others must be as strong as these.
+var (
+	double         = []int{16}
+	doubleOrTriple = []int{16, 24}
+)
+
+// profileOf is the table of usages. Keys of the vault and PINs at rest never leave: whoever has them and the database has the cards. Keys
+// that carry other keys do not leave either: they are carried by people, in components.
 func profileOf(u Usage) (profile, bool) {
 	switch u {
 	case keyblock.CVK, keyblock.IBMPVK, keyblock.VisaPVK:
-		return profile{algorithms: "T", mode: 'C', export: keyblock.Exportable}, true
+		return profile{algorithms: "T", sizes: double, mode: 'C', export: true}, true
 	case keyblock.ZPK:
-		return profile{algorithms: "TA", mode: 'B', export: keyblock.Exportable}, true
-	case keyblock.Data, keyblock.PINStorage:
-		return profile{algorithms: "A", mode: 'B', export: keyblock.NotExportable}, true
+		return profile{algorithms: "TA", sizes: double, mode: 'B', export: true}, true
+	case keyblock.Data:
+		return profile{algorithms: "A", mode: 'B', fixed: true}, true
+	case keyblock.PINStorage:
+		return profile{algorithms: "A", mode: 'B'}, true
+	case keyblock.KEK:
+		return profile{algorithms: "T", sizes: doubleOrTriple, mode: 'B'}, true
+	case keyblock.Protection:
+		return profile{algorithms: "TA", sizes: doubleOrTriple, mode: 'B'}, true
 	}
 	return profile{}, false
 }
@@ -103,7 +121,7 @@ const (
 )
 
 // newKey draws a key of a label and version. The caller wipes it.
-func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy) ([]byte, error) {
+func newKey(label card.KeyLabel, version int, p profile, alg Algorithm, entropy hsm.Entropy) ([]byte, error) {
 	size := newAESSize
 	if alg == keyblock.TDES {
 		size = newTDESSize
@@ -116,7 +134,7 @@ func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy
 		if alg == keyblock.TDES {
 			material.SetOddParity(key)
 		}
-		err := checkMaterial(alg, key)
+		err := checkMaterial(p, alg, key)
 		if err == nil {
 			return key, nil
 		}
@@ -129,11 +147,11 @@ func newKey(label card.KeyLabel, version int, alg Algorithm, entropy hsm.Entropy
 }
 
 // checkMaterial refuses keys that may not be used: wrong lengths, even parity, weak halves, a single-length key in disguise.
-func checkMaterial(alg Algorithm, key []byte) error {
+func checkMaterial(p profile, alg Algorithm, key []byte) error {
 	if alg == keyblock.AES {
 		return material.CheckAES(key)
 	}
-	if len(key) != newTDESSize {
+	if !slices.Contains(p.sizes, len(key)) {
 		return ErrKeySize
 	}
 	return material.CheckTDES(key)

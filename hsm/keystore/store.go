@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,7 @@ type Store struct {
 	kbpk  card.Secret
 	now   func() time.Time
 	saved []byte // what the file held when it was last read or written
+	seen  os.FileInfo
 	doc   document
 }
 
@@ -64,7 +66,8 @@ func Create(path string, kbpk card.Secret, env Environment) (*Store, error) {
 		return nil, fmt.Errorf("create keystore: %w", err)
 	}
 	s.saved = saved
-	return s, nil
+	s.seen, err = os.Stat(path)
+	return s, err
 }
 
 // Open reads a keystore and proves every key in it: a changed block, a changed word about a key and a wrong KBPK are refused.
@@ -72,31 +75,46 @@ func Open(path string, kbpk card.Secret) (*Store, error) {
 	if err := checkKBPK(kbpk.Reveal()); err != nil {
 		return nil, fmt.Errorf("open keystore: %w", err)
 	}
-	saved, err := readPrivate(path, maxFileSize)
-	if err != nil {
-		return nil, fmt.Errorf("open keystore: %w", err)
-	}
-	s := &Store{path: path, kbpk: kbpk, now: time.Now, saved: saved}
-	decoder := json.NewDecoder(bytes.NewReader(saved))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s.doc); err != nil || s.doc.Format != fileFormat || decoder.More() {
-		return nil, fmt.Errorf("open keystore %s: %w", path, ErrFormat)
-	}
-	if err := s.prove(); err != nil {
-		return nil, fmt.Errorf("open keystore %s: %w", path, err)
+	s := &Store{path: path, kbpk: kbpk, now: time.Now}
+	if err := s.load(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
+// load reads and proves the file; the store is unchanged when that fails.
+func (s *Store) load() error {
+	// Looked at before it is read: a file that is replaced between the two is read again the next time.
+	seen, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("open keystore: %w", err)
+	}
+	saved, err := readPrivate(s.path, maxFileSize)
+	if err != nil {
+		return fmt.Errorf("open keystore: %w", err)
+	}
+	var doc document
+	decoder := json.NewDecoder(bytes.NewReader(saved))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&doc); err != nil || doc.Format != fileFormat || decoder.More() {
+		return fmt.Errorf("open keystore %s: %w", s.path, ErrFormat)
+	}
+	if err := doc.prove(s.kbpk.Reveal()); err != nil {
+		return fmt.Errorf("open keystore %s: %w", s.path, err)
+	}
+	s.doc, s.saved, s.seen = doc, saved, seen
+	return nil
+}
+
 // prove opens every entry once, so that a broken keystore stops the start and not a file at night.
-func (s *Store) prove() error {
+func (d *document) prove(kbpk []byte) error {
 	seen := map[card.KeyRef]bool{}
-	for _, e := range s.doc.Keys {
-		if seen[e.Ref()] || e.Version < 1 || e.Environment != s.doc.Environment {
+	for _, e := range d.Keys {
+		if seen[e.Ref()] || e.Version < 1 || e.Environment != d.Environment {
 			return fmt.Errorf("key %s: %w", e.Ref(), ErrFormat)
 		}
 		seen[e.Ref()] = true
-		_, clearKey, err := e.open(s.kbpk.Reveal())
+		_, clearKey, err := e.open(kbpk)
 		if err != nil {
 			return err
 		}
@@ -123,63 +141,82 @@ func (s *Store) Generate(label card.KeyLabel, usage Usage, alg Algorithm, entrop
 	if _, err := s.find(card.KeyRef{Label: label}); err == nil {
 		return fmt.Errorf("generate key %s: %w", label, ErrExists)
 	}
-	return s.generate(label, 1, usage, alg, entropy)
+	return s.generate(Key{Label: label, Version: 1, Usage: usage}, alg, entropy)
 }
 
-// Rotate makes the next version of a key, with the same usage and algorithm. The older versions stay for what was made with them.
-func (s *Store) Rotate(label card.KeyLabel, entropy hsm.Entropy) error {
+// GenerateWithin is Generate for a key with a period.
+func (s *Store) GenerateWithin(label card.KeyLabel, usage Usage, alg Algorithm, period Period, entropy hsm.Entropy) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := s.find(card.KeyRef{Label: label})
-	if err != nil {
-		return fmt.Errorf("rotate: %w", err)
+	if _, err := s.find(card.KeyRef{Label: label}); err == nil {
+		return fmt.Errorf("generate key %s: %w", label, ErrExists)
 	}
-	if e.Version == maxVersion {
-		return fmt.Errorf("rotate key %s: it has %d versions, which is the most", label, maxVersion)
-	}
-	return s.generate(label, e.Version+1, e.Usage, e.algorithm(), entropy)
+	return s.generate(Key{Label: label, Version: 1, Usage: usage, Period: period}, alg, entropy)
 }
 
-func (s *Store) generate(label card.KeyLabel, version int, usage Usage, alg Algorithm, entropy hsm.Entropy) error {
-	if _, err := checkPairing(usage, alg); err != nil {
-		return fmt.Errorf("generate key %s: %w", label, err)
+func (s *Store) generate(k Key, alg Algorithm, entropy hsm.Entropy) error {
+	p, err := checkPairing(k.Usage, alg)
+	if err != nil {
+		return fmt.Errorf("generate key %s: %w", k.Label, err)
 	}
-	clearKey, err := newKey(label, version, alg, entropy)
+	clearKey, err := newKey(k.Label, k.Version, p, alg, entropy)
 	if err != nil {
 		return err
 	}
 	defer clear(clearKey)
-	return s.add(label, version, usage, alg, clearKey, entropy)
+	k.Exportable = p.export
+	return s.add(k, alg, clearKey, entropy)
 }
 
 // Import puts a clear key in as version 1 of a new label, and wipes it. A TDES key must have 16 bytes, odd parity and unequal halves.
 func (s *Store) Import(label card.KeyLabel, usage Usage, alg Algorithm, clearKey card.Secret) error {
+	p, _ := profileOf(usage)
+	_, err := s.take(Key{Label: label, Usage: usage, Exportable: p.export}, alg, "", clearKey)
+	return err
+}
+
+// take puts a clear key in as version 1 of a new label, and wipes it. kcv is the check value that it must have, or empty.
+func (s *Store) take(k Key, alg Algorithm, kcv string, clearKey card.Secret) (Key, error) {
 	defer clearKey.Wipe()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.find(card.KeyRef{Label: label}); err == nil {
-		return fmt.Errorf("import key %s: %w", label, ErrExists)
+	if _, err := s.find(card.KeyRef{Label: k.Label}); err == nil {
+		return Key{}, fmt.Errorf("import key %s: %w", k.Label, ErrExists)
 	}
-	if _, err := checkPairing(usage, alg); err != nil {
-		return fmt.Errorf("import key %s: %w", label, err)
+	p, err := checkPairing(k.Usage, alg)
+	if err != nil {
+		return Key{}, fmt.Errorf("import key %s: %w", k.Label, &FieldError{"usage", err})
 	}
-	if err := checkMaterial(alg, clearKey.Reveal()); err != nil {
-		return fmt.Errorf("import key %s: %w", label, err)
+	if err := checkMaterial(p, alg, clearKey.Reveal()); err != nil {
+		return Key{}, fmt.Errorf("import key %s: %w", k.Label, &FieldError{"key", err})
 	}
-	return s.add(label, 1, usage, alg, clearKey.Reveal(), hsm.SystemEntropy())
+	if err := checkKCV(alg, clearKey.Reveal(), kcv); err != nil {
+		return Key{}, fmt.Errorf("import key %s: %w", k.Label, err)
+	}
+	k.Version = 1
+	if err := s.add(k, alg, clearKey.Reveal(), hsm.SystemEntropy()); err != nil {
+		return Key{}, err
+	}
+	return s.doc.Keys[len(s.doc.Keys)-1].Key, nil
 }
 
 // add wraps a key and writes the file; the store is unchanged when that fails.
-func (s *Store) add(label card.KeyLabel, version int, usage Usage, alg Algorithm, clearKey []byte, entropy hsm.Entropy) error {
-	if _, err := card.NewKeyLabel(string(label)); err != nil {
+func (s *Store) add(k Key, alg Algorithm, clearKey []byte, entropy hsm.Entropy) error {
+	if _, err := card.NewKeyLabel(string(k.Label)); err != nil {
 		return err
 	}
-	p, err := checkPairing(usage, alg)
+	p, err := checkPairing(k.Usage, alg)
 	if err != nil {
-		return fmt.Errorf("key %s: %w", label, err)
+		return fmt.Errorf("key %s: %w", k.Label, err)
 	}
-	k := Key{Label: label, Version: version, Usage: usage, Environment: s.doc.Environment, Created: s.now()}
-	pad := func(buf []byte) error { return entropy.Draw("key block pad "+string(label), uint64(version), buf) }
+	k.Environment, k.Created = s.doc.Environment, s.now()
+	if p.fixed && !k.Expires.IsZero() {
+		return fmt.Errorf("key %s: %w", k.Label, &FieldError{"expires", ErrFixed})
+	}
+	if err := k.Period.check(k.Created); err != nil {
+		return fmt.Errorf("key %s: %w", k.Label, err)
+	}
+	pad := func(buf []byte) error { return entropy.Draw("key block pad "+string(k.Label), uint64(k.Version), buf) }
 	e, err := wrap(s.kbpk.Reveal(), k, alg, p, clearKey, pad)
 	if err != nil {
 		return err
@@ -206,6 +243,9 @@ func (s *Store) save(next document) error {
 		return fmt.Errorf("save keystore: %w", err)
 	}
 	s.doc, s.saved = next, saved
+	if s.seen, err = os.Stat(s.path); err != nil {
+		return fmt.Errorf("save keystore: %w", err)
+	}
 	return nil
 }
 
@@ -234,17 +274,7 @@ func (s *Store) List() []Key {
 	return keys
 }
 
-// Lookup returns what may be known of one key; version 0 is the newest. It fails with hsm.ErrUnknownKey.
-func (s *Store) Lookup(ref card.KeyRef) (Key, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	e, err := s.find(ref)
-	if err != nil {
-		return Key{}, err
-	}
-	return e.Key, nil
-}
-
+// find is the entry of a reference, in force or not; version 0 is the newest.
 func (s *Store) find(ref card.KeyRef) (*entry, error) {
 	var found *entry
 	for i := range s.doc.Keys {
@@ -274,7 +304,7 @@ func (e *entry) algorithm() Algorithm {
 func (s *Store) Use(ref card.KeyRef, usage Usage, alg Algorithm, build func(clearKey []byte) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	e, err := s.find(ref)
+	e, err := s.usable(ref)
 	if err != nil {
 		return err
 	}

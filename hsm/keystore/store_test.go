@@ -183,7 +183,7 @@ func TestGenerateRefusesAnExistingLabelAndAWrongPair(t *testing.T) {
 			t.Errorf("%s with AES: %v", u, err)
 		}
 	}
-	for _, u := range []keystore.Usage{keyblock.Data, keyblock.PINStorage, "K0"} {
+	for _, u := range []keystore.Usage{keyblock.Data, keyblock.PINStorage, "K2"} {
 		if err := s.Generate("new", u, keyblock.TDES, hsm.SystemEntropy()); !errors.Is(err, keystore.ErrPairing) {
 			t.Errorf("%s with TDES: %v", u, err)
 		}
@@ -340,10 +340,10 @@ func TestAStoreThatAnotherProcessChangedIsNotOverwritten(t *testing.T) {
 	if err := other.Rotate("cvk", hsm.SystemEntropy()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Rotate("pan", hsm.SystemEntropy()); !errors.Is(err, keystore.ErrChanged) {
+	if err := s.Rotate("zpk.a", hsm.SystemEntropy()); !errors.Is(err, keystore.ErrChanged) {
 		t.Errorf("got %v", err)
 	}
-	if k, _ := s.Lookup(card.KeyRef{Label: "pan"}); k.Version != 1 {
+	if k, _ := s.Lookup(card.KeyRef{Label: "zpk.a", Version: 2}); k.Version != 0 {
 		t.Error("a key that was not written is in use")
 	}
 }
