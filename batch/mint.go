@@ -246,6 +246,9 @@ func (j *job) closeReplaced(ctx context.Context, tx *store.Tx, list []replacemen
 		if err := tx.Record(ctx, j.file.Institution, "card", int64(r.old), "closed", data, j.Now()); err != nil {
 			return err
 		}
+		if err := j.settleOrdersOf(ctx, tx, r.old); err != nil {
+			return err
+		}
 	}
 	return nil
 }

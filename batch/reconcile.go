@@ -75,34 +75,46 @@ func (p *Plant) settleOrders(ctx context.Context, tx *store.Tx, f store.File) er
 		return err
 	}
 	for _, number := range orders {
-		o, err := tx.LockOrder(ctx, number)
-		if err != nil {
-			return err
-		}
-		if o.State != card.OrderInProduction && o.State != card.OrderPartlyFulfilled {
-			continue
-		}
-		fates, err := tx.FatesOf(ctx, o)
-		if err != nil {
-			return err
-		}
-		next := card.OrderFulfilled
-		switch {
-		case fates.InWork() > 0:
-			continue
-		case fates.Rejected+fates.Cancelled+o.RefusedRows > 0:
-			next = card.OrderPartlyFulfilled
-		}
-		if next == o.State {
-			continue
-		}
-		if err := tx.MoveOrder(ctx, &o, next); err != nil {
-			return err
-		}
-		data := map[string]any{"fulfilled": fates.Fulfilled, "rejected": fates.Rejected, "refused_rows": o.RefusedRows}
-		if err := tx.Record(ctx, o.Institution, "order", o.Number, next.String(), data, p.Now()); err != nil {
+		if err := p.settleOrder(ctx, tx, number); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settleOrdersOf looks again at the orders that waited for a card which was just closed and is never made again.
+func (p *Plant) settleOrdersOf(ctx context.Context, tx *store.Tx, closed card.ID) error {
+	issues, err := tx.Issues(ctx, closed)
+	if err != nil {
+		return err
+	}
+	newest := issues[len(issues)-1]
+	if newest.State != card.IssueSpoiled && newest.State != card.IssueCancelled {
+		return nil
+	}
+	return p.settleOrder(ctx, tx, newest.Order)
+}
+
+// settleOrder ends an order whose cards all have their fate.
+func (p *Plant) settleOrder(ctx context.Context, tx *store.Tx, number int64) error {
+	o, err := tx.LockOrder(ctx, number)
+	if err != nil || (o.State != card.OrderInProduction && o.State != card.OrderPartlyFulfilled) {
+		return err
+	}
+	fates, err := tx.FatesOf(ctx, o)
+	if err != nil || fates.InWork() > 0 {
+		return err
+	}
+	next := card.OrderFulfilled
+	if fates.Rejected+fates.Cancelled+o.RefusedRows > 0 {
+		next = card.OrderPartlyFulfilled
+	}
+	if next == o.State {
+		return nil
+	}
+	if err := tx.MoveOrder(ctx, &o, next); err != nil {
+		return err
+	}
+	data := map[string]any{"fulfilled": fates.Fulfilled, "rejected": fates.Rejected, "refused_rows": o.RefusedRows}
+	return tx.Record(ctx, o.Institution, "order", o.Number, next.String(), data, p.Now())
 }

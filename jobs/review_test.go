@@ -2,7 +2,9 @@ package jobs_test
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -107,6 +109,90 @@ func TestAFileInDoubtSaysWhy(t *testing.T) {
 		s.round(ctx)
 		if f := s.cardFile("south"); f.State != card.FileInDoubt || f.Reason == "" {
 			t.Errorf("the file is %s because of %q", f.State, f.Reason)
+		}
+	})
+}
+
+// quiet is a site whose bureaus spoil and reject nothing by themselves.
+func quiet(t *testing.T, test func(t *testing.T, s *site)) {
+	t.Helper()
+	for name, address := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "platen.db"), "PostgreSQL": testbed.Postgres(t)} {
+		t.Run(name, func(t *testing.T) { test(t, newSite(t, address, bureau.Dice{Seed: "night"})) })
+	}
+}
+
+// sentButSilent carries a window's files to their bureaus, which do not answer yet.
+func (s *site) sentButSilent(schedule, slot string) {
+	s.t.Helper()
+	b, _, err := s.plant.RunNow(s.t.Context(), s.inst, schedule, slot, "test")
+	s.must(err)
+	s.must(s.plant.Plan(s.t.Context(), b.Number))
+	for s.round(s.t.Context()) {
+	}
+}
+
+// hear polls until what lies in the outboxes is applied, before the bureaus do anything more.
+func (s *site) hear() {
+	s.t.Helper()
+	for range 3 {
+		for _, b := range s.set.Bureaus {
+			s.must(s.plant.Poll(s.t.Context(), s.inst, b.Code))
+		}
+		for s.round(s.t.Context()) {
+		}
+	}
+}
+
+func (s *site) orderState(reference string) card.OrderState {
+	s.t.Helper()
+	o, err := s.store.OrderByReference(s.t.Context(), s.inst.ID, reference)
+	s.must(err)
+	return o.State
+}
+
+func TestASpoiledCardThatWasReplacedMeanwhileHoldsUpNoBooks(t *testing.T) {
+	quiet(t, func(t *testing.T, s *site) {
+		s.submit("FIRST", formats.BulkOrder, person(1), person(2))
+		s.sentButSilent("nightly", "one")
+		f := s.cardFile("north")
+		s.submit("LOST", formats.ActionOrder, formats.Row{Card: "FIRST#1", Reason: "LOST"})
+		s.sentButSilent("nightly", "two")
+		s.answer("north", "0.status", f.Number, [3]string{fmt.Sprintf("%d-0000001", f.Number), "SPOILED", "x"})
+		s.hear()
+		s.settle()
+		if o := s.orderState("FIRST"); o != card.OrderPartlyFulfilled {
+			t.Errorf("the order of the lost card is %s", o)
+		}
+		if b := s.books(); !b.Balanced || b.Cancelled != 1 {
+			t.Errorf("open %d, cancelled %d, balanced %v", b.Open, b.Cancelled, b.Balanced)
+		}
+	})
+}
+
+func TestTheRemakeOfACardThatIsClosedIsNotMade(t *testing.T) {
+	quiet(t, func(t *testing.T, s *site) {
+		s.submit("FIRST", formats.BulkOrder, person(1), person(2))
+		s.sentButSilent("nightly", "one")
+		f := s.cardFile("north")
+		s.submit("LOST", formats.ActionOrder, formats.Row{Card: "FIRST#1", Reason: "LOST", SameDay: "true"})
+		s.answer("north", "0.status", f.Number, [3]string{fmt.Sprintf("%d-0000001", f.Number), "SPOILED", "x"})
+		s.hear()
+		s.settle()
+		if b := s.books(); b.Waiting != 1 {
+			t.Fatalf("%d issues wait", b.Waiting)
+		}
+		s.sentButSilent("same-day", "now")
+		if o := s.orderState("FIRST"); o != card.OrderPartlyFulfilled {
+			t.Errorf("the order of the lost card is %s", o)
+		}
+		s.night("three")
+		story, err := s.plant.ExplainCard(t.Context(), s.inst, "FIRST#1")
+		s.must(err)
+		if last := story.Issues[len(story.Issues)-1]; last.Reason != card.Remake || last.File != nil {
+			t.Errorf("a closed card was made again: %+v", last.Issue)
+		}
+		if b := s.books(); !b.Balanced || b.Waiting != 0 {
+			t.Errorf("open %d, waiting %d, balanced %v", b.Open, b.Waiting, b.Balanced)
 		}
 	})
 }

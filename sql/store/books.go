@@ -27,6 +27,7 @@ func (f Fates) InWork() int64 { return f.Requested - f.Fulfilled - f.Rejected - 
 const orderIssues = `FROM file_slices s
 	JOIN issues i ON i.file_number = s.file_number AND i.line >= s.first_line AND i.line < s.first_line + s.quantity
 	JOIN issues n ON n.card_id = i.card_id AND n.issue >= i.issue AND n.order_number = i.order_number
+	JOIN cards c ON c.id = n.card_id
 	WHERE s.source = $1 AND s.kind IN (1, 2) AND i.order_number = $1`
 
 const newestOnly = ` AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card_id = n.card_id AND later.issue > n.issue AND later.order_number = n.order_number)`
@@ -46,11 +47,14 @@ func is(state card.IssueState) func(card.IssueState) bool {
 	return func(s card.IssueState) bool { return s == state }
 }
 
+// fate is the state that decides: a spoiled issue of a card that was closed, or that went on to a later issue, is never made again.
+const fate = `(CASE WHEN n.state = 11 AND (c.status IN (4, 5) OR c.newest_issue > n.issue) THEN 15 ELSE n.state END)`
+
 // FatesOf counts the cards of one order.
 func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
 	f := Fates{Order: o.Number, Requested: o.Requested}
-	query := `SELECT count(*) AS minted, ` + countStates("n.state", card.IssueState.Fulfilled) + ` AS fulfilled, ` +
-		countStates("n.state", is(card.IssueRejected)) + ` AS rejected, ` + countStates("n.state", is(card.IssueCancelled)) + ` AS cancelled ` + orderIssues + newestOnly
+	query := `SELECT count(*) AS minted, ` + countStates(fate, card.IssueState.Fulfilled) + ` AS fulfilled, ` +
+		countStates(fate, is(card.IssueRejected)) + ` AS rejected, ` + countStates(fate, is(card.IssueCancelled)) + ` AS cancelled ` + orderIssues + newestOnly
 	if err := q.get(ctx, "fates of an order", &f, query, o.Number); err != nil {
 		return f, err
 	}
@@ -78,7 +82,7 @@ func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
 	return c, err
 }
 
-// WaitingCount counts issues and PIN mailers of an institution that no file carries yet, over its PAN ranges.
+// WaitingCount counts issues and PIN mailers of an institution that no file carries yet, over its PAN ranges. Those of closed cards wait for nothing.
 func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 	var sum int64
 	for _, r := range ranges {
@@ -91,8 +95,8 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 			return 0, err
 		}
 		var n int64
-		if err := q.get(ctx, "waiting issues", &n, `SELECT (SELECT count(*) FROM issues WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2)
-			+ (SELECT count(*) FROM pin_mailers WHERE file_number IS NULL AND card_id BETWEEN $1 AND $2)`, first, last); err != nil {
+		if err := q.get(ctx, "waiting issues", &n, `SELECT (SELECT count(*) FROM issues WHERE file_number IS NULL AND state <> $3 AND card_id BETWEEN $1 AND $2)
+			+ (SELECT count(*) FROM pin_mailers WHERE file_number IS NULL AND state <> $3 AND card_id BETWEEN $1 AND $2)`, first, last, card.IssueCancelled); err != nil {
 			return 0, err
 		}
 		sum += n

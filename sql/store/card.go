@@ -105,7 +105,8 @@ func (t *Tx) SetNewestIssue(ctx context.Context, id card.ID, issue int) error {
 	return t.execOne(ctx, "move a card to its next issue", `UPDATE cards SET newest_issue = $1 WHERE id = $2 AND newest_issue = $3`, issue, id, issue-1)
 }
 
-// CloseCard closes a card for a reason, linking the card that replaces it, and closes its issues' use. Evidence of their production stays.
+// CloseCard closes a card for a reason, linking the card that replaces it, and closes its issues' use. Evidence of their production stays; what waits
+// for a file is cancelled.
 func (t *Tx) CloseCard(ctx context.Context, c *Card, reason card.Reason, replacement *card.ID) error {
 	if err := c.Status.To(card.CardClosed); err != nil {
 		return fmt.Errorf("close card: %w", err)
@@ -115,6 +116,11 @@ func (t *Tx) CloseCard(ctx context.Context, c *Card, reason card.Reason, replace
 		return err
 	}
 	c.Status = card.CardClosed
+	for _, table := range []string{"issues", "pin_mailers"} {
+		if err := t.exec(ctx, "cancel what a closed card waits for", `UPDATE `+table+` SET state = $1 WHERE card_id = $2 AND file_number IS NULL`, card.IssueCancelled, c.ID); err != nil {
+			return err
+		}
+	}
 	return t.exec(ctx, "close a card's issues", `UPDATE issues SET use_state = $1 WHERE card_id = $2 AND use_state IN ($3, $4)`,
 		card.UseClosed, c.ID, card.UsePending, card.UseCurrent)
 }
@@ -138,13 +144,13 @@ func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool)
 		return nil, err
 	}
 	query := `SELECT w.card_id, w.issue, 0 AS attempt, c.product_number FROM issues w JOIN cards c ON c.id = w.card_id
-		WHERE w.file_number IS NULL AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
+		WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
 	if mailers {
 		query = `SELECT w.card_id, w.issue, w.attempt, c.product_number FROM pin_mailers w JOIN cards c ON c.id = w.card_id
-			WHERE w.file_number IS NULL AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
+			WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
 	}
 	var all []WaitingIssue
-	err = t.list(ctx, "waiting issues", &all, query, first, last)
+	err = t.list(ctx, "waiting issues", &all, query, first, last, card.IssueCancelled)
 	return all, err
 }
 
