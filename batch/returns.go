@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"platen/card"
 	"platen/formats"
 	"platen/programs"
@@ -104,7 +106,11 @@ func (a *application) move(ctx context.Context, next card.ReturnState, reason st
 	})
 	if err == nil {
 		a.returning = r
-		a.Log.Info().Int64("return", r.Number).Str("bureau", r.BureauCode).Stringer("state", next).Str("reason", reason).Msg("return file moved")
+		level := zerolog.InfoLevel
+		if next == card.ReturnQuarantined {
+			level = zerolog.WarnLevel
+		}
+		a.Log.WithLevel(level).Int64("return", r.Number).Str("bureau", r.BureauCode).Stringer("state", next).Str("reason", reason).Msg("return file moved")
 	}
 	return err
 }
