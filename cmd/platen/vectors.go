@@ -19,7 +19,7 @@ func vectorsCommand(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer f.Close()
+			defer func() { _ = f.Close() }() // it was only read
 			entries, err := vectors.Read(f)
 			if err != nil {
 				return err
