@@ -111,14 +111,13 @@ func (p *process) stop() {
 // wait waits until the process has ended by itself.
 func (p *process) wait() {
 	p.t.Helper()
-	until(p.t, "the end of platen "+p.command.Args[1], func() bool {
-		select {
-		case <-p.ended:
-			return true
-		default:
-			return false
-		}
-	})
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		p.t.Fatalf("platen %s does not end:\n%s", strings.Join(p.command.Args[1:], " "), &p.stderr)
+	}
 }
 
 func (p *process) running() bool {
