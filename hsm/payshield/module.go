@@ -41,6 +41,7 @@ type Options struct {
 	Connections int           // 4; the module refuses more than its licence, at most 64
 	InFlight    int           // commands in flight on each connection; 16
 	Header      int           // characters of a message header, as set in the module; 4
+	PINSize     int           // characters of every PIN under the LMK, so that a damaged one is seen; any that can be when 0
 	LMK         string        // two digits to name an LMK other than the connection's own; may be empty
 	DialTimeout time.Duration // 5 s
 	Timeout     time.Duration // of one command; 5 s
@@ -80,6 +81,8 @@ func (o Options) check() error {
 		return errors.New("payShield: commands in flight must be 1 to 1024")
 	case o.Header < 3 || o.Header > 32:
 		return errors.New("payShield: message header must have 3 to 32 characters")
+	case o.PINSize != 0 && (o.PINSize < leastUnderLMK || o.PINSize > mostPINSize):
+		return errors.New("payShield: PIN size must be 5 to 40")
 	case o.Attempts < 1, o.Timeout < 0, o.DialTimeout < 0:
 		return errors.New("payShield: attempts and timeouts must be positive")
 	case o.LMK != "" && hsm.CheckDigits("lmk", o.LMK, 2, 2) != nil:
@@ -92,6 +95,7 @@ func (o Options) check() error {
 type Module struct {
 	keys     keyring
 	transfer card.KeyLabel
+	pinSize  int
 	pool     *pool
 
 	mu     sync.Mutex
@@ -115,7 +119,7 @@ func New(options Options) (*Module, error) {
 			return nil, fmt.Errorf("payShield: transfer key: %w", err)
 		}
 	}
-	return &Module{keys: keys, transfer: options.Transfer, pool: newPool(options), values: map[card.KeyRef]string{}}, nil
+	return &Module{keys: keys, transfer: options.Transfer, pinSize: options.PINSize, pool: newPool(options), values: map[card.KeyRef]string{}}, nil
 }
 
 // Close drops all connections. Commands in flight fail.

@@ -15,22 +15,34 @@ import (
 // A stored PIN is the tag, the version of the storage key, and what the module returned: 5 to 13 characters under a variant LMK, J and 32
 // hexadecimal digits under an AES one. It is never taken apart.
 const (
-	storedFront  = 2
-	leastUnder   = 5
-	mostUnderLMK = 40
+	storedFront   = 2
+	leastUnderLMK = 5
+	mostUnderLMK  = 13
+	mostPINSize   = 40
+	aesMark       = "J"
+	aesUnderLMK   = 33
 )
 
-func fitsPIN(f string) bool { return len(f) >= leastUnder && len(f) <= mostUnderLMK && isWord(f) }
+// fitsPIN tells whether text has the form of a PIN under the LMK.
+func (m *Module) fitsPIN(text string) bool {
+	switch {
+	case m.pinSize != 0:
+		return len(text) == m.pinSize && isWord(text)
+	case strings.HasPrefix(text, aesMark):
+		return len(text) == aesUnderLMK && isHex(text[1:])
+	}
+	return len(text) >= leastUnderLMK && len(text) <= mostUnderLMK && isWord(text)
+}
 
 // drawer is the storage key of one call.
 type drawer struct {
-	keys keyring
-	key  *Key
+	module *Module
+	key    *Key
 }
 
 func (m *Module) openDrawer(storage card.KeyRef) (drawer, error) {
 	key, err := m.keys.resolve(storage, keyblock.PINStorage)
-	return drawer{keys: m.keys, key: key}, err
+	return drawer{module: m, key: key}, err
 }
 
 func (d drawer) put(underLMK string) (hsm.PIN, error) {
@@ -39,10 +51,10 @@ func (d drawer) put(underLMK string) (hsm.PIN, error) {
 
 func (d drawer) take(stored *hsm.PIN) (string, error) {
 	b := stored.Bytes()
-	if len(b) < storedFront || b[0] != tag || !fitsPIN(string(b[storedFront:])) {
+	if len(b) < storedFront || b[0] != tag || !d.module.fitsPIN(string(b[storedFront:])) {
 		return "", hsm.ErrPINBlock
 	}
-	if _, err := d.keys.find(card.KeyRef{Label: d.key.Label, Version: int(b[1])}); err != nil {
+	if _, err := d.module.keys.find(card.KeyRef{Label: d.key.Label, Version: int(b[1])}); err != nil {
 		return "", err
 	}
 	return string(b[storedFront:]), nil
@@ -97,7 +109,7 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 
 func (m *Module) draw(ctx context.Context, field string, length int) (underLMK string, err error) {
 	for range maxRedraws {
-		underLMK, err = m.pool.do(ctx, command{name: "JA", fields: fmt.Sprintf("%s%02d", field, length), fits: fitsPIN})
+		underLMK, err = m.pool.do(ctx, command{name: "JA", fields: fmt.Sprintf("%s%02d", field, length), fits: m.fitsPIN})
 		var refusal *Refusal
 		if !errors.As(err, &refusal) || refusal.Code != "86" {
 			break
@@ -126,7 +138,7 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 		if err != nil {
 			return fmt.Errorf("derive PIN %d: %w", i, err)
 		}
-		underLMK, err := m.pool.do(ctx, command{name: "EE", fields: key.Value + offset + derivation(parameters, field), warns: true, fits: fitsPIN})
+		underLMK, err := m.pool.do(ctx, command{name: "EE", fields: key.Value + offset + derivation(parameters, field), warns: true, fits: m.fitsPIN})
 		if err != nil {
 			return fmt.Errorf("derive PIN %d: %w", i, err)
 		}

@@ -31,7 +31,7 @@ func (m *Module) seal(ctx context.Context, zpk *Key, format, field, underLMK str
 
 // open takes the PIN of a block to under the LMK (JE).
 func (m *Module) open(ctx context.Context, zpk *Key, format, field, block string) (string, error) {
-	return m.pool.do(ctx, command{name: "JE", fields: zpk.Value + block + format + field, fits: fitsPIN})
+	return m.pool.do(ctx, command{name: "JE", fields: zpk.Value + block + format + field, fits: m.fitsPIN})
 }
 
 // translated is an answer to CC: the length of the PIN, the block, its format.
