@@ -55,6 +55,8 @@ type Options struct {
 	Behave func(number uint64) Behaviour
 	// Refuse answers commands of a name with an error code instead of doing them.
 	Refuse map[string]string
+	// PerSecond is how many commands the server does in a second over all connections; 0 is as many as it can.
+	PerSecond int
 }
 
 // Server is a running mock.
@@ -66,6 +68,9 @@ type Server struct {
 	mu       sync.Mutex
 	open     map[net.Conn]bool
 	all      sync.WaitGroup
+
+	pace sync.Mutex
+	next time.Time // when the next command may be done
 }
 
 const trailerMark = "\x19"
@@ -154,10 +159,30 @@ func (c *session) serve() {
 		if number := c.server.commands.Add(1); c.server.options.Behave != nil {
 			behaviour = c.server.options.Behave(number)
 		}
+		c.server.wait()
 		if !c.answer(answer{header, c.server.reply(text)}, behaviour) {
 			return
 		}
 	}
+}
+
+// catchUp is how much time of its pace the server makes up for.
+const catchUp = 10 * time.Millisecond
+
+// wait holds a command until its turn, as a module with a licensed speed does.
+func (s *Server) wait() {
+	if s.options.PerSecond == 0 {
+		return
+	}
+	s.pace.Lock()
+	// A turn that came late, for sleep is coarse, is made up for, but not an idle time.
+	if earliest := time.Now().Add(-catchUp); s.next.Before(earliest) {
+		s.next = earliest
+	}
+	turn := s.next
+	s.next = s.next.Add(time.Second / time.Duration(s.options.PerSecond))
+	s.pace.Unlock()
+	time.Sleep(time.Until(turn))
 }
 
 // reply does a command with its suffixes.
