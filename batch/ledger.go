@@ -67,13 +67,17 @@ func (l *Ledger) write(what string, blocks []Reservation) error {
 	for _, r := range blocks {
 		fmt.Fprintf(&b, "%s %s %d %d\n", what, r.Range, r.First, r.Quantity)
 	}
-	if _, err := l.file.WriteString(b.String()); err != nil {
-		return fmt.Errorf("write the high-water ledger: %w", err)
+	_, err := l.file.WriteString(b.String())
+	if err == nil {
+		err = l.file.Sync()
 	}
-	if err := l.file.Sync(); err != nil {
-		return fmt.Errorf("write the high-water ledger: %w", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	// Half a line may stand at the end now. Nothing is ever written behind it: the next reservation begins a new file.
+	err = errors.Join(err, l.file.Close())
+	l.file = nil
+	return fmt.Errorf("write the high-water ledger: %w", err)
 }
 
 func (l *Ledger) begin() error {

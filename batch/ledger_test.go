@@ -65,3 +65,27 @@ func TestADamagedLedgerStopsTheStart(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+func TestAFailedWriteIsNeverContinued(t *testing.T) {
+	dir := t.TempDir()
+	l := ledger(t, dir)
+	if err := l.Intend([]Reservation{{"a", 0, 10}}); err != nil {
+		t.Fatal(err)
+	}
+	// The disk took half a line and then no more.
+	if _, err := l.file.WriteString("intent a 10"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Intend([]Reservation{{"a", 10, 10}}); err == nil {
+		t.Fatal("a reservation that is not on disk was taken for written")
+	}
+	if err := l.Intend([]Reservation{{"a", 10, 20}}); err != nil {
+		t.Errorf("after the failure: %v", err)
+	}
+	if all, err := l.marks(); err != nil || all["a"].intended != 30 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
