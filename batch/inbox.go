@@ -18,6 +18,7 @@ const (
 	returnLimit  = 512 << 20
 	returnChunk  = 1 << 20
 	returnWindow = 60 // seconds of lease while a return file is applied
+	returnPause  = 30 // seconds after which one that failed is tried again
 )
 
 // Poll looks into one bureau's outbox. A file is fetched when two looks in a row saw the same size and time; its raw bytes and hash are stored before

@@ -28,8 +28,9 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 	if err != nil {
 		return err
 	}
-	if r.Epoch != epoch {
-		return fmt.Errorf("return file %d: %w", number, store.ErrFenced)
+	// The claim has aged while the job stood in the queue.
+	if err := p.Store.HoldReturn(ctx, number, epoch, returnWindow); err != nil {
+		return err
 	}
 	a := &application{Plant: p, returning: r}
 	bureaus, err := current(ctx, p, p.Store.Q, r.Institution, store.BureauProgram, decodeJSON[programs.Bureau])
@@ -46,8 +47,12 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 		return err
 	}
 	pause := 0
-	if errors.Is(err, ErrNotYet) {
+	switch {
+	case errors.Is(err, ErrNotYet):
 		pause, err = 1, nil
+	case err != nil && ctx.Err() == nil:
+		// What fails now fails again at once; without a pause it would keep the workers busy with nothing else.
+		pause = returnPause
 	}
 	if letGo := p.Store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error { return tx.HoldReturn(ctx, number, epoch, pause) }); letGo != nil {
 		err = errors.Join(err, letGo)

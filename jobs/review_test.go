@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"platen/batch"
 	"platen/bureau"
 	"platen/card"
@@ -193,6 +195,51 @@ func TestTheRemakeOfACardThatIsClosedIsNotMade(t *testing.T) {
 		}
 		if b := s.books(); !b.Balanced || b.Waiting != 0 {
 			t.Errorf("open %d, waiting %d, balanced %v", b.Open, b.Waiting, b.Balanced)
+		}
+	})
+}
+
+func TestAReturnFileThatCannotBeAppliedPausesBeforeTheNextTry(t *testing.T) {
+	quiet(t, func(t *testing.T, s *site) {
+		ctx := t.Context()
+		var r store.ReturnFile
+		s.must(s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return err
+			}
+			north, err := s.store.Programs(ctx, s.inst.ID, store.BureauProgram)
+			if err != nil {
+				return err
+			}
+			r, err = tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: s.inst.ID, Bureau: north[0].Number, BureauCode: north[0].Code, Name: "x", CreatedAt: s.now})
+			if err != nil {
+				return err
+			}
+			r.Layout, r.LayoutVersion, r.Lines = 999_999, 1, 1
+			if err := tx.ParsedReturn(ctx, &r); err != nil {
+				return err
+			}
+			for _, next := range []card.ReturnState{card.ReturnStable, card.ReturnStored, card.ReturnParsed, card.ReturnApplying} {
+				if err := tx.MoveReturn(ctx, &r, next, ""); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		claim := func() (due []store.Due) {
+			s.must(s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+				due, err = tx.ClaimReturns(ctx, batch.Lease)
+				return err
+			}))
+			return due
+		}
+		due := claim()
+		if err := s.plant.ApplyReturn(ctx, due[0].Number, due[0].Epoch); err == nil {
+			t.Fatal("a return file without a layout was applied")
+		}
+		if again := claim(); len(again) > 0 {
+			t.Error("it is tried again at once")
 		}
 	})
 }
