@@ -233,7 +233,8 @@ func (a *application) statusOf(word string) (card.IssueState, bool) {
 		word = mapped
 	}
 	s, err := card.ParseIssueState(word)
-	return s, err == nil && s > card.IssuePrepared
+	// A line of a file that was sent is produced, rejected or spoiled; cancelling is the issuer's, and the books have no column for a bureau's.
+	return s, err == nil && s > card.IssuePrepared && s != card.IssueCancelled
 }
 
 func (w *chunkWork) applyStatus(r *returned, work *fileWork) {

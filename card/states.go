@@ -149,7 +149,7 @@ func (s IssueState) Passed(m IssueState) bool {
 // Fulfilled tells whether the plastic was made: PRODUCED or any later milestone.
 func (s IssueState) Fulfilled() bool {
 	switch s {
-	case IssueProduced, IssueDispatched, IssueInTransit, IssueDelivered, IssueCompletedUntracked, IssueReturned, IssueLostInTransit:
+	case IssueProduced, IssueDispatched, IssueInTransit, IssueDelivered, IssueCompletedUntracked, IssueReturned, IssueDestroyed, IssueLostInTransit:
 		return true
 	}
 	return false

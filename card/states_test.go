@@ -121,7 +121,7 @@ func TestIssuesNeverMoveBackwards(t *testing.T) {
 func TestFulfilledMeansThePlasticWasMade(t *testing.T) {
 	made := map[card.IssueState]bool{
 		card.IssueProduced: true, card.IssueDispatched: true, card.IssueInTransit: true, card.IssueDelivered: true,
-		card.IssueCompletedUntracked: true, card.IssueReturned: true, card.IssueLostInTransit: true,
+		card.IssueCompletedUntracked: true, card.IssueReturned: true, card.IssueDestroyed: true, card.IssueLostInTransit: true,
 	}
 	for _, s := range between(card.IssueFollowsFile, card.IssueCancelled) {
 		if s.Fulfilled() != made[s] {

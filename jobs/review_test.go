@@ -243,3 +243,22 @@ func TestAReturnFileThatCannotBeAppliedPausesBeforeTheNextTry(t *testing.T) {
 		}
 	})
 }
+
+func TestADestroyedCardWasMadeAndABureauCancelsNothing(t *testing.T) {
+	quiet(t, func(t *testing.T, s *site) {
+		s.submit("FIRST", formats.BulkOrder, person(1), person(2))
+		s.sentButSilent("nightly", "one")
+		f := s.cardFile("north")
+		uid := func(line int) string { return fmt.Sprintf("%d-%07d", f.Number, line) }
+		s.answer("north", "0.status", f.Number, [3]string{uid(1), "CANCELLED", "x"})
+		s.hear()
+		s.answer("north", "1.status", f.Number, [3]string{uid(1), "PRODUCED", ""})
+		s.hear()
+		s.answer("north", "2.status", f.Number, [3]string{uid(1), "DESTROYED", "stock taken off"})
+		s.hear()
+		s.settle()
+		if b := s.books(); !b.Balanced || b.Produced != 2 {
+			t.Errorf("open %d, produced %d, balanced %v", b.Open, b.Produced, b.Balanced)
+		}
+	})
+}
