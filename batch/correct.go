@@ -94,6 +94,9 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 		if err != nil {
 			return err
 		}
+		if _, lost, err := in.oneAtATime(ctx, tx, in.lines); err != nil || len(lost) > 0 {
+			return errors.Join(err, errTaken(lost))
+		}
 		for i := range in.lines {
 			if err := tx.MarkCorrected(ctx, o.Number, in.lines[i].SourceLine); err != nil {
 				return notWaiting(err, in.lines[i].SourceLine)
@@ -141,4 +144,12 @@ func notWaiting(err error, line int64) error {
 		return fmt.Errorf("line %d %w", line, ErrNotWaiting)
 	}
 	return err
+}
+
+// errTaken refuses a correction whole when other orders took its cards meanwhile: submitted again, it is checked again.
+func errTaken(lost []store.RefusedRow) error {
+	if len(lost) == 0 {
+		return nil
+	}
+	return fmt.Errorf("line %d: another order took this card at the same time; submit the correction again", lost[0].SourceLine)
 }

@@ -253,6 +253,7 @@ type intake struct {
 	units    int64 // cards accepted
 	refused  int64 // rows refused
 	seen     map[card.ID]bool
+	kept     map[int64]formats.Row // rows of the open chunk's card actions, by line
 	lines    []store.OrderLine
 	bad      []store.RefusedRow
 }
@@ -262,7 +263,7 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, kept: map[int64]formats.Row{}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
 	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
 		return nil, err
 	}
@@ -317,6 +318,9 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 		return nil
 	}
 	line.Unit = in.unitOf(row)
+	if in.kind == formats.ActionOrder {
+		in.kept[row.Line] = row
+	}
 	in.lines = append(in.lines, line)
 	in.units += line.Quantity
 	return nil
@@ -347,15 +351,24 @@ func refusedRow(order int64, row formats.Row, faults []formats.Fault) (store.Ref
 }
 
 func (in *intake) flush(ctx context.Context) error {
+	var lost []store.RefusedRow
 	err := in.plant.Store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.ExtendIntake(ctx, in.order, intakeLease); err != nil {
 			return err
 		}
-		if err := tx.InsertLines(ctx, in.lines); err != nil {
+		free, taken, err := in.oneAtATime(ctx, tx, in.lines)
+		if err != nil {
 			return err
 		}
-		return tx.InsertRefused(ctx, in.bad)
+		lost = taken
+		if err := tx.InsertLines(ctx, free); err != nil {
+			return err
+		}
+		return tx.InsertRefused(ctx, append(slices.Clone(in.bad), taken...))
 	})
+	in.units -= int64(len(lost))
+	in.refused += int64(len(lost))
 	in.lines, in.bad = in.lines[:0], in.bad[:0]
+	clear(in.kept)
 	return err
 }
