@@ -40,7 +40,7 @@ func wrap(kbpk []byte, k Key, alg Algorithm, p profile, clearKey []byte, pad fun
 	k.KCV, k.KCVMethod, k.Algorithm = kcv, method, algorithmName(alg)
 	k.Created = k.Created.UTC().Truncate(time.Second)
 	k.Retired = k.Retired.UTC().Truncate(time.Second)
-	k.Period = k.Period.whole()
+	k.Period = k.whole()
 	block, err := keyblock.Wrap(kbpk, k.header(alg, p), clearKey, pad)
 	if err != nil {
 		return entry{}, fmt.Errorf("key %s: %w", k.Ref(), err)

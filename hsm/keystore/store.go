@@ -213,7 +213,7 @@ func (s *Store) add(k Key, alg Algorithm, clearKey []byte, entropy hsm.Entropy) 
 	if p.fixed && !k.Expires.IsZero() {
 		return fmt.Errorf("key %s: %w", k.Label, &FieldError{"expires", ErrFixed})
 	}
-	if err := k.Period.check(k.Created); err != nil {
+	if err := k.check(k.Created); err != nil {
 		return fmt.Errorf("key %s: %w", k.Label, err)
 	}
 	pad := func(buf []byte) error { return entropy.Draw("key block pad "+string(k.Label), uint64(k.Version), buf) }

@@ -112,7 +112,7 @@ func (s *place) connected(ctx context.Context, p *pool) (*line, error) {
 		s.address++
 		return nil, &fault{fmt.Sprintf("connect to %s: %v", address, err)}
 	}
-	s.line = newLine(p.closed, conn, &p.options)
+	s.line = newLine(p.closed, conn, &p.options) //nolint:contextcheck // a connection lives as long as its pool, not as long as the call that opened it
 	return s.line, nil
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Refusal is an error code with which the module answered a command. It carries nothing of a card.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is what the module answers, which callers read as a value
 	Command string // two characters
 	Code    string // two characters
 }
