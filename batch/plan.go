@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"platen/card"
 	"platen/formats"
+	"platen/personalization"
 	"platen/programs"
 	"platen/sql/store"
 )
@@ -256,7 +258,7 @@ func (pl *planner) gatherWaiting(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := pl.attachAll(waiting, purpose); err != nil {
+			if err := pl.attachAll(ctx, waiting, purpose); err != nil {
 				return err
 			}
 		}
@@ -264,8 +266,16 @@ func (pl *planner) gatherWaiting(ctx context.Context) error {
 	return nil
 }
 
-func (pl *planner) attachAll(waiting []store.WaitingIssue, purpose store.Purpose) error {
+func (pl *planner) attachAll(ctx context.Context, waiting []store.WaitingIssue, purpose store.Purpose) error {
 	for _, w := range waiting {
+		// What an action will replace or close is not made first.
+		busy, err := pl.tx.CardAwaitsAction(ctx, w.Card)
+		if err != nil {
+			return err
+		}
+		if busy {
+			continue
+		}
 		product, ok := pl.products[w.Product]
 		if !ok {
 			return fmt.Errorf("product %d of a waiting issue: %w", w.Product, store.ErrNotFound)
@@ -397,6 +407,14 @@ func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("order %s unit %d: %s makes no card", o.Reference, l.Unit, l.Reason)
 	}
+	lapsed, err := pl.lapsed(l, product.value)
+	if err != nil {
+		return false, err
+	}
+	if lapsed {
+		pl.except("order %s waits: the expiry chosen for unit %d has passed meanwhile", o.Reference, l.Unit)
+		return false, nil
+	}
 	r := run{kind: store.ReissueSlice, source: o.Number, first: l.Unit, quantity: l.Quantity, mailer: action.Mailer && product.value.PIN.Mailer}
 	if l.Card == nil || action.NewPAN {
 		r.kind, r.rangeOf = store.NewSlice, product.value.Range
@@ -408,6 +426,26 @@ func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
 	}
 	g.add(r)
 	return true, nil
+}
+
+// lapsed tells whether the expiry that a line chose no longer lies in the future on the batch's business date.
+func (pl *planner) lapsed(l *store.OrderLine, p *card.Product) (bool, error) {
+	if l.Expiry == 0 {
+		return false, nil
+	}
+	override, err := lineExpiry(l)
+	if err != nil {
+		return false, err
+	}
+	day, err := businessDay(pl.batch.BusinessDate)
+	if err != nil {
+		return false, err
+	}
+	_, err = personalization.ExpiryOf(*p, day, override)
+	if errors.Is(err, personalization.ErrExpiryPast) {
+		return true, nil
+	}
+	return false, err
 }
 
 // add joins a run to the one before when they continue each other.

@@ -35,7 +35,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 		faults = append(faults, r.openWindows(ctx))
 	}
 	if r.config.Work {
-		faults = append(faults, r.claim(ctx), r.look(ctx))
+		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
 	}
 	err := errors.Join(faults...)
 	if err == nil {

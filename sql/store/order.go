@@ -306,3 +306,10 @@ func (q Q) Refused(ctx context.Context, order, after int64, limit int) ([]Refuse
 func (q Q) OrderCounts(ctx context.Context) (map[card.OrderState]int64, error) {
 	return countByState[card.OrderState](ctx, q, "orders")
 }
+
+// DeadIntakes lists orders whose intake has been silent for so many seconds beyond its lease.
+func (q Q) DeadIntakes(ctx context.Context, seconds int64) ([]Order, error) {
+	var all []Order
+	err := q.list(ctx, "dead intakes", &all, `SELECT `+q.orderColumns()+` FROM orders WHERE state = 1 AND intake_lease < `+q.clock()+` - $1 ORDER BY number LIMIT 100`, seconds*1_000_000)
+	return all, err
+}
