@@ -122,33 +122,37 @@ func (p *Plant) claimIntake(ctx context.Context, s Submission, kind formats.Orde
 	if s.IdempotencyKey != "" {
 		o.IdempotencyKey = &s.IdempotencyKey
 	}
-	err = p.Store.InTx(ctx, func(tx *store.Tx) error {
-		o, err = tx.InsertOrder(ctx, o, intakeLease)
-		return err
-	})
-	if !errors.Is(err, store.ErrConflict) {
-		return o, err
+	for {
+		inserted := o
+		err = p.Store.InTx(ctx, func(tx *store.Tx) error {
+			inserted, err = tx.InsertOrder(ctx, o, intakeLease)
+			return err
+		})
+		if !errors.Is(err, store.ErrConflict) {
+			return inserted, err
+		}
+		known, found := p.sameOrder(ctx, s)
+		switch {
+		case errors.Is(found, store.ErrNotFound):
+			continue // it was taken away in between: its name is free again
+		case found != nil:
+			return o, found
+		case known.State != card.OrderReceived || known.InFlight:
+			return o, err
+		case known.Reference != s.Reference:
+			return o, ErrReference
+		}
+		// Its first intake died before it was answered; this one starts it again, unless somebody else was faster: then we look again.
+		known.Kind = int(kind)
+		taken := known
+		takeover := p.Store.InTx(ctx, func(tx *store.Tx) error {
+			taken, err = tx.TakeOverIntake(ctx, known, intakeLease)
+			return err
+		})
+		if !errors.Is(takeover, store.ErrFenced) {
+			return taken, takeover
+		}
 	}
-	known, found := p.sameOrder(ctx, s)
-	if found != nil {
-		return o, found
-	}
-	if known.State != card.OrderReceived || known.InFlight {
-		return o, err
-	}
-	if known.Reference != s.Reference {
-		return o, ErrReference
-	}
-	// Its first intake died before it was answered; this one starts it again.
-	known.Kind = int(kind)
-	takeover := p.Store.InTx(ctx, func(tx *store.Tx) error {
-		o, err = tx.TakeOverIntake(ctx, known, intakeLease)
-		return err
-	})
-	if errors.Is(takeover, store.ErrFenced) {
-		return o, ErrInFlight
-	}
-	return o, takeover
 }
 
 // sameOrder finds the order that a submission collides with.
@@ -163,11 +167,11 @@ func (p *Plant) sameOrder(ctx context.Context, s Submission) (store.Order, error
 // repeated answers a submission whose reference is known: the first result for the same content, an error for other content.
 func (p *Plant) repeated(ctx context.Context, s Submission, body io.Reader, sum hash.Hash) (Receipt, error) {
 	o, err := p.sameOrder(ctx, s)
+	if errors.Is(err, store.ErrNotFound) || err == nil && o.State == card.OrderReceived {
+		return Receipt{}, ErrInFlight // or it was abandoned a moment ago: either way its client asks again
+	}
 	if err != nil {
 		return Receipt{}, err
-	}
-	if o.State == card.OrderReceived {
-		return Receipt{}, ErrInFlight
 	}
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return Receipt{}, fmt.Errorf("read the order to its end: %w", err)
