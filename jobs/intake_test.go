@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"platen/batch"
 	"platen/card"
 	"platen/formats"
@@ -24,6 +26,35 @@ func TestTheSameOrderIsTakenOnce(t *testing.T) {
 		}
 		if _, err := s.trySubmit("R", formats.BulkOrder, people(4)...); !errors.Is(err, batch.ErrReference) {
 			t.Errorf("other content: %v", err)
+		}
+	})
+}
+
+func TestAKeyOfADeadIntakeIsRefusedForAnotherReference(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		key := "KEY"
+		s.must(s.store.InTx(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.InsertOrder(t.Context(), store.Order{ID: uuid.New(), Institution: s.inst.ID, Reference: "DEAD", IdempotencyKey: &key, Kind: int(formats.BulkOrder),
+				SubmittedBy: "x", CreatedAt: s.now}, -60)
+			return err
+		}))
+		try := func(reference string) error {
+			list := people(1)
+			_, err := s.plant.Submit(t.Context(), batch.Submission{Institution: s.inst, Reference: reference, IdempotencyKey: key, Actor: "test", Body: newBody(list),
+				Rows: func(r io.Reader) (batch.Rows, error) {
+					_, err := io.Copy(io.Discard, r)
+					return &rows{kind: formats.BulkOrder, list: list}, err
+				}})
+			return err
+		}
+		if err := try("OTHER"); !errors.Is(err, batch.ErrReference) {
+			t.Errorf("its key with another reference: %v", err)
+		}
+		if err := try("DEAD"); err != nil {
+			t.Errorf("its key with its own reference: %v", err)
+		}
+		if _, err := s.store.OrderByReference(t.Context(), s.inst.ID, "OTHER"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the other order: %v", err)
 		}
 	})
 }

@@ -262,3 +262,25 @@ func TestADestroyedCardWasMadeAndABureauCancelsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestARemakeWaitsForAnOpenActionOnItsCard(t *testing.T) {
+	quiet(t, func(t *testing.T, s *site) {
+		s.submit("FIRST", formats.BulkOrder, person(1), person(2))
+		s.sentButSilent("nightly", "one")
+		f := s.cardFile("north")
+		s.submit("LOST", formats.ActionOrder, formats.Row{Card: "FIRST#1", Reason: "LOST"})
+		s.answer("north", "0.status", f.Number, [3]string{fmt.Sprintf("%d-0000001", f.Number), "SPOILED", "x"})
+		s.hear()
+		s.settle()
+		// The remake and the replacement are due in the same plan: only the replacement may be made.
+		s.night("two")
+		story, err := s.plant.ExplainCard(t.Context(), s.inst, "FIRST#1")
+		s.must(err)
+		if last := story.Issues[len(story.Issues)-1]; last.Reason != card.Remake || last.File != nil || last.State != card.IssueCancelled {
+			t.Errorf("the remake of a card that was lost meanwhile is %+v", last.Issue)
+		}
+		if b := s.books(); !b.Balanced || b.Waiting != 0 {
+			t.Errorf("open %d, waiting %d, balanced %v", b.Open, b.Waiting, b.Balanced)
+		}
+	})
+}
