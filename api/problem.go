@@ -77,6 +77,7 @@ var known = []struct {
 	{batch.ErrOtherKind, http.StatusUnprocessableEntity, "other_kind", "the columns belong to another kind of order"},
 	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
 	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
+	{store.ErrStale, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrNotFound, http.StatusNotFound, "not_found", "there is no such object"},
 }
 

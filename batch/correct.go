@@ -140,7 +140,7 @@ var (
 )
 
 func notWaiting(err error, line int64) error {
-	if errors.Is(err, store.ErrFenced) {
+	if errors.Is(err, store.ErrStale) {
 		return fmt.Errorf("line %d %w", line, ErrNotWaiting)
 	}
 	return err

@@ -52,7 +52,7 @@ func (t *Tx) MoveAttempt(ctx context.Context, a *Attempt, state, code, detail st
 	if state != AttemptRenaming {
 		finished = stored(now)
 	}
-	err := t.execOne(ctx, "move delivery attempt", `UPDATE delivery_attempts SET state = $1, code = $2, detail = $3, finished_at = $4
+	err := t.execClaimed(ctx, "move delivery attempt", `UPDATE delivery_attempts SET state = $1, code = $2, detail = $3, finished_at = $4
 		WHERE file_number = $5 AND attempt = $6 AND state IN ('STARTED', 'RENAMING', 'IN_DOUBT')
 		AND EXISTS (SELECT 1 FROM files WHERE number = $5 AND epoch = $7)`, state, code, detail, finished, a.File, a.Attempt, a.Epoch)
 	if err == nil {

@@ -195,7 +195,7 @@ func (t *Tx) MoveLines(ctx context.Context, f File, first, last int64, from, to 
 		return clean("move lines of a file", err)
 	}
 	if n, err := r.RowsAffected(); err != nil || n != last-first+1 {
-		return fmt.Errorf("move lines of a file: %d of %d: %w", n, last-first+1, ErrFenced)
+		return fmt.Errorf("move lines of a file: %d of %d: %w", n, last-first+1, ErrStale)
 	}
 	return nil
 }

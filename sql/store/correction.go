@@ -30,7 +30,7 @@ func (t *Tx) InsertCorrection(ctx context.Context, c Correction) error {
 		c.Order, c.Fingerprint, c.Accepted, c.Refused)
 }
 
-// MarkCorrected takes a refused row out of the waiting list. ErrFenced: it was not waiting.
+// MarkCorrected takes a refused row out of the waiting list. ErrStale: it was not waiting.
 func (t *Tx) MarkCorrected(ctx context.Context, order, sourceLine int64) error {
 	return t.execOne(ctx, "mark a row corrected", `UPDATE order_errors SET corrected = TRUE WHERE order_number = $1 AND source_line = $2 AND corrected = FALSE`, order, sourceLine)
 }

@@ -203,7 +203,7 @@ func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.Fi
 
 // HoldFile proves that (number, epoch) is still the claim in force, and renews its lease.
 func (t *Tx) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds int) error {
-	return t.execOne(ctx, fmt.Sprintf("hold file %d", number), `UPDATE files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+	return t.execClaimed(ctx, fmt.Sprintf("hold file %d", number), `UPDATE files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
 		int64(leaseSeconds)*1_000_000, number, epoch)
 }
 
@@ -214,7 +214,7 @@ func (s *Store) HoldFile(ctx context.Context, number, epoch int64, leaseSeconds 
 
 // AdvanceMint moves a file's mint cursor under its epoch.
 func (t *Tx) AdvanceMint(ctx context.Context, number, epoch, from, to int64) error {
-	return t.execOne(ctx, fmt.Sprintf("advance the mint of file %d", number), `UPDATE files SET minted = $1 WHERE number = $2 AND epoch = $3 AND minted = $4 AND state = $5`,
+	return t.execClaimed(ctx, fmt.Sprintf("advance the mint of file %d", number), `UPDATE files SET minted = $1 WHERE number = $2 AND epoch = $3 AND minted = $4 AND state = $5`,
 		to, number, epoch, from, card.FileBuilding)
 }
 
@@ -223,7 +223,7 @@ func (t *Tx) MoveFile(ctx context.Context, f *File, next card.FileState, reason 
 	if err := f.State.To(next); err != nil {
 		return fmt.Errorf("file %d: %w", f.Number, err)
 	}
-	if err := t.execOne(ctx, fmt.Sprintf("move file %d", f.Number), `UPDATE files SET state = $1, reason = $2 WHERE number = $3 AND epoch = $4 AND state = $5`,
+	if err := t.execClaimed(ctx, fmt.Sprintf("move file %d", f.Number), `UPDATE files SET state = $1, reason = $2 WHERE number = $3 AND epoch = $4 AND state = $5`,
 		next, reason, f.Number, f.Epoch, f.State); err != nil {
 		return err
 	}
@@ -238,20 +238,20 @@ func (t *Tx) LetGo(ctx context.Context, f *File, pause time.Duration, failed boo
 	if failed {
 		failures = f.Failures + 1
 	}
-	return t.execOne(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2,
+	return t.execClaimed(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2,
 		reason = CASE WHEN $3 = '' THEN reason ELSE $3 END WHERE number = $4 AND epoch = $5`, pause.Microseconds(), failures, reason, f.Number, f.Epoch)
 }
 
 // SealFile records what sealing proved.
 func (t *Tx) SealFile(ctx context.Context, f *File, now time.Time) error {
-	return t.execOne(ctx, fmt.Sprintf("seal file %d", f.Number), `UPDATE files SET sealed = $1, plaintext_sha256 = $2, plaintext_bytes = $3, ciphertext_sha256 = $4,
+	return t.execClaimed(ctx, fmt.Sprintf("seal file %d", f.Number), `UPDATE files SET sealed = $1, plaintext_sha256 = $2, plaintext_bytes = $3, ciphertext_sha256 = $4,
 		ciphertext_bytes = $5, spool = $6, sealed_at = $7 WHERE number = $8 AND epoch = $9`,
 		f.Sealed, f.PlaintextSHA, f.PlaintextBytes, f.CiphertextSHA, f.CiphertextBytes, f.Spool, stored(now), f.Number, f.Epoch)
 }
 
 // Respool records the new ciphertext of a sealed file whose spool was lost; its plaintext hash is unchanged.
 func (t *Tx) Respool(ctx context.Context, f *File) error {
-	return t.execOne(ctx, fmt.Sprintf("spool file %d again", f.Number), `UPDATE files SET ciphertext_sha256 = $1, ciphertext_bytes = $2, spool = $3 WHERE number = $4 AND epoch = $5`,
+	return t.execClaimed(ctx, fmt.Sprintf("spool file %d again", f.Number), `UPDATE files SET ciphertext_sha256 = $1, ciphertext_bytes = $2, spool = $3 WHERE number = $4 AND epoch = $5`,
 		f.CiphertextSHA, f.CiphertextBytes, f.Spool, f.Number, f.Epoch)
 }
 

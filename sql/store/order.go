@@ -102,7 +102,7 @@ func (t *Tx) InsertOrder(ctx context.Context, o Order, leaseSeconds int) (Order,
 // TakeOverIntake restarts the intake of an order whose first one died: the epoch moves on and what it had stored goes.
 func (t *Tx) TakeOverIntake(ctx context.Context, o Order, leaseSeconds int) (Order, error) {
 	what := "take over the intake of order " + o.Reference
-	if err := t.execOne(ctx, what, `UPDATE orders SET intake_epoch = intake_epoch + 1, kind = $1, intake_lease = `+t.clock()+` + $2
+	if err := t.execClaimed(ctx, what, `UPDATE orders SET intake_epoch = intake_epoch + 1, kind = $1, intake_lease = `+t.clock()+` + $2
 		WHERE institution_id = $3 AND number = $4 AND intake_epoch = $5 AND state = 1 AND intake_lease <= `+t.clock(),
 		o.Kind, int64(leaseSeconds)*1_000_000, o.Institution, o.Number, o.IntakeEpoch); err != nil {
 		return o, err
@@ -116,7 +116,7 @@ func (t *Tx) AbandonIntake(ctx context.Context, o Order) error {
 	if err := t.dropIntake(ctx, o); err != nil {
 		return err
 	}
-	return t.execOne(ctx, "abandon order "+o.Reference, `DELETE FROM orders WHERE institution_id = $1 AND number = $2 AND intake_epoch = $3 AND state = 1`,
+	return t.execClaimed(ctx, "abandon order "+o.Reference, `DELETE FROM orders WHERE institution_id = $1 AND number = $2 AND intake_epoch = $3 AND state = 1`,
 		o.Institution, o.Number, o.IntakeEpoch)
 }
 
@@ -131,13 +131,13 @@ func (t *Tx) dropIntake(ctx context.Context, o Order) error {
 
 // ExtendIntake proves that this intake still owns the order and renews its lease.
 func (t *Tx) ExtendIntake(ctx context.Context, o Order, leaseSeconds int) error {
-	return t.execOne(ctx, "continue the intake of order "+o.Reference, `UPDATE orders SET intake_lease = `+t.clock()+` + $1
+	return t.execClaimed(ctx, "continue the intake of order "+o.Reference, `UPDATE orders SET intake_lease = `+t.clock()+` + $1
 		WHERE institution_id = $2 AND number = $3 AND intake_epoch = $4 AND state = 1`, int64(leaseSeconds)*1_000_000, o.Institution, o.Number, o.IntakeEpoch)
 }
 
 // FinishIntake ends an intake: state, counts and the fingerprint of what was submitted.
 func (t *Tx) FinishIntake(ctx context.Context, o Order) error {
-	return t.execOne(ctx, "finish the intake of order "+o.Reference, `UPDATE orders SET state = $1, requested = $2, refused_rows = $3, fingerprint = $4,
+	return t.execClaimed(ctx, "finish the intake of order "+o.Reference, `UPDATE orders SET state = $1, requested = $2, refused_rows = $3, fingerprint = $4,
 		intake_lease = 0 WHERE institution_id = $5 AND number = $6 AND intake_epoch = $7 AND state = 1`,
 		o.State, o.Requested, o.RefusedRows, o.Fingerprint, o.Institution, o.Number, o.IntakeEpoch)
 }
@@ -271,7 +271,7 @@ func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity i
 		return clean("lock order lines", err)
 	}
 	if n, err := r.RowsAffected(); err != nil || n != quantity {
-		return fmt.Errorf("lock order lines: %d of %d were open: %w", n, quantity, ErrFenced)
+		return fmt.Errorf("lock order lines: %d of %d were open: %w", n, quantity, ErrStale)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (t *Tx) MoveReturn(ctx context.Context, r *ReturnFile, next card.ReturnStat
 	if err := r.State.To(next); err != nil {
 		return fmt.Errorf("return file %d: %w", r.Number, err)
 	}
-	if err := t.execOne(ctx, fmt.Sprintf("move return file %d", r.Number), `UPDATE return_files SET state = $1, reason = $2 WHERE number = $3 AND state = $4 AND epoch = $5`,
+	if err := t.execClaimed(ctx, fmt.Sprintf("move return file %d", r.Number), `UPDATE return_files SET state = $1, reason = $2 WHERE number = $3 AND state = $4 AND epoch = $5`,
 		next, reason, r.Number, r.State, r.Epoch); err != nil {
 		return err
 	}
@@ -178,13 +178,13 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 
 // ParsedReturn records what parsing proved: which layout read it and how many detail lines it has.
 func (t *Tx) ParsedReturn(ctx context.Context, r *ReturnFile) error {
-	return t.execOne(ctx, "record a parsed return", `UPDATE return_files SET kind = $1, layout_number = $2, layout_version = $3, lines = $4 WHERE number = $5 AND epoch = $6`,
+	return t.execClaimed(ctx, "record a parsed return", `UPDATE return_files SET kind = $1, layout_number = $2, layout_version = $3, lines = $4 WHERE number = $5 AND epoch = $6`,
 		r.Kind, r.Layout, r.LayoutVersion, r.Lines, r.Number, r.Epoch)
 }
 
 // AdvanceReturn moves the cursor and counters of a return file that is being applied, under its epoch.
 func (t *Tx) AdvanceReturn(ctx context.Context, r *ReturnFile, from int64) error {
-	return t.execOne(ctx, "advance a return", `UPDATE return_files SET cursor_line = $1, applied = $2, duplicates = $3, rejected = $4, quarantined = $5
+	return t.execClaimed(ctx, "advance a return", `UPDATE return_files SET cursor_line = $1, applied = $2, duplicates = $3, rejected = $4, quarantined = $5
 		WHERE number = $6 AND epoch = $7 AND cursor_line = $8 AND state = $9`,
 		r.Cursor, r.Applied, r.Duplicates, r.Rejected, r.Quarantined, r.Number, r.Epoch, from, card.ReturnApplying)
 }
@@ -221,7 +221,7 @@ func (t *Tx) ClaimReturns(ctx context.Context, leaseSeconds int) ([]Due, error) 
 
 // HoldReturn proves a claim on a return file and renews its lease; seconds 0 lets go of it.
 func (t *Tx) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
-	return t.execOne(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
+	return t.execClaimed(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
 		int64(leaseSeconds)*1_000_000, number, epoch)
 }
 

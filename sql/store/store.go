@@ -28,6 +28,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("already exists")
 	ErrFenced   = errors.New("another worker has taken this over") // the epoch has moved on; nothing was written
+	ErrStale    = errors.New("this is no longer as it was read")   // somebody has moved a row on, or a rule was broken; nothing was written
 )
 
 // Dialect tells the two databases apart where a statement must.
@@ -279,7 +280,16 @@ func (q Q) exec(ctx context.Context, what, query string, args ...any) error {
 	return clean(what, err)
 }
 
-// execOne is exec for a statement that must change exactly one row; none means that somebody else has moved it on.
+// execClaimed is execOne for a statement that is checked against the epoch of a claim: ErrFenced when the claim is no longer in force.
+func (q Q) execClaimed(ctx context.Context, what, query string, args ...any) error {
+	err := q.execOne(ctx, what, query, args...)
+	if errors.Is(err, ErrStale) {
+		return fmt.Errorf("%s: %w", what, ErrFenced)
+	}
+	return err
+}
+
+// execOne is exec for a statement that must change exactly one row, and fails with ErrStale when it changed another number of them.
 func (q Q) execOne(ctx context.Context, what, query string, args ...any) error {
 	r, err := q.run.ExecContext(ctx, query, args...)
 	if err != nil {
@@ -290,7 +300,7 @@ func (q Q) execOne(ctx context.Context, what, query string, args ...any) error {
 		return clean(what, err)
 	}
 	if n != 1 {
-		return fmt.Errorf("%s: %w", what, ErrFenced)
+		return fmt.Errorf("%s: %w", what, ErrStale)
 	}
 	return nil
 }
