@@ -80,6 +80,56 @@ const (
 	AckBad
 	AckSHA256
 	AckReason
+	ReturnLastUID // where a line speaks of a run of records, the last of them
+	ReturnQuantity
+	ReturnSite
+	ReturnOperator
+	ProductionOrdered
+	ProductionProduced
+	ProductionSpoiled
+	ProductionRemade
+	ProductionShipped
+	ProductionPending
+	ProductionOpening
+	ProductionClosing
+	DispatchShipment
+	DispatchCarrier
+	DispatchService
+	DispatchTracking
+	DispatchFrom
+	DispatchTo
+	DispatchBox
+	DispatchBoxes
+	DeliveryReceivedBy
+	DeliveryRelation
+	DeliveryRedispatch
+	StockPlastic
+	StockOpening
+	StockReceived
+	StockUsed
+	StockDamaged
+	StockScrap
+	StockAdjusted
+	StockDestroyed
+	StockAllocated
+	StockClosing
+	StockReorderLevel
+	DestructionWhat // CARD, PLASTIC or DATA
+	DestructionMethod
+	DestructionWitness1
+	DestructionWitness2
+	DestructionCertificate
+	FileCarriers
+	FileProducts
+	GroupRecords
+	TotalsCRC32
+	TotalsSHA256
+	CardTrackName
+	CardChipTrack1
+	CardIssueNumber
+	CardRequest // NEW, REPLACEMENT, NEW_WITH_MAILER, REPLACEMENT_WITH_MAILER or MAILER
+	ChipData    // data grouping identifiers (EMV CPS) as they go to the chip
+	CustomerReference
 	numFields
 )
 
@@ -117,9 +167,10 @@ const (
 	date              // YYYYMMDD
 	daytime           // HHMMSS
 	binary
+	signed // a number that may have a minus
 )
 
-var typeNames = [...]string{text: "text", digits: "digits", number: "a number", month: "a month", date: "a date", daytime: "a time", binary: "binary"}
+var typeNames = [...]string{text: "text", digits: "digits", number: "a number", month: "a month", date: "a date", daytime: "a time", binary: "binary", signed: "a signed number"}
 
 // fieldFacts is one row of the catalogue. Size is the exact length of a value that is there, 0 if lengths differ.
 type fieldFacts struct {
@@ -208,6 +259,58 @@ var catalogue = [numFields]fieldFacts{
 	AckBad:           {"ack.bad", Public, number, 0},
 	AckSHA256:        {"ack.sha256", Public, text, 0},
 	AckReason:        {"ack.reason", Public, text, 0},
+
+	ReturnLastUID:          {"return.last_uid", Public, text, 0},
+	ReturnQuantity:         {"return.quantity", Public, number, 0},
+	ReturnSite:             {"return.site", Public, text, 0},
+	ReturnOperator:         {"return.operator", Public, text, 0},
+	ProductionOrdered:      {"production.ordered", Public, number, 0},
+	ProductionProduced:     {"production.produced", Public, number, 0},
+	ProductionSpoiled:      {"production.spoiled", Public, number, 0},
+	ProductionRemade:       {"production.remade", Public, number, 0},
+	ProductionShipped:      {"production.shipped", Public, number, 0},
+	ProductionPending:      {"production.pending", Public, number, 0},
+	ProductionOpening:      {"production.opening", Public, number, 0},
+	ProductionClosing:      {"production.closing", Public, number, 0},
+	DispatchShipment:       {"dispatch.shipment", Public, text, 0},
+	DispatchCarrier:        {"dispatch.carrier", Public, text, 0},
+	DispatchService:        {"dispatch.service", Public, text, 0},
+	DispatchTracking:       {"dispatch.tracking", Public, text, 0},
+	DispatchFrom:           {"dispatch.from", Public, text, 0},
+	DispatchTo:             {"dispatch.to", Public, text, 0},
+	DispatchBox:            {"dispatch.box", Public, number, 0},
+	DispatchBoxes:          {"dispatch.boxes", Public, number, 0},
+	DeliveryReceivedBy:     {"delivery.received_by", Personal, text, 0},
+	DeliveryRelation:       {"delivery.relation", Personal, text, 0},
+	DeliveryRedispatch:     {"delivery.redispatch", Public, text, 0},
+	StockPlastic:           {"stock.plastic", Public, text, 0},
+	StockOpening:           {"stock.opening", Public, number, 0},
+	StockReceived:          {"stock.received", Public, number, 0},
+	StockUsed:              {"stock.used", Public, number, 0},
+	StockDamaged:           {"stock.damaged", Public, number, 0},
+	StockScrap:             {"stock.scrap", Public, number, 0},
+	StockAdjusted:          {"stock.adjusted", Public, signed, 0},
+	StockDestroyed:         {"stock.destroyed", Public, number, 0},
+	StockAllocated:         {"stock.allocated", Public, number, 0},
+	StockClosing:           {"stock.closing", Public, number, 0},
+	StockReorderLevel:      {"stock.reorder_level", Public, number, 0},
+	DestructionWhat:        {"destruction.what", Public, text, 0},
+	DestructionMethod:      {"destruction.method", Public, text, 0},
+	DestructionWitness1:    {"destruction.witness1", Public, text, 0},
+	DestructionWitness2:    {"destruction.witness2", Public, text, 0},
+	DestructionCertificate: {"destruction.certificate", Public, text, 0},
+
+	FileCarriers:      {"file.carriers", Public, number, 0},
+	FileProducts:      {"file.products", Public, number, 0},
+	GroupRecords:      {"group.records", Public, number, 0},
+	TotalsCRC32:       {"totals.crc32", Public, text, 8},
+	TotalsSHA256:      {"totals.sha256", Public, text, 64},
+	CardTrackName:     {"card.track_name", Personal, text, 0},
+	CardChipTrack1:    {"card.chip_track1", Track, text, 0},
+	CardIssueNumber:   {"card.issue_number", Public, number, 0},
+	CardRequest:       {"card.request", Public, text, 0},
+	ChipData:          {"chip.data", Track, binary, 0},
+	CustomerReference: {"customer.reference", Personal, text, 0},
 }
 
 // ParseField finds a field by its name.
@@ -244,6 +347,12 @@ func (f Field) Sensitivity() Sensitivity { return catalogue[f].sensitivity }
 func (t valueType) fits(v []byte) bool {
 	if len(v) == 0 || t == text || t == binary {
 		return true
+	}
+	if t == signed {
+		if v[0] == '-' {
+			return len(v) > 1 && v[1] != '0' && number.fits(v[1:])
+		}
+		return number.fits(v)
 	}
 	for _, c := range v {
 		if c < '0' || c > '9' {

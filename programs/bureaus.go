@@ -12,7 +12,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"platen/card"
-	"platen/formats"
 )
 
 // maxRecords is the most lines of one file: a line's number has seven digits.
@@ -117,7 +116,7 @@ func (l *loader) checkReturns(returns []Return, from source) {
 		layout := l.layout(r.Layout)
 		if layout == nil {
 			l.at(from, "returns")("layout: there is no layout %q", r.Layout)
-		} else if k := layout.Kind(); k != formats.Ack && k != formats.Status {
+		} else if !layout.Kind().IsReturn() {
 			l.at(from, "returns")("layout: %s does not read return files", r.Layout)
 		}
 	}
