@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"platen/delivery"
-	"platen/testbed"
 )
 
 // afterABreak checks what must hold after a cut, and then carries on as a worker does: probe what is in doubt, send what is proved
@@ -158,54 +157,56 @@ func (p *cuttingProxy) pass(client net.Conn) {
 	both.Wait()
 }
 
-func TestACutAtAnyByteNeverLeavesHalfAFileAtOpenSSH(t *testing.T) {
-	server := testbed.SSHD(t)
-	proxy := startProxy(t, server.Addr)
-	direct := opensshTarget(server)
-	target := opensshTarget(server)
-	target.Address = proxy.listener.Addr().String()
-	b := content(t, 40_000)
-	for budget, step := int64(0), int64(997); ; budget += step {
-		proxy.set(budget)
-		_, err := delivery.Send(t.Context(), target, upload(t, b, 0))
-		if err == nil {
-			wantOnly(t, server.Root, b)
-			return
-		}
-		if budget > 1<<20 {
-			t.Fatalf("a megabyte is not enough for 40 kB: %v", err)
-		}
-		if budget > 40_000 {
-			step = 61 // the end of the conversation holds the interesting messages
-		}
-		afterABreak(t, server.Root, direct, b, err)
-		for _, name := range names(t, server.Root, "in") {
-			if err := os.Remove(filepath.Join(server.Root, "in", name)); err != nil {
-				t.Fatal(err)
+func TestACutAtAnyByteNeverLeavesHalfAFile(t *testing.T) {
+	onEveryServer(t, func(t *testing.T, server place) {
+		proxy := startProxy(t, server.Addr)
+		direct := server.target()
+		target := server.target()
+		target.Address = proxy.listener.Addr().String()
+		b := content(t, 40_000)
+		for budget, step := int64(0), int64(997); ; budget += step {
+			proxy.set(budget)
+			_, err := delivery.Send(t.Context(), target, upload(t, b, 0))
+			if err == nil {
+				wantOnly(t, server.Root, b)
+				return
+			}
+			if budget > 1<<20 {
+				t.Fatalf("a megabyte is not enough for 40 kB: %v", err)
+			}
+			if budget > 40_000 {
+				step = 61 // the end of the conversation holds the interesting messages
+			}
+			afterABreak(t, server.Root, direct, b, err)
+			for _, name := range names(t, server.Root, "in") {
+				if err := os.Remove(filepath.Join(server.Root, "in", name)); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestAServerThatFallsSilentIsGivenUp(t *testing.T) {
-	server := testbed.SSHD(t)
-	proxy := startProxy(t, server.Addr)
-	proxy.silent = make(chan struct{})
-	t.Cleanup(sync.OnceFunc(func() { close(proxy.silent) })) // before the proxy waits for its connections
-	b := content(t, 400_000)
-	for name, budget := range map[string]int64{"while it is asked for its key": 0, "while the file is written": 100_000} {
-		t.Run(name, func(t *testing.T) {
-			proxy.set(budget)
-			target := opensshTarget(server)
-			target.Address = proxy.listener.Addr().String()
-			target.Stall = 500 * time.Millisecond
-			_, err := delivery.Send(t.Context(), target, upload(t, b, 0))
-			if code := delivery.Code(err); delivery.IsInDoubt(err) || code != delivery.CodeConnectionLost && code != delivery.CodeUnreachable {
-				t.Fatalf("error %v", err)
-			}
-			if atFinal(t, server.Root) != nil {
-				t.Error("there is a file at the final name")
-			}
-		})
-	}
+	onEveryServer(t, func(t *testing.T, server place) {
+		proxy := startProxy(t, server.Addr)
+		proxy.silent = make(chan struct{})
+		t.Cleanup(sync.OnceFunc(func() { close(proxy.silent) })) // before the proxy waits for its connections
+		b := content(t, 400_000)
+		for name, budget := range map[string]int64{"while it is asked for its key": 0, "while the file is written": 100_000} {
+			t.Run(name, func(t *testing.T) {
+				proxy.set(budget)
+				target := server.target()
+				target.Address = proxy.listener.Addr().String()
+				target.Stall = 500 * time.Millisecond
+				_, err := delivery.Send(t.Context(), target, upload(t, b, 0))
+				if code := delivery.Code(err); delivery.IsInDoubt(err) || code != delivery.CodeConnectionLost && code != delivery.CodeUnreachable {
+					t.Fatalf("error %v", err)
+				}
+				if atFinal(t, server.Root) != nil {
+					t.Error("there is a file at the final name")
+				}
+			})
+		}
+	})
 }

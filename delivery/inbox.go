@@ -20,6 +20,7 @@ type Entry struct {
 	Name    string
 	Size    int64
 	ModTime time.Time
+	Ready   bool // the bureau's marker says that it is complete
 }
 
 // Listing is what lies in the directory of a bureau's answers.
@@ -46,21 +47,30 @@ func (s *Session) List(ctx context.Context) (Listing, error) {
 		}
 		return Listing{}, failed(ctx, "list", NotDelivered, CodeRefused, err)
 	}
-	return sift(found), nil
+	return sift(found, s.target.ReadyMarker), nil
 }
 
-// sift keeps what may be fetched.
-func sift(found []fs.FileInfo) Listing {
+// sift keeps what may be fetched. Where the bureau marks what is complete, only marked answers are kept.
+func sift(found []fs.FileInfo, marker string) Listing {
 	var l Listing
+	marked := map[string]bool{}
 	for _, info := range found {
 		name := info.Name()
 		switch {
 		case info.IsDir():
 		case !info.Mode().IsRegular() || !plainName(name) || info.Size() < 0:
 			l.Dropped++
+		case marker != "" && strings.HasSuffix(name, marker):
+			marked[strings.TrimSuffix(name, marker)] = true
 		case Unfinished(name):
 		default:
 			l.Entries = append(l.Entries, Entry{Name: name, Size: info.Size(), ModTime: info.ModTime().UTC()})
+		}
+	}
+	if marker != "" {
+		l.Entries = slices.DeleteFunc(l.Entries, func(e Entry) bool { return !marked[e.Name] })
+		for i := range l.Entries {
+			l.Entries[i].Ready = true
 		}
 	}
 	slices.SortFunc(l.Entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
@@ -84,7 +94,7 @@ func (s *Session) Fetch(ctx context.Context, name string, w io.Writer, maxBytes 
 	ctx, end := s.begin(ctx, answerBytes+maxBytes)
 	defer end()
 	full := path.Join(s.target.Out, name)
-	before, err := s.sftp.Lstat(full)
+	before, err := s.lookAt(ctx, full)
 	switch {
 	case err != nil:
 		return 0, failed(ctx, op, NotDelivered, CodeRefused, err)
@@ -106,7 +116,7 @@ func (s *Session) Fetch(ctx context.Context, name string, w io.Writer, maxBytes 
 	if err != nil {
 		return n, failed(ctx, op, NotDelivered, CodeRefused, err)
 	}
-	after, err := s.sftp.Lstat(full)
+	after, err := s.lookAt(ctx, full)
 	if err != nil {
 		return n, failed(ctx, op, NotDelivered, CodeRefused, err)
 	}
@@ -159,11 +169,11 @@ func (s *Session) Archive(ctx context.Context, name string) error {
 		if twin > 0 {
 			to = fmt.Sprintf("%s.%d", to, twin)
 		}
-		_, taken := s.sftp.Lstat(to)
+		_, taken := s.lookAt(ctx, to)
 		if taken != nil && !errors.Is(taken, fs.ErrNotExist) {
 			return failed(ctx, op, NotDelivered, CodeRefused, taken)
 		}
-		if _, err := s.sftp.Lstat(from); err != nil {
+		if _, err := s.lookAt(ctx, from); err != nil {
 			if errors.Is(err, fs.ErrNotExist) && taken == nil {
 				return nil
 			}
@@ -172,10 +182,23 @@ func (s *Session) Archive(ctx context.Context, name string) error {
 		if taken == nil {
 			continue
 		}
-		if err := s.sftp.Rename(from, to); err != nil {
+		if err := s.moveAway(ctx, from, to); err != nil {
 			return failed(ctx, op, NotDelivered, CodeRefused, err)
 		}
 		return nil
 	}
 	return &Error{Op: op, Code: CodeNameTaken, Err: ErrNameTaken}
+}
+
+// moveAway archives one answer. Its marker goes first: an answer without one is not looked at again.
+func (s *Session) moveAway(ctx context.Context, from, to string) error {
+	if marker := s.target.ReadyMarker; marker != "" {
+		if err := s.remove(ctx, from+marker); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if s.target.Naming == PosixRename {
+		return s.sftp.PosixRename(from, to)
+	}
+	return s.sftp.Rename(from, to)
 }

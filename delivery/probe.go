@@ -39,9 +39,12 @@ func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, te
 	}
 	ctx, end := s.begin(ctx, answerBytes)
 	defer end()
+	if s.target.Naming == MarkerFile {
+		return s.probeMarked(ctx, finalName, sizes, temps)
+	}
 	var result ProbeResult
 	for _, name := range temps {
-		switch err := s.sftp.Remove(path.Join(s.target.In, name)); {
+		switch err := s.remove(ctx, path.Join(s.target.In, name)); {
 		case err == nil:
 			result.Deleted = append(result.Deleted, name)
 		case errors.Is(err, fs.ErrNotExist):
@@ -51,24 +54,37 @@ func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, te
 		}
 	}
 	result.TempsDeleted = len(temps) > 0 && slices.Contains(result.Deleted, temps[len(temps)-1])
-	info, err := s.sftp.Lstat(path.Join(s.target.In, finalName))
+	if err := s.probeFinal(ctx, finalName, sizes, &result); err != nil {
+		return ProbeResult{}, err
+	}
+	err := s.probeArchive(ctx, finalName, sizes, &result)
+	return result, err
+}
+
+func (s *Session) probeFinal(ctx context.Context, finalName string, sizes []int64, result *ProbeResult) error {
+	info, err := s.lookAt(ctx, path.Join(s.target.In, finalName))
 	switch {
 	case err == nil && info.Mode().IsRegular() && slices.Contains(sizes, info.Size()):
 		result.AtFinal, result.Size = true, info.Size()
 	case err == nil:
 		result.Other = true
 	case !errors.Is(err, fs.ErrNotExist):
-		return ProbeResult{}, failed(ctx, op, InDoubt, CodeRefused, err)
+		return failed(ctx, "probe", InDoubt, CodeRefused, err)
 	}
+	return nil
+}
+
+// probeArchive looks whether the bureau has put the file away already. An archive that it does not let us see is none.
+func (s *Session) probeArchive(ctx context.Context, finalName string, sizes []int64, result *ProbeResult) error {
 	if s.target.Archive == "" {
-		return result, nil
+		return nil
 	}
-	info, err = s.sftp.Lstat(path.Join(s.target.Archive, finalName))
+	info, err := s.lookAt(ctx, path.Join(s.target.Archive, finalName))
 	switch {
 	case err == nil && info.Mode().IsRegular() && slices.Contains(sizes, info.Size()):
 		result.Archived, result.Size = true, info.Size()
 	case err != nil && !answered(err):
-		return ProbeResult{}, failed(ctx, op, InDoubt, CodeRefused, err)
+		return failed(ctx, "probe", InDoubt, CodeRefused, err)
 	}
-	return result, nil
+	return nil
 }

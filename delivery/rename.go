@@ -7,10 +7,16 @@ import (
 )
 
 // rename is the step after which the bureau has the file. SFTP's own rename refuses a name that exists (OpenSSH; draft-ietf-secsh-filexfer-02 6.5);
-// since not every server does, the name is looked at once more immediately before.
+// since other servers replace it, the name is looked at once more with nothing between that look and the rename.
 func (d *sending) rename(ctx context.Context) error {
 	const op = "rename"
-	switch _, err := d.sftp.Lstat(d.final); {
+	if d.BeforeRename != nil {
+		if err := d.BeforeRename(ctx); err != nil {
+			d.deleteTemp()
+			return &Error{Op: "prepare the rename", Code: CodeStopped, Err: err}
+		}
+	}
+	switch _, err := d.lookAt(ctx, d.final); {
 	case err == nil:
 		d.deleteTemp()
 		return &Error{Op: op, Code: CodeNameTaken, Err: ErrNameTaken}
@@ -19,13 +25,7 @@ func (d *sending) rename(ctx context.Context) error {
 		d.deleteTemp()
 		return e
 	}
-	if d.BeforeRename != nil {
-		if err := d.BeforeRename(ctx); err != nil {
-			d.deleteTemp()
-			return &Error{Op: "prepare the rename", Code: CodeStopped, Err: err}
-		}
-	}
-	err := d.sftp.Rename(d.temp, d.final)
+	err := d.renameRequest()
 	switch {
 	case err == nil:
 		return d.renamed(ctx)
@@ -35,10 +35,17 @@ func (d *sending) rename(ctx context.Context) error {
 	return failed(ctx, op, InDoubt, CodeConnectionLost, err)
 }
 
+func (d *sending) renameRequest() error {
+	if d.target.Naming == PosixRename {
+		return d.sftp.PosixRename(d.temp, d.final)
+	}
+	return d.sftp.Rename(d.temp, d.final)
+}
+
 // renamed looks whether the bureau has what it said yes to.
 func (d *sending) renamed(ctx context.Context) error {
 	const op = "look at the delivered file"
-	info, err := d.sftp.Lstat(d.final)
+	info, err := d.lookAt(ctx, d.final)
 	switch {
 	case err == nil && info.Mode().IsRegular() && info.Size() == d.Size:
 		d.receipt.RemoteSize = info.Size()
@@ -50,7 +57,7 @@ func (d *sending) renamed(ctx context.Context) error {
 		return failed(ctx, op, InDoubt, CodeRefused, err)
 	}
 	// Neither we nor the bureau may have the file now. If the temporary file is still there the rename never was.
-	err = d.sftp.Remove(d.temp)
+	err = d.remove(ctx, d.temp)
 	switch {
 	case err == nil:
 		return &Error{Op: op, Code: CodeRenameLost, Err: errors.New("the server confirmed a rename that it did not do")}
@@ -67,13 +74,13 @@ func (d *sending) renamed(ctx context.Context) error {
 // renameRefused proves that a refused rename did nothing: the temporary file, once deleted, cannot be renamed any more.
 func (d *sending) renameRefused(ctx context.Context, cause error) error {
 	const op = "rename"
-	if err := d.sftp.Remove(d.temp); err != nil {
+	if err := d.remove(ctx, d.temp); err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return failed(ctx, op, InDoubt, CodeRenameRefused, err)
 		}
 		return d.renamedAfterAll(ctx, cause)
 	}
-	if _, err := d.sftp.Lstat(d.final); err == nil {
+	if _, err := d.lookAt(ctx, d.final); err == nil {
 		return &Error{Op: op, Code: CodeNameTaken, Err: errors.Join(ErrNameTaken, cause)}
 	}
 	return &Error{Op: op, Code: CodeRenameRefused, Err: cause}
@@ -82,7 +89,7 @@ func (d *sending) renameRefused(ctx context.Context, cause error) error {
 // renamedAfterAll follows a rename that was refused although its temporary file is gone.
 func (d *sending) renamedAfterAll(ctx context.Context, cause error) error {
 	const op = "look at the delivered file"
-	info, err := d.sftp.Lstat(d.final)
+	info, err := d.lookAt(ctx, d.final)
 	if err != nil {
 		return failed(ctx, op, InDoubt, CodeRenameRefused, cause)
 	}

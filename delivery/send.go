@@ -71,6 +71,10 @@ func (s *Session) Send(ctx context.Context, u Upload) (Receipt, error) {
 	defer end()
 	d := &sending{Session: s, Upload: u, final: path.Join(s.target.In, u.FinalName), temp: path.Join(s.target.In, u.TempName)}
 	d.receipt = Receipt{HostKey: s.hostKey}
+	if s.target.Naming == MarkerFile {
+		d.temp = d.final
+		return d.sendWithMarker(ctx)
+	}
 	if err := d.deleteEarlier(ctx); err != nil {
 		return Receipt{}, err
 	}
@@ -109,12 +113,13 @@ type sending struct {
 	*Session
 	Upload
 	final, temp string // full paths
+	created     bool   // temp was created by this attempt
 	receipt     Receipt
 }
 
 func (d *sending) deleteEarlier(ctx context.Context) error {
 	for _, name := range d.EarlierTemps {
-		if err := d.sftp.Remove(path.Join(d.target.In, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := d.remove(ctx, path.Join(d.target.In, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return failed(ctx, "delete the temporary file of an earlier attempt", NotDelivered, CodeRefused, err)
 		}
 	}
@@ -124,7 +129,7 @@ func (d *sending) deleteEarlier(ctx context.Context) error {
 // alreadyThere looks at the final name: free, ours already, or taken.
 func (d *sending) alreadyThere(ctx context.Context) (bool, error) {
 	const op = "look at the final name"
-	info, err := d.sftp.Lstat(d.final)
+	info, err := d.lookAt(ctx, d.final)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -181,6 +186,7 @@ func (d *sending) writeTemp(ctx context.Context) error {
 	if err != nil {
 		return failed(ctx, "create the temporary file", NotDelivered, d.whyRefused(err), err)
 	}
+	d.created = true
 	source := &source{from: content, sum: sha256.New()}
 	if _, err := f.ReadFromWithConcurrency(source, d.target.Concurrency); err != nil {
 		return d.writeFailure(ctx, f, "write", err)
@@ -210,7 +216,7 @@ func (d *sending) writeFailure(ctx context.Context, f *sftp.File, op string, err
 }
 
 func (d *sending) syncFile(f *sftp.File) error {
-	if _, offered := d.sftp.HasExtension("fsync@openssh.com"); !offered {
+	if _, offered := d.sftp.HasExtension("fsync@openssh.com"); !offered || d.target.NoFsync {
 		return nil
 	}
 	err := f.Sync()
@@ -224,7 +230,7 @@ func (d *sending) syncFile(f *sftp.File) error {
 // proveTemp compares what lies at the temporary name with the content: a server may have said yes and stored something else.
 func (d *sending) proveTemp(ctx context.Context) error {
 	const op = "prove the uploaded bytes"
-	info, err := d.sftp.Lstat(d.temp)
+	info, err := d.lookAt(ctx, d.temp)
 	if err != nil {
 		return failed(ctx, op, NotDelivered, CodeRefused, err)
 	}

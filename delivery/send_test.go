@@ -63,72 +63,68 @@ func wantNothing(t *testing.T, root string) {
 	}
 }
 
-func opensshTarget(s *testbed.SSHServer) delivery.Target {
-	return delivery.Target{
-		Address: s.Addr, User: s.User, HostKeys: []string{s.HostKey}, Identity: card.NewSecret(bytes.Clone(s.IdentityPEM)),
-		In: filepath.Join(s.Root, "in"), Out: filepath.Join(s.Root, "out"), Archive: filepath.Join(s.Root, "archive"),
-	}
-}
-
-func TestSendDeliversAWholeFileToOpenSSHAndProvesIt(t *testing.T) {
-	server := testbed.SSHD(t)
-	for _, size := range []int{0, 1, 32 << 10, 32<<10 + 1, 3 << 20} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			b := content(t, size)
-			receipt, err := delivery.Send(t.Context(), opensshTarget(server), upload(t, b, 0))
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantOnly(t, server.Root, b)
-			if receipt.RemoteSize != int64(size) || !receipt.Synced || !receipt.ReadBack || receipt.HostKey == "" {
-				t.Errorf("receipt %+v", receipt)
-			}
-			if err := os.Remove(filepath.Join(server.Root, "in", finalName)); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
+func TestSendDeliversAWholeFileAndProvesIt(t *testing.T) {
+	onEveryServer(t, func(t *testing.T, server place) {
+		for _, size := range []int{0, 1, 32 << 10, 32<<10 + 1, 3 << 20} {
+			t.Run(fmt.Sprint(size), func(t *testing.T) {
+				b := content(t, size)
+				receipt, err := delivery.Send(t.Context(), server.target(), upload(t, b, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantOnly(t, server.Root, b)
+				if receipt.RemoteSize != int64(size) || receipt.Synced != server.syncs || !receipt.ReadBack || receipt.HostKey == "" {
+					t.Errorf("receipt %+v", receipt)
+				}
+				if err := os.Remove(filepath.Join(server.Root, "in", finalName)); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	})
 }
 
 func TestSendSucceedsWhenTheSameContentIsAlreadyThere(t *testing.T) {
-	server := testbed.SSHD(t)
-	b := content(t, 100_000)
-	for attempt := range 2 {
-		receipt, err := delivery.Send(t.Context(), opensshTarget(server), upload(t, b, attempt))
-		if err != nil {
-			t.Fatal(err)
+	onEveryServer(t, func(t *testing.T, server place) {
+		b := content(t, 100_000)
+		for attempt := range 2 {
+			receipt, err := delivery.Send(t.Context(), server.target(), upload(t, b, attempt))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if attempt == 1 && receipt.Evidence != "already there: same size and hash" {
+				t.Errorf("evidence %q", receipt.Evidence)
+			}
 		}
-		if attempt == 1 && receipt.Evidence != "already there: same size and hash" {
-			t.Errorf("evidence %q", receipt.Evidence)
-		}
-	}
-	wantOnly(t, server.Root, b)
+		wantOnly(t, server.Root, b)
+	})
 }
 
 func TestSendNeverReplacesOtherContent(t *testing.T) {
-	server := testbed.SSHD(t)
-	b, other := content(t, 5000), content(t, 5000)
-	final := filepath.Join(server.Root, "in", finalName)
-	t.Run("that was there before", func(t *testing.T) {
-		if err := os.WriteFile(final, other, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := delivery.Send(t.Context(), opensshTarget(server), upload(t, b, 0))
-		wantFailure(t, err, delivery.NotDelivered, delivery.CodeNameTaken)
-		wantOnly(t, server.Root, other)
-	})
-	t.Run("that comes immediately before the rename", func(t *testing.T) {
-		if err := os.Remove(final); err != nil {
-			t.Fatal(err)
-		}
-		u := upload(t, b, 0)
-		u.BeforeRename = func(context.Context) error { return os.WriteFile(final, other, 0o600) }
-		_, err := delivery.Send(t.Context(), opensshTarget(server), u)
-		wantFailure(t, err, delivery.NotDelivered, delivery.CodeNameTaken)
-		if !errors.Is(err, delivery.ErrNameTaken) {
-			t.Errorf("%v does not wrap ErrNameTaken", err)
-		}
-		wantOnly(t, server.Root, other)
+	onEveryServer(t, func(t *testing.T, server place) {
+		b, other := content(t, 5000), content(t, 5000)
+		final := filepath.Join(server.Root, "in", finalName)
+		t.Run("that was there before", func(t *testing.T) {
+			if err := os.WriteFile(final, other, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := delivery.Send(t.Context(), server.target(), upload(t, b, 0))
+			wantFailure(t, err, delivery.NotDelivered, delivery.CodeNameTaken)
+			wantOnly(t, server.Root, other)
+		})
+		t.Run("that comes immediately before the rename", func(t *testing.T) {
+			if err := os.Remove(final); err != nil {
+				t.Fatal(err)
+			}
+			u := upload(t, b, 0)
+			u.BeforeRename = func(context.Context) error { return os.WriteFile(final, other, 0o600) }
+			_, err := delivery.Send(t.Context(), server.target(), u)
+			wantFailure(t, err, delivery.NotDelivered, delivery.CodeNameTaken)
+			if !errors.Is(err, delivery.ErrNameTaken) {
+				t.Errorf("%v does not wrap ErrNameTaken", err)
+			}
+			wantOnly(t, server.Root, other)
+		})
 	})
 }
 
@@ -141,59 +137,62 @@ func wantFailure(t *testing.T, err error, outcome delivery.Outcome, code string)
 }
 
 func TestSendDeletesTheTemporaryFilesOfEarlierAttemptsFirst(t *testing.T) {
-	server := testbed.SSHD(t)
-	b := content(t, 70_000)
-	u := upload(t, b, 3)
-	for _, name := range u.EarlierTemps[1:] {
-		if err := os.WriteFile(filepath.Join(server.Root, "in", name), b[:1000], 0o600); err != nil {
+	onEveryServer(t, func(t *testing.T, server place) {
+		b := content(t, 70_000)
+		u := upload(t, b, 3)
+		for _, name := range u.EarlierTemps[1:] {
+			if err := os.WriteFile(filepath.Join(server.Root, "in", name), b[:1000], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := delivery.Send(t.Context(), server.target(), u); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := delivery.Send(t.Context(), opensshTarget(server), u); err != nil {
-		t.Fatal(err)
-	}
-	wantOnly(t, server.Root, b)
+		wantOnly(t, server.Root, b)
+	})
 }
 
 func TestSendStopsWhenBeforeRenameRefuses(t *testing.T) {
-	server := testbed.SSHD(t)
-	u := upload(t, content(t, 1000), 0)
-	fenced := errors.New("another worker took over")
-	u.BeforeRename = func(context.Context) error {
-		if got := names(t, server.Root, "in"); !slices.Equal(got, []string{u.TempName}) {
-			t.Errorf("before the rename the directory holds %q", got)
+	onEveryServer(t, func(t *testing.T, server place) {
+		u := upload(t, content(t, 1000), 0)
+		fenced := errors.New("another worker took over")
+		u.BeforeRename = func(context.Context) error {
+			if got := names(t, server.Root, "in"); !slices.Equal(got, []string{u.TempName}) {
+				t.Errorf("before the rename the directory holds %q", got)
+			}
+			return fenced
 		}
-		return fenced
-	}
-	_, err := delivery.Send(t.Context(), opensshTarget(server), u)
-	wantFailure(t, err, delivery.NotDelivered, delivery.CodeStopped)
-	if !errors.Is(err, fenced) {
-		t.Errorf("%v hides its cause", err)
-	}
-	wantNothing(t, server.Root)
+		_, err := delivery.Send(t.Context(), server.target(), u)
+		wantFailure(t, err, delivery.NotDelivered, delivery.CodeStopped)
+		if !errors.Is(err, fenced) {
+			t.Errorf("%v hides its cause", err)
+		}
+		wantNothing(t, server.Root)
+	})
 }
 
 func TestSendRefusesAnotherHostKeyBeforeItSendsAnything(t *testing.T) {
-	server := testbed.SSHD(t)
-	_, other, err := delivery.NewSSHKeyPair("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := opensshTarget(server)
-	target.HostKeys = []string{string(other)}
-	u := upload(t, content(t, 1000), 0)
-	u.Open = func() (io.ReadCloser, error) { return nil, errors.New("the content was opened") }
-	_, err = delivery.Send(t.Context(), target, u)
-	wantFailure(t, err, delivery.NotDelivered, delivery.CodeHostKeyMismatch)
+	onEveryServer(t, func(t *testing.T, server place) {
+		_, other, err := delivery.NewSSHKeyPair("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := server.target()
+		target.HostKeys = []string{string(other)}
+		u := upload(t, content(t, 1000), 0)
+		u.Open = func() (io.ReadCloser, error) { return nil, errors.New("the content was opened") }
+		_, err = delivery.Send(t.Context(), target, u)
+		wantFailure(t, err, delivery.NotDelivered, delivery.CodeHostKeyMismatch)
 
-	target.HostKeys = []string{"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQCu7GZz0zCBHOGjLPe1aqTHHbyQ0vI3c3eLZPjPkGDN6mn0ZqQ7mHcIvg8xWfgT4a1fFWv4GDzGmSgtXw0kfmYxSUSMaZhZbGfFQmy6q8sPh0QvyYyB7vwFc6ZxqBfp7y7wCgkI3cQKZcPq0gNDYiSGiCyn8VdCZ4oyvJv1x9rOKw=="}
-	_, err = delivery.Send(t.Context(), target, u)
-	wantFailure(t, err, delivery.NotDelivered, delivery.CodeHostKeyMismatch)
+		target.HostKeys = []string{"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQCu7GZz0zCBHOGjLPe1aqTHHbyQ0vI3c3eLZPjPkGDN6mn0ZqQ7mHcIvg8xWfgT4a1fFWv4GDzGmSgtXw0kfmYxSUSMaZhZbGfFQmy6q8sPh0QvyYyB7vwFc6ZxqBfp7y7wCgkI3cQKZcPq0gNDYiSGiCyn8VdCZ4oyvJv1x9rOKw=="}
+		_, err = delivery.Send(t.Context(), target, u)
+		wantFailure(t, err, delivery.NotDelivered, delivery.CodeHostKeyMismatch)
 
-	target.HostKeys = nil
-	_, err = delivery.Send(t.Context(), target, u)
-	wantFailure(t, err, delivery.NotDelivered, delivery.CodeConfig)
-	wantNothing(t, server.Root)
+		target.HostKeys = nil
+		_, err = delivery.Send(t.Context(), target, u)
+		wantFailure(t, err, delivery.NotDelivered, delivery.CodeConfig)
+		wantNothing(t, server.Root)
+	})
 }
 
 func TestSendNamesWhyALoginFails(t *testing.T) {

@@ -38,6 +38,8 @@ type faults struct {
 	cutAt          int           // the message number (1 = first) at which the connection is cut; 0 = never
 	cutAfter       bool          // the message is carried out and its answer withheld, instead of being lost
 	refuseRename   bool          // every rename fails
+	renameReplaces bool          // a rename replaces a name that exists, as pkg/sftp's own server does
+	noStat         bool          // no question about one file is answered
 	loseRename     bool          // every rename is confirmed and not done
 	doAndRefuse    bool          // every rename is done and refused
 	eatRenamed     bool          // every renamed file is gone at once
@@ -272,10 +274,12 @@ func (h *handlers) rename(from, to string) error {
 	if h.faults.loseRename {
 		return nil
 	}
-	if err := os.Link(from, to); err != nil {
-		return err
+	if !h.faults.renameReplaces {
+		if _, err := os.Lstat(to); err == nil {
+			return sftp.ErrSSHFxFailure
+		}
 	}
-	if err := os.Remove(from); err != nil {
+	if err := os.Rename(from, to); err != nil {
 		return err
 	}
 	if h.faults.eatRenamed {
@@ -287,6 +291,11 @@ func (h *handlers) rename(from, to string) error {
 	return nil
 }
 
+// PosixRename replaces what stands under the new name.
+func (h *handlers) PosixRename(r *sftp.Request) error {
+	return os.Rename(h.path(r.Filepath), h.path(r.Target))
+}
+
 // StatVFS answers as OpenSSH does.
 func (h *handlers) StatVFS(*sftp.Request) (*sftp.StatVFS, error) {
 	return &sftp.StatVFS{Frsize: 1, Bavail: uint64(h.faults.diskBytes)}, nil
@@ -294,6 +303,9 @@ func (h *handlers) StatVFS(*sftp.Request) (*sftp.StatVFS, error) {
 
 func (h *handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 	if r.Method != "List" {
+		if h.faults.noStat {
+			return nil, sftp.ErrSSHFxOpUnsupported
+		}
 		info, err := os.Lstat(h.path(r.Filepath))
 		return lister{info}, err
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,7 +169,7 @@ func (s *Session) startSFTP() error {
 	s.received.from = out
 	s.received.left.Store(handshakeBytes)
 	s.sftp, err = sftp.NewClientPipe(s.received, in, sftp.MaxConcurrentRequestsPerFile(s.target.Concurrency),
-		sftp.UseConcurrentReads(s.target.Concurrency > 1))
+		sftp.UseConcurrentReads(s.target.Concurrency > 1 && !s.target.NoStat)) // concurrent ones begin with a stat
 	return err
 }
 
@@ -193,6 +195,35 @@ func (s *Session) begin(ctx context.Context, receive int64) (context.Context, fu
 		hangUp()
 		cancel()
 	}
+}
+
+// lookAt asks what stands under a name. fs.ErrNotExist is the answer for a free one.
+func (s *Session) lookAt(ctx context.Context, full string) (fs.FileInfo, error) {
+	if !s.target.NoStat {
+		return s.sftp.Lstat(full)
+	}
+	found, err := s.sftp.ReadDirContext(ctx, path.Dir(full))
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range found {
+		if info.Name() == path.Base(full) {
+			return info, nil
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+// remove deletes a file. pkg/sftp asks for the file's attributes before it says why it could not; where that is not answered the listing says it.
+func (s *Session) remove(ctx context.Context, full string) error {
+	err := s.sftp.Remove(full)
+	if err == nil || !s.target.NoStat || !answered(err) {
+		return err
+	}
+	if _, gone := s.lookAt(ctx, full); gone != nil {
+		return gone
+	}
+	return err
 }
 
 // keepAlive asks the server for a sign of life often enough that watchedConn sees one before it gives up.

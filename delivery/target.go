@@ -38,9 +38,33 @@ type Target struct {
 	Stall       time.Duration // silence of the server after which the connection counts as dead; 0 = 60 s
 	Deadline    time.Duration // for one call, whatever it does; 0 = 30 min
 
+	Quirks
+}
+
+// Quirks are what a bureau's server cannot do or does otherwise. Each takes a proof away, and the Receipt says less then.
+type Quirks struct {
+	Naming Naming // how a file that lies whole at the bureau gets its name
+	Marker string // MarkerFile: what the marker's name has behind the file's, such as .done
+
+	NoStat      bool // the server answers no questions about one file, or deletes what is asked about: its directory is listed instead
+	NoFsync     bool // fsync@openssh.com is offered and must not be used
 	NoReadBack  bool // the server deletes or hides what is read: the uploaded bytes are not read again
 	TakesAtOnce bool // the bureau may take a file away at once: a rename that it answered with yes is proof enough
+
+	// ReadyMarker ends the name of the empty file with which the bureau says that an answer is complete. Answers without one are not
+	// shown by List; with one they need not be looked at twice.
+	ReadyMarker string
 }
+
+// Naming is how a file comes to its final name.
+type Naming uint8
+
+// The ways.
+const (
+	PlainRename Naming = iota // SFTP's own rename, which refuses a name that exists
+	PosixRename               // posix-rename@openssh.com, which would replace: the name is looked at immediately before
+	MarkerFile                // no rename: written under its final name; what counts is an empty marker file that is written last
+)
 
 // checked returns t with its defaults filled in, and the pinned keys.
 func (t Target) checked() (Target, []ssh.PublicKey, error) {
@@ -63,6 +87,9 @@ func (t Target) checked() (Target, []ssh.PublicKey, error) {
 	}
 	if len(keys) == 0 {
 		return t, nil, errors.New("no host key is pinned")
+	}
+	if (t.Naming == MarkerFile) != (t.Marker != "") || !plainSuffix(t.Marker) || !plainSuffix(t.ReadyMarker) {
+		return t, nil, errors.New("a marker file needs a suffix of its own, and nothing else has one")
 	}
 	t.Concurrency = min(orDefault(t.Concurrency, defaultConcurrency), 64)
 	t.DialTimeout = orDefault(t.DialTimeout, defaultDialTimeout)
@@ -124,6 +151,9 @@ func plainName(name string) bool {
 	}
 	return true
 }
+
+// plainSuffix tells whether s may stand behind a name; empty is none.
+func plainSuffix(s string) bool { return s == "" || (len(s) <= 20 && plainName("x"+s)) }
 
 // TempSuffix ends every temporary name that TempName makes.
 const TempSuffix = ".part"
