@@ -98,6 +98,12 @@ func IsInDoubt(err error) bool {
 	return errors.As(err, &e) && e.Outcome == InDoubt
 }
 
+// Unreached tells whether err says that the bureau let nobody in: no conversation about any file is possible until that changes.
+func Unreached(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Op == opConnect || e.Op == opLogin) && e.Code != CodeConfig && e.Code != CodeCancelled
+}
+
 // answered tells whether err is the server's own answer to a request, not the loss of the connection.
 func answered(err error) bool {
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {

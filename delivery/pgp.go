@@ -1,15 +1,14 @@
 package delivery
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/ProtonMail/gopenpgp/v3/crypto"
-
-	"platen/card"
 )
 
 // Errors of sealing and opening.
@@ -19,63 +18,87 @@ var (
 	ErrPGPSigning = errors.New("the OpenPGP message is not signed by the sender, or was changed")
 )
 
-// expiryWarning is how long before its end a key is worth a warning.
-const expiryWarning = 30 * 24 * time.Hour
+// ExpiryWarning is how long before its end a key is worth a warning.
+const ExpiryWarning = 30 * 24 * time.Hour
 
 // Sealer encrypts files to one bureau and signs them as us, inside the encryption, in the form that GnuPG 2.2 reads (RFC 4880 with
 // AES-256 and integrity protection). It is safe for many goroutines.
 type Sealer struct {
-	recipient, signer keyText
+	recipient, signer ring
 }
 
-// NewSealer reads the bureau's public key and our private one, binary or armored, without a passphrase.
+// NewSealer reads the bureau's public keys and our private ones, binary or armored, without a passphrase. Of several in one text the newest
+// that can be used today is taken: a key is rotated by putting its successor beside it. Without one it fails with ErrPGPKey.
 func NewSealer(recipientPublic, signerPrivate []byte) (*Sealer, error) {
-	recipient, recipientKey, err := publicKey(recipientPublic)
+	now := time.Now().Unix()
+	recipient, err := newestOf(recipientPublic, false, func(k *crypto.Key) bool { return k.CanEncrypt(now) })
 	if err != nil {
 		return nil, fmt.Errorf("the recipient's key: %w", err)
 	}
-	now := time.Now().Unix()
-	if !recipientKey.CanEncrypt(now) {
-		return nil, fmt.Errorf("the recipient's key is expired, revoked or not for encryption: %w", ErrPGPKey)
-	}
-	signer, signerKey, err := privateKey(signerPrivate)
+	signer, err := newestOf(signerPrivate, true, func(k *crypto.Key) bool { return k.CanVerify(now) })
 	if err != nil {
 		return nil, fmt.Errorf("the signer's key: %w", err)
-	}
-	if !signerKey.CanVerify(now) {
-		return nil, fmt.Errorf("the signer's key is expired, revoked or not for signing: %w", ErrPGPKey)
 	}
 	return &Sealer{recipient: recipient, signer: signer}, nil
 }
 
-// Fingerprints names the two keys in hexadecimal.
-func (s *Sealer) Fingerprints() (recipient, signer string) {
-	return s.recipient.fingerprint, s.signer.fingerprint
+// newestOf keeps the youngest of the keys that can be used.
+func newestOf(text []byte, private bool, usable func(*crypto.Key) bool) (ring, error) {
+	keys, err := readKeys(text, private)
+	if err != nil {
+		return ring{}, err
+	}
+	var newest *crypto.Key
+	for _, k := range keys {
+		if usable(k) && (newest == nil || k.GetEntity().PrimaryKey.CreationTime.After(newest.GetEntity().PrimaryKey.CreationTime)) {
+			newest = k
+		}
+	}
+	if newest == nil {
+		return ring{}, fmt.Errorf("it is expired, revoked, not valid yet, or made for something else: %w", ErrPGPKey)
+	}
+	return keepKeys([]*crypto.Key{newest})
 }
 
-// ExpiringSoon tells whether one of the two keys cannot be used any more within 30 days of now.
-func (s *Sealer) ExpiringSoon(now time.Time) bool {
-	recipient, err := s.recipient.key()
+// KeysEnd tells when the last usable key of a text ends, if that is within ExpiryWarning of now; otherwise it is zero. ErrPGPKey says that none
+// can be used now.
+func KeysEnd(text []byte, now time.Time) (time.Time, error) {
+	keys, err := readKeys(text, false)
 	if err != nil {
-		return true
+		return time.Time{}, err
 	}
-	signer, err := s.signer.key()
-	then := now.Add(expiryWarning).Unix()
-	return err != nil || !recipient.CanEncrypt(then) || !signer.CanVerify(then)
+	usable := func(t time.Time) bool {
+		return slices.ContainsFunc(keys, func(k *crypto.Key) bool {
+			return k.CanVerify(t.Unix()) && (k.IsPrivate() || k.CanEncrypt(t.Unix()))
+		})
+	}
+	if !usable(now) {
+		return time.Time{}, fmt.Errorf("it is expired, revoked, not valid yet, or made for something else: %w", ErrPGPKey)
+	}
+	if usable(now.Add(ExpiryWarning)) {
+		return time.Time{}, nil
+	}
+	left := sort.Search(int(ExpiryWarning/time.Second), func(s int) bool { return !usable(now.Add(time.Duration(s) * time.Second)) })
+	return now.Add(time.Duration(left) * time.Second), nil
+}
+
+// Fingerprints names the two keys in hexadecimal.
+func (s *Sealer) Fingerprints() (recipient, signer string) {
+	return s.recipient.fingerprints[0], s.signer.fingerprints[0]
 }
 
 // Seal returns a writer whose content goes to w as one binary OpenPGP message. The message is complete when Close has succeeded; w is not
 // closed.
 func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) {
-	recipient, err := s.recipient.key()
+	recipient, err := s.recipient.open()
 	if err != nil {
 		return nil, err
 	}
-	signer, err := s.signer.key()
+	signer, err := s.signer.open()
 	if err != nil {
 		return nil, err
 	}
-	handle, err := crypto.PGP().Encryption().Recipient(recipient).SigningKey(signer).New()
+	handle, err := crypto.PGP().Encryption().Recipients(recipient).SigningKeys(signer).New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the encryption: %w", err)
 	}
@@ -86,39 +109,50 @@ func (s *Sealer) Seal(w io.Writer) (io.WriteCloser, error) {
 	return sealed, nil
 }
 
-// Opener decrypts files and accepts the signature of one sender only. It is safe for many goroutines.
+// Opener decrypts files and accepts the signatures of one sender only. It is safe for many goroutines.
 type Opener struct {
-	own, sender keyText
+	own, sender ring
 }
 
-// NewOpener reads our private key and the sender's public one, binary or armored, without a passphrase.
+// NewOpener reads our private keys and the sender's public ones, binary or armored, without a passphrase. Each of ours decrypts, the old ones too; each of
+// the sender's that has not ended verifies.
 func NewOpener(ownPrivate, senderPublic []byte) (*Opener, error) {
-	own, _, err := privateKey(ownPrivate)
+	ours, err := readKeys(ownPrivate, true)
 	if err != nil {
 		return nil, fmt.Errorf("our key: %w", err)
 	}
-	sender, _, err := publicKey(senderPublic)
+	theirs, err := readKeys(senderPublic, false)
 	if err != nil {
 		return nil, fmt.Errorf("the sender's key: %w", err)
 	}
-	return &Opener{own: own, sender: sender}, nil
+	// A key that has ended vouches for nothing, not even for a signature that claims to be older.
+	now := time.Now().Unix()
+	theirs = slices.DeleteFunc(theirs, func(k *crypto.Key) bool { return !k.CanVerify(now) })
+	if len(theirs) == 0 {
+		return nil, fmt.Errorf("the sender's key: it is expired, revoked or not valid yet: %w", ErrPGPKey)
+	}
+	o := &Opener{}
+	if o.own, err = keepKeys(ours); err != nil {
+		return nil, err
+	}
+	if o.sender, err = keepKeys(theirs); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
-
-// Fingerprints names the two keys in hexadecimal.
-func (o *Opener) Fingerprints() (own, sender string) { return o.own.fingerprint, o.sender.fingerprint }
 
 // Open returns the content of the message in r. What it reads is proved only when Read answers io.EOF: until then the content may be
 // anybody's. A changed message fails with ErrNotOpened, a missing or foreign signature with ErrPGPSigning in place of io.EOF.
 func (o *Opener) Open(r io.Reader) (io.Reader, error) {
-	own, err := o.own.key()
+	own, err := o.own.open()
 	if err != nil {
 		return nil, err
 	}
-	sender, err := o.sender.key()
+	sender, err := o.sender.open()
 	if err != nil {
 		return nil, err
 	}
-	handle, err := crypto.PGP().Decryption().DecryptionKey(own).VerificationKey(sender).New()
+	handle, err := crypto.PGP().Decryption().DecryptionKeys(own).VerificationKeys(sender).New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare the decryption: %w", err)
 	}
@@ -175,55 +209,4 @@ func NewKeyPair(name, email string, now time.Time) (public, private []byte, err 
 		return nil, nil, fmt.Errorf("write an OpenPGP key: %w", err)
 	}
 	return []byte(publicText), []byte(privateText), nil
-}
-
-// keyText is a key in its written form. The library's parsed keys remember what they looked up and so serve one goroutine at a time:
-// every message gets keys of its own.
-type keyText struct {
-	text        card.Secret
-	fingerprint string
-}
-
-func (k keyText) key() (*crypto.Key, error) {
-	key, err := crypto.NewKeyFromReader(bytes.NewReader(k.text.Reveal()))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	return key, nil
-}
-
-func keep(key *crypto.Key) (keyText, error) {
-	text, err := key.Serialize()
-	if err != nil {
-		return keyText{}, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	return keyText{text: card.NewSecret(text), fingerprint: key.GetFingerprint()}, nil
-}
-
-// publicKey reads a key and forgets its private half, should it have one.
-func publicKey(b []byte) (keyText, *crypto.Key, error) {
-	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
-	if err == nil && key.IsPrivate() {
-		key, err = key.ToPublic()
-	}
-	if err != nil {
-		return keyText{}, nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	kept, err := keep(key)
-	return kept, key, err
-}
-
-func privateKey(b []byte) (keyText, *crypto.Key, error) {
-	key, err := crypto.NewKeyFromReader(bytes.NewReader(b))
-	if err != nil {
-		return keyText{}, nil, fmt.Errorf("%w: %w", ErrPGPKey, err)
-	}
-	if !key.IsPrivate() {
-		return keyText{}, nil, fmt.Errorf("it is a public key: %w", ErrPGPKey)
-	}
-	if open, err := key.IsUnlocked(); err != nil || !open {
-		return keyText{}, nil, fmt.Errorf("it is protected by a passphrase: %w", ErrPGPKey)
-	}
-	kept, err := keep(key)
-	return kept, key, err
 }

@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ProtonMail/gopenpgp/v3/crypto"
 
 	"platen/delivery"
 )
@@ -279,5 +282,99 @@ func TestWeOpenWhatGnuPGEncryptedAndSigned(t *testing.T) {
 				t.Errorf("an unsigned message: %v", err)
 			}
 		})
+	}
+}
+
+// keyPair draws a key that was made at a time and lives so long; 0 = for ever.
+func keyPair(t *testing.T, made time.Time, life time.Duration) (public, private []byte) {
+	t.Helper()
+	key, err := crypto.PGP().KeyGeneration().AddUserId("Bureau", "bureau@example.test").GenerationTime(made.Unix()).Lifetime(int32(life / time.Second)).New().GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	privateText, err := key.Armor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicText, err := key.GetArmoredPublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []byte(publicText), []byte(privateText)
+}
+
+func TestAKeyIsRotatedByPuttingItsSuccessorBesideIt(t *testing.T) {
+	p := newParties(t)
+	oldPublic, oldPrivate := keyPair(t, time.Now().AddDate(-1, 0, 0), 0)
+	newPublic, newPrivate := keyPair(t, time.Now().AddDate(0, -1, 0), 0)
+	both := slices.Concat(oldPublic, []byte("\n"), newPublic)
+	b := []byte("cards")
+	sealed := seal(t, both, p.issuerPrivate, b)
+	if got, err := open(t, newPrivate, p.issuerPublic, sealed); err != nil || !bytes.Equal(got, b) {
+		t.Errorf("the newer key opens %q, %v", got, err)
+	}
+	if _, err := open(t, oldPrivate, p.issuerPublic, sealed); !errors.Is(err, delivery.ErrNotOpened) {
+		t.Errorf("the older key: %v", err)
+	}
+	bothPrivate := slices.Concat(newPrivate, oldPrivate)
+	for _, recipient := range [][]byte{oldPublic, newPublic} {
+		if got, err := open(t, bothPrivate, p.issuerPublic, seal(t, recipient, p.issuerPrivate, b)); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("sealed to one of two keys: %q, %v", got, err)
+		}
+	}
+	for _, signer := range [][]byte{oldPrivate, newPrivate} {
+		if got, err := open(t, p.issuerPrivate, both, seal(t, p.issuerPublic, signer, b)); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("signed by one of two keys: %q, %v", got, err)
+		}
+	}
+}
+
+func TestAKeyIsWarnedOfForThirtyDaysAndRefusedPastItsEnd(t *testing.T) {
+	p := newParties(t)
+	made, life := time.Now().AddDate(0, 0, -10).Truncate(time.Second), 40*24*time.Hour
+	public, private := keyPair(t, made, life)
+	end := made.Add(life)
+	for _, test := range []struct {
+		at   time.Time
+		want time.Time
+	}{{end.Add(-31 * 24 * time.Hour), time.Time{}}, {end.Add(-29 * 24 * time.Hour), end}, {end.Add(-time.Hour), end}} {
+		for _, text := range [][]byte{public, private} {
+			got, err := delivery.KeysEnd(text, test.at)
+			if err != nil || got.Sub(test.want).Abs() > time.Second {
+				t.Errorf("at %s the key ends %s, %v; want %s", test.at, got, err, test.want)
+			}
+		}
+	}
+	if _, err := delivery.KeysEnd(public, end.Add(time.Second)); !errors.Is(err, delivery.ErrPGPKey) {
+		t.Errorf("past its end: %v", err)
+	}
+	endedPublic, endedPrivate := keyPair(t, time.Now().AddDate(0, 0, -10), 9*24*time.Hour)
+	if _, err := delivery.NewSealer(endedPublic, p.issuerPrivate); !errors.Is(err, delivery.ErrPGPKey) {
+		t.Errorf("sealing to a key that ended: %v", err)
+	}
+	if _, err := delivery.NewSealer(p.bureauPublic, endedPrivate); !errors.Is(err, delivery.ErrPGPKey) {
+		t.Errorf("signing with a key that ended: %v", err)
+	}
+	if _, err := delivery.NewOpener(p.issuerPrivate, endedPublic); !errors.Is(err, delivery.ErrPGPKey) {
+		t.Errorf("answers signed by a key that ended: %v", err)
+	}
+	// Of two keys only the one that has not ended verifies, whatever time a signature claims.
+	livePublic, livePrivate := keyPair(t, time.Now().AddDate(0, 0, -1), 0)
+	both := slices.Concat(endedPublic, livePublic)
+	b := []byte("cards")
+	if got, err := open(t, p.issuerPrivate, both, seal(t, p.issuerPublic, livePrivate, b)); err != nil || !bytes.Equal(got, b) {
+		t.Errorf("signed by the key that has not ended: %q, %v", got, err)
+	}
+	g := newGnuPG(t)
+	g.must(endedPrivate, "--import")
+	g.must(p.issuerPublic, "--import")
+	plain := filepath.Join(g.home, "answer")
+	if err := os.WriteFile(plain, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sealed := g.must(nil, "--faked-system-time", time.Now().AddDate(0, 0, -5).UTC().Format("20060102T150405"), "--recipient", "issuer@example.test", "--local-user", "bureau@example.test",
+		"--ignore-time-conflict", "--ignore-valid-from", "--sign", "--encrypt", "--output", "-", plain)
+	if _, err := open(t, p.issuerPrivate, both, sealed); !errors.Is(err, delivery.ErrPGPSigning) {
+		t.Errorf("a signature of a key that ended: %v", err)
 	}
 }

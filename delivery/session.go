@@ -37,9 +37,15 @@ type Session struct {
 	once     sync.Once
 }
 
+// What Dial was doing when it failed.
+const (
+	opConnect = "connect"
+	opLogin   = "log in"
+)
+
 // Dial logs in. Until the server has shown a pinned host key it learns nothing but our version.
 func Dial(ctx context.Context, t Target) (*Session, error) {
-	const op = "connect"
+	const op = opConnect
 	t, keys, err := t.checked()
 	if err != nil {
 		return nil, &Error{Op: op, Code: CodeConfig, Err: err}
@@ -88,7 +94,7 @@ func logins(t Target) ([]ssh.AuthMethod, error) {
 
 // login runs the SSH handshake and starts SFTP.
 func (s *Session) login(ctx context.Context, keys []ssh.PublicKey, methods []ssh.AuthMethod) error {
-	const op = "log in"
+	const op = opLogin
 	trusted, refused := false, false
 	config := &ssh.ClientConfig{
 		Config:            ssh.Config{KeyExchanges: strongExchanges, Ciphers: strongCiphers, MACs: strongMACs},
