@@ -33,6 +33,7 @@ type File struct {
 	PlaintextSHA256  string            `json:"plaintext_sha256,omitempty"`
 	CiphertextSHA256 string            `json:"ciphertext_sha256,omitempty"`
 	CiphertextBytes  *int64            `json:"ciphertext_bytes,omitempty"`
+	InClear          bool              `json:"in_clear" doc:"It goes to its bureau unencrypted and unsigned"`
 	CreatedAt        time.Time         `json:"created_at"`
 	SealedAt         *time.Time        `json:"sealed_at,omitempty"`
 	SentAt           *time.Time        `json:"sent_at,omitempty"`
@@ -58,7 +59,7 @@ func showFile(f store.File) File {
 		BusinessDate: f.BusinessDate, Stamp: f.Stamp, State: f.State.String(), Reason: f.Reason,
 		Counts: FileCounts{Planned: f.Planned, Minted: f.Minted, Sealed: f.Sealed, Acknowledged: f.AckRead, Produced: f.Produced, Rejected: f.Rejected,
 			Spoiled: f.Spoiled},
-		PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), CiphertextSHA256: hex.EncodeToString(f.CiphertextSHA), CiphertextBytes: f.CiphertextBytes,
+		PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), CiphertextSHA256: hex.EncodeToString(f.CiphertextSHA), CiphertextBytes: f.CiphertextBytes, InClear: f.InClear(),
 		CreatedAt: f.CreatedAt.UTC(), SealedAt: inUTC(f.SealedAt), SentAt: inUTC(f.SentAt), AcknowledgedAt: inUTC(f.AcknowledgedAt), BalancedAt: inUTC(f.BalancedAt),
 		Links: map[string]string{"self": filesPath + "/" + f.ID.String(), "batch": batchesPath + "/" + strconv.FormatInt(f.Batch, 10)},
 	}

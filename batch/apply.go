@@ -20,16 +20,17 @@ type chunkWork struct {
 
 // fileWork is one file's part of a chunk. A nil file is one that does not exist.
 type fileWork struct {
-	file    *store.File
-	lines   map[int64]*lineWork
-	spoiled []*lineWork
-	counts  struct{ produced, rejected, spoiled int64 }
+	file   *store.File
+	lines  map[int64]*lineWork
+	failed []*lineWork // spoiled or rejected by this chunk
+	counts struct{ produced, rejected, spoiled int64 }
 }
 
 // lineWork is what one line of the file carries, and how the chunk has moved it.
 type lineWork struct {
 	store.FileLine
 	before card.IssueState
+	why    string // what the bureau said, of a line that failed
 }
 
 // open locks the files of a chunk in the order of their numbers and reads the lines that it speaks of.
@@ -85,13 +86,36 @@ func (w *chunkWork) close(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, l := range work.spoiled {
-			if err := w.remake(ctx, w.tx, work.file, l.FileLine); err != nil {
+		for _, l := range work.failed {
+			if err := w.afterFailure(ctx, work.file, l); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// afterFailure decides how a card goes on that the bureau did not make.
+func (w *chunkWork) afterFailure(ctx context.Context, f *store.File, l *lineWork) error {
+	if l.State == card.IssueRejected {
+		if f.Purpose == store.MailerPurpose {
+			return nil
+		}
+		return w.offerCorrection(ctx, w.tx, f, l.FileLine, l.why)
+	}
+	if w.bureau.RemakeAtOnce {
+		if err := w.remake(ctx, w.tx, f, l.FileLine); err != nil {
+			return err
+		}
+	}
+	if f.Purpose == store.MailerPurpose {
+		return nil
+	}
+	issue, err := w.tx.Issue(ctx, l.Card, l.Issue)
+	if err != nil {
+		return err
+	}
+	return w.reopen(ctx, w.tx, issue.Order, "a card of it was spoiled after it had been made")
 }
 
 func (w *chunkWork) writeLines(ctx context.Context, work *fileWork) error {
@@ -258,8 +282,9 @@ func (w *chunkWork) applyStatus(r *returned, work *fileWork) {
 	work.counts.rejected += rejected
 	work.counts.spoiled += spoiled
 	l.State = next
-	if next == card.IssueSpoiled && w.bureau.RemakeAtOnce {
-		work.spoiled = append(work.spoiled, l)
+	if next == card.IssueSpoiled || next == card.IssueRejected {
+		l.why = r.BureauReason
+		work.failed = append(work.failed, l)
 	}
 }
 
@@ -278,34 +303,6 @@ func change(before, after card.IssueState) (produced, rejected, spoiled int64) {
 		spoiled = 1
 	}
 	return produced, rejected, spoiled
-}
-
-// remake makes a card or PIN mailer again that was spoiled or whose file was cancelled: for a card a new issue with the same number, PSN, expiry and PIN, which waits for the next file. The
-// old line stays as evidence. A card that was closed or went on to a later issue meanwhile is not made again.
-func (p *Plant) remake(ctx context.Context, tx *store.Tx, f *store.File, spoiled store.FileLine) error {
-	c, err := tx.LockCard(ctx, spoiled.Card)
-	if err != nil {
-		return err
-	}
-	if c.Status == card.CardClosed || c.Status == card.CardExpired {
-		return nil
-	}
-	if f.Purpose == store.MailerPurpose {
-		return tx.RemakeMailer(ctx, spoiled)
-	}
-	if c.NewestIssue != spoiled.Issue {
-		return nil
-	}
-	again, err := tx.Issue(ctx, spoiled.Card, spoiled.Issue)
-	if err != nil {
-		return err
-	}
-	again.Issue, again.File, again.Line = spoiled.Issue+1, nil, nil
-	again.Reason, again.State, again.Use = card.Remake, card.IssueRequested, card.UsePending
-	if err := tx.SetNewestIssue(ctx, c.ID, again.Issue); err != nil {
-		return err
-	}
-	return tx.InsertIssues(ctx, []store.Issue{again})
 }
 
 func (a *application) observe(moved store.ReturnFile) {

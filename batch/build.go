@@ -20,6 +20,7 @@ type job struct {
 	file    store.File
 	product *card.Product
 	bureau  *programs.Bureau
+	at      entry[*programs.Bureau] // the bureau's current declaration, while the file is being sent
 	layout  *formats.Layout
 	press   *personalization.Press
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
@@ -136,8 +137,13 @@ func (j *job) move(ctx context.Context, next card.FileState, reason string, also
 	return nil
 }
 
-// keepLease renews the claim every ten seconds until the returned function is called, which tells whether the claim was lost.
+// keepLease renews the claim until the returned function is called, which tells whether the claim was lost.
 func (j *job) keepLease(ctx context.Context) func() error {
+	return renew(ctx, func(ctx context.Context) error { return j.Store.HoldFile(ctx, j.file.Number, j.file.Epoch, Lease) })
+}
+
+// renew calls hold every ten seconds until the returned function is called, which tells whether the claim was lost.
+func renew(ctx context.Context, hold func(context.Context) error) func() error {
 	ctx, cancel := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	go func() {
@@ -149,8 +155,7 @@ func (j *job) keepLease(ctx context.Context) func() error {
 				lost <- nil
 				return
 			case <-tick.C:
-				err := j.Store.HoldFile(ctx, j.file.Number, j.file.Epoch, Lease)
-				if errors.Is(err, store.ErrFenced) {
+				if err := hold(ctx); errors.Is(err, store.ErrFenced) {
 					lost <- err
 					return
 				}

@@ -97,28 +97,26 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 		if _, lost, err := in.oneAtATime(ctx, tx, in.lines); err != nil || len(lost) > 0 {
 			return errors.Join(err, errTaken(lost))
 		}
-		for i := range in.lines {
-			if err := tx.MarkCorrected(ctx, o.Number, in.lines[i].SourceLine); err != nil {
-				return notWaiting(err, in.lines[i].SourceLine)
-			}
+		added, cards, err := p.takeBack(ctx, tx, in, &locked)
+		if err != nil {
+			return err
 		}
 		for i := range in.bad {
 			if err := tx.ChangeFaults(ctx, in.bad[i]); err != nil {
 				return notWaiting(err, in.bad[i].SourceLine)
 			}
 		}
-		if err := tx.InsertLines(ctx, in.lines); err != nil {
+		if err := tx.InsertLines(ctx, added); err != nil {
 			return err
 		}
-		cards := in.units - o.Requested
-		if err := tx.AddRequested(ctx, &locked, cards, int64(len(in.lines))); err != nil {
+		if err := tx.AddRequested(ctx, &locked, cards, int64(len(added))); err != nil {
 			return err
 		}
 		c := store.Correction{Order: o.Number, Fingerprint: fingerprint, Accepted: int64(len(in.lines)), Refused: int64(len(in.bad))}
 		if err := tx.InsertCorrection(ctx, c); err != nil {
 			return err
 		}
-		if len(in.lines) > 0 && locked.State.To(card.OrderOpen) == nil {
+		if len(added) > 0 && locked.State.To(card.OrderOpen) == nil {
 			if err := tx.MoveOrder(ctx, &locked, card.OrderOpen); err != nil {
 				return err
 			}
@@ -132,6 +130,39 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 	return nil
 }
 
+// takeBack takes corrected rows out of the waiting list. Rows that intake had refused join the order as new lines; a row whose card a bureau refused to make
+// gives that card a new issue.
+func (p *Plant) takeBack(ctx context.Context, tx *store.Tx, in *intake, o *store.Order) (added []store.OrderLine, cards int64, err error) {
+	for i := range in.lines {
+		line := in.lines[i]
+		row, err := tx.RefusedRow(ctx, o.Number, line.SourceLine)
+		if err != nil {
+			return nil, 0, notWaiting(err, line.SourceLine)
+		}
+		byBureau, err := refusedByBureau(row)
+		if err != nil {
+			return nil, 0, err
+		}
+		if err := tx.MarkCorrected(ctx, o.Number, line.SourceLine); err != nil {
+			return nil, 0, notWaiting(err, line.SourceLine)
+		}
+		if !byBureau {
+			added, cards = append(added, line), cards+line.Quantity
+			continue
+		}
+		if err := p.remakeCorrected(ctx, tx, in.inst, o, line); err != nil {
+			return nil, 0, fmt.Errorf("line %d: %w", line.SourceLine, err)
+		}
+		if err := p.reopen(ctx, tx, o.Number, "a rejected card was corrected"); err != nil {
+			return nil, 0, err
+		}
+		if *o, err = tx.LockOrder(ctx, o.Number); err != nil {
+			return nil, 0, err
+		}
+	}
+	return added, cards, nil
+}
+
 // Errors of corrections that a caller answers differently.
 var (
 	ErrNotWaiting  = errors.New("is not waiting for a correction")
@@ -140,7 +171,7 @@ var (
 )
 
 func notWaiting(err error, line int64) error {
-	if errors.Is(err, store.ErrStale) {
+	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("line %d %w", line, ErrNotWaiting)
 	}
 	return err

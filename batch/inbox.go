@@ -24,20 +24,24 @@ const (
 // Poll looks into one bureau's outbox. A file is fetched when two looks in a row saw the same size and time; its raw bytes and hash are stored before
 // anything is read from them. What is settled is moved to the bureau's archive. One bad file never blocks another.
 func (p *Plant) Poll(ctx context.Context, i store.Institution, code string) error {
-	bureaus, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	b, err := p.bureauNow(ctx, i.ID, code)
 	if err != nil {
 		return err
 	}
-	b, ok := bureaus[code]
-	if !ok {
-		return fmt.Errorf("bureau %s: %w", code, store.ErrNotFound)
+	var mine bool
+	err = p.Store.InTx(ctx, func(tx *store.Tx) (err error) {
+		mine, err = tx.ClaimLook(ctx, b.number, b.version, p.LookDistance)
+		return err
+	})
+	if err != nil || !mine {
+		return err
 	}
 	t, err := p.target(b.value)
 	if err != nil {
 		return err
 	}
 	entries, err := delivery.List(ctx, t)
-	if err != nil {
+	if err := errors.Join(err, p.spoken(ctx, b, err)); err != nil {
 		return fmt.Errorf("look into the outbox of bureau %s: %w", code, err)
 	}
 	pending, err := p.Store.PendingReturns(ctx, b.number)
@@ -76,7 +80,7 @@ func (in *inbox) look(ctx context.Context, e delivery.Entry) error {
 	}
 	switch r.State {
 	case card.ReturnDetected:
-		if r.Size != e.Size || r.Modified != e.ModTime.Unix() {
+		if !e.Ready && (r.Size != e.Size || r.Modified != e.ModTime.Unix()) {
 			return in.Store.InTx(ctx, func(tx *store.Tx) error { return tx.SeenReturn(ctx, r.Number, e.Size, e.ModTime.Unix()) })
 		}
 		if err := in.Store.InTx(ctx, func(tx *store.Tx) error { return tx.MoveReturn(ctx, &r, card.ReturnStable, "") }); err != nil {
@@ -85,7 +89,7 @@ func (in *inbox) look(ctx context.Context, e delivery.Entry) error {
 		return in.fetch(ctx, r)
 	case card.ReturnStable:
 		return in.fetch(ctx, r)
-	case card.ReturnApplied, card.ReturnPartlyApplied, card.ReturnQuarantined, card.ReturnDuplicate:
+	case card.ReturnApplied, card.ReturnPartlyApplied, card.ReturnQuarantined, card.ReturnDuplicate, card.ReturnDiscarded:
 		if err := delivery.Archive(ctx, in.target, e.Name); err != nil {
 			return fmt.Errorf("archive: %w", err)
 		}

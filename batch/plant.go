@@ -38,11 +38,15 @@ type Plant struct {
 	ResolveKey KeySource        // reads the key files that bureaus name
 	PINStorage card.KeyLabel
 	TokenKey   card.KeyLabel
-	WarnDays   int    // warn of a range that lasts for fewer days; 0 = 60
-	Stamp      string // TEST, PROD, or what else must stand in every file
-	Log        zerolog.Logger
-	Wake       func() // something new may be due; jobs looks at once instead of at its next sweep
-	Observe    Observer
+	// LookDistance is the least time between two looks into one outbox, by whichever process: a file counts as complete when two looks saw
+	// the same. 0 leaves it to the caller.
+	LookDistance time.Duration
+
+	WarnDays int    // warn of a range that lasts for fewer days; 0 = 60
+	Stamp    string // TEST, PROD, or what else must stand in every file
+	Log      zerolog.Logger
+	Wake     func() // something new may be due; jobs looks at once instead of at its next sweep
+	Observe  Observer
 
 	catalogue *sync.Map // programKey → decoded object; versions never change
 }

@@ -32,17 +32,16 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 	if err := p.Store.HoldReturn(ctx, number, epoch, returnWindow); err != nil {
 		return err
 	}
-	a := &application{Plant: p, returning: r}
-	bureaus, err := current(ctx, p, p.Store.Q, r.Institution, store.BureauProgram, decodeJSON[programs.Bureau])
+	b, err := p.bureauNow(ctx, r.Institution, r.BureauCode)
 	if err != nil {
 		return err
 	}
-	b, ok := bureaus[r.BureauCode]
-	if !ok {
-		return fmt.Errorf("bureau %s: %w", r.BureauCode, store.ErrNotFound)
-	}
-	a.bureau = b.value
+	a := &application{Plant: p, returning: r, bureau: b.value}
+	stop := renew(ctx, func(ctx context.Context) error { return p.Store.HoldReturn(ctx, number, epoch, returnWindow) })
 	err = a.run(ctx)
+	if lost := stop(); lost != nil {
+		err = errors.Join(err, lost)
+	}
 	if errors.Is(err, store.ErrFenced) {
 		return err
 	}
@@ -86,8 +85,14 @@ func (a *application) run(ctx context.Context) error {
 	if err := a.loadLayout(ctx); err != nil {
 		return err
 	}
+	again := a.returning.Cursor == a.returning.Lines && a.returning.Quarantined > 0
 	if err := a.apply(ctx); err != nil {
 		return err
+	}
+	if again {
+		if err := a.applyQuarantined(ctx); err != nil {
+			return err
+		}
 	}
 	next := card.ReturnApplied
 	if a.returning.Rejected+a.returning.Quarantined > 0 {
@@ -126,29 +131,44 @@ func (a *application) parse(ctx context.Context) error {
 	if err != nil {
 		return a.move(ctx, card.ReturnQuarantined, err.Error())
 	}
-	lines := int64(0)
-	in := layout.value.NewReader(a.Store.ReturnBytes(ctx, a.returning.Number))
-	for {
-		section, _, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		var bad *formats.ReadError
-		if errors.As(err, &bad) {
-			return a.move(ctx, card.ReturnQuarantined, err.Error())
-		}
-		if err != nil {
-			return fmt.Errorf("read return file %d: %w", a.returning.Number, err)
-		}
-		if section == formats.Detail {
-			lines++
-		}
+	lines, refused, err := a.prove(ctx, layout.value)
+	if refused != nil {
+		return a.move(ctx, card.ReturnQuarantined, refused.Error())
+	}
+	if err != nil {
+		return fmt.Errorf("read return file %d: %w", a.returning.Number, err)
 	}
 	a.returning.Kind, a.returning.Layout, a.returning.LayoutVersion, a.returning.Lines = layout.value.Kind().String(), layout.number, layout.version, lines
 	if err := a.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ParsedReturn(ctx, &a.returning) }); err != nil {
 		return err
 	}
 	return a.move(ctx, card.ReturnParsed, "")
+}
+
+// prove reads the whole file and counts its detail lines. refused is what is wrong with the file itself: its form, its totals, its envelope or signature.
+func (a *application) prove(ctx context.Context, layout *formats.Layout) (lines int64, refused, err error) {
+	content, err := a.content(ctx)
+	if err != nil {
+		return 0, content.fault(err), err
+	}
+	in := layout.NewReader(content)
+	for {
+		section, _, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, content.fault(err), err
+		}
+		if section == formats.Detail {
+			lines++
+		}
+	}
+	// The verdict on a signature comes with the last byte, which the layout need not ask for.
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return 0, content.fault(err), err
+	}
+	return lines, nil, nil
 }
 
 func (a *application) chooseLayout(ctx context.Context) (entry[*formats.Layout], error) {
@@ -174,13 +194,23 @@ func (a *application) loadLayout(ctx context.Context) (err error) {
 
 // apply continues behind the cursor.
 func (a *application) apply(ctx context.Context) error {
-	in := a.layout.NewReader(a.Store.ReturnBytes(ctx, a.returning.Number))
+	after := a.returning.Cursor
+	return a.eachChunk(ctx, func(line int64) bool { return line > after }, a.recordNew)
+}
+
+// eachChunk reads the file and applies the wanted lines of it, a chunk at a time.
+func (a *application) eachChunk(ctx context.Context, wanted func(line int64) bool, record recording) error {
+	content, err := a.content(ctx)
+	if err != nil {
+		return err
+	}
+	in := a.layout.NewReader(content)
 	var chunk []returned
 	line := int64(0)
 	for {
 		section, rec, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return a.applyLines(ctx, chunk)
+			return a.applyLines(ctx, chunk, record)
 		}
 		if err != nil {
 			return fmt.Errorf("return file %d: %w", a.returning.Number, err)
@@ -188,17 +218,32 @@ func (a *application) apply(ctx context.Context) error {
 		if section != formats.Detail {
 			continue
 		}
-		if line++; line <= a.returning.Cursor {
+		if line++; !wanted(line) {
 			continue
 		}
 		chunk = append(chunk, a.read(line, rec))
 		if len(chunk) == applyChunk {
-			if err := a.applyLines(ctx, chunk); err != nil {
+			if err := a.applyLines(ctx, chunk, record); err != nil {
 				return err
 			}
 			chunk = chunk[:0]
 		}
 	}
+}
+
+// recording stores what became of a chunk's lines, and moves the counters of the return file, in the transaction that applied them.
+type recording func(ctx context.Context, tx *store.Tx, lines []store.ReturnLine, moved *store.ReturnFile) error
+
+// recordNew stores lines for the first time and moves the cursor behind them.
+func (a *application) recordNew(ctx context.Context, tx *store.Tx, lines []store.ReturnLine, moved *store.ReturnFile) error {
+	for i := range lines {
+		moved.Count(lines[i].Outcome)
+	}
+	if err := tx.InsertReturnLines(ctx, lines); err != nil {
+		return err
+	}
+	moved.Cursor = lines[len(lines)-1].Line
+	return tx.AdvanceReturn(ctx, moved, a.returning.Cursor)
 }
 
 // returned is one line of a return file as it was read.
@@ -254,7 +299,7 @@ func number(b []byte) int64 {
 }
 
 // applyLines applies a chunk with its cursor and looks whether the files it touched are balanced, in one transaction.
-func (a *application) applyLines(ctx context.Context, chunk []returned) error {
+func (a *application) applyLines(ctx context.Context, chunk []returned, record recording) error {
 	if len(chunk) == 0 {
 		return nil
 	}
@@ -276,17 +321,12 @@ func (a *application) applyLines(ctx context.Context, chunk []returned) error {
 			if r.Outcome == store.LineApplied {
 				touched[*r.File] = true
 			}
-			moved.Count(r.Outcome)
 			lines = append(lines, r.ReturnLine)
 		}
 		if err := work.close(ctx); err != nil {
 			return err
 		}
-		if err := tx.InsertReturnLines(ctx, lines); err != nil {
-			return err
-		}
-		moved.Cursor = chunk[len(chunk)-1].Line
-		if err := tx.AdvanceReturn(ctx, &moved, a.returning.Cursor); err != nil {
+		if err := record(ctx, tx, lines, &moved); err != nil {
 			return err
 		}
 		for _, f := range slices.Sorted(maps.Keys(touched)) {

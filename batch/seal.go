@@ -51,18 +51,14 @@ type spooled struct {
 
 // makeSpool renders, verifies and encrypts in one pass. The plaintext exists only in memory, a few chunks at a time.
 func (j *job) makeSpool(ctx context.Context) (spooled, error) {
-	sealer, err := j.sealer()
-	if err != nil {
-		return spooled{}, err
-	}
-	file, err := createSpool(j.Spool, j.file.ID.String(), j.file.Epoch)
+	file, encrypted, name, err := j.deposit()
 	if err != nil {
 		return spooled{}, err
 	}
 	defer file.discard()
 	plain := &tally{hash: sha256.New()}
 	pipeOut, pipeIn := io.Pipe()
-	out := spooled{name: file.name}
+	out := spooled{name: name}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		n, err := j.verify(gctx, pipeOut)
@@ -71,10 +67,6 @@ func (j *job) makeSpool(ctx context.Context) (spooled, error) {
 	})
 	g.Go(func() (err error) {
 		defer func() { err = errors.Join(err, pipeIn.CloseWithError(err)) }()
-		encrypted, err := sealer.Seal(file)
-		if err != nil {
-			return err
-		}
 		if err := j.render(gctx, io.MultiWriter(plain, encrypted, pipeIn)); err != nil {
 			return err
 		}

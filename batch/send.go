@@ -12,7 +12,6 @@ import (
 
 	"platen/card"
 	"platen/delivery"
-	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -23,28 +22,16 @@ func (p *Plant) Send(ctx context.Context, number, epoch int64) error {
 	if err != nil {
 		return err
 	}
-	// Where a bureau is and which keys it has may change after a file was planned; what the file says may not.
-	if j.bureau, err = p.currentBureau(ctx, j); err != nil {
-		return err
+	if j.at, err = p.bureauNow(ctx, j.file.Institution, j.file.BureauCode); err != nil {
+		return j.letGo(ctx, err)
 	}
+	j.bureau = j.at.value
 	stop := j.keepLease(ctx)
 	err = j.send(ctx)
 	if lost := stop(); lost != nil {
 		err = errors.Join(err, lost)
 	}
 	return j.letGo(ctx, err)
-}
-
-func (p *Plant) currentBureau(ctx context.Context, j *job) (*programs.Bureau, error) {
-	all, err := current(ctx, p, p.Store.Q, j.file.Institution, store.BureauProgram, decodeJSON[programs.Bureau])
-	if err != nil {
-		return nil, err
-	}
-	b, ok := all[j.file.BureauCode]
-	if !ok {
-		return nil, fmt.Errorf("bureau %s: %w", j.file.BureauCode, store.ErrNotFound)
-	}
-	return b.value, nil
 }
 
 func (j *job) send(ctx context.Context) error {
@@ -85,6 +72,9 @@ func (j *job) waitForEarlier(ctx context.Context) error {
 
 // ensureSpool makes the ciphertext again where this machine's spool lacks it: the plaintext must hash as it was sealed.
 func (j *job) ensureSpool(ctx context.Context) error {
+	if j.bureau.PGP.Plaintext {
+		return j.inClear(ctx)
+	}
 	ok, err := spoolHolds(j.Spool, j.file.Spool, *j.file.CiphertextBytes, j.file.CiphertextSHA)
 	if err != nil || ok {
 		return err
@@ -121,7 +111,7 @@ func (j *job) attempt(ctx context.Context, t delivery.Target) error {
 		return err
 	}
 	up := delivery.Upload{FinalName: j.file.Name, TempName: a.TempName, Size: a.CiphertextBytes,
-		Open: func() (io.ReadCloser, error) { return os.Open(filepath.Join(j.Spool, j.file.Spool)) },
+		Open: func() (io.ReadCloser, error) { return j.open(ctx) },
 		BeforeRename: func(ctx context.Context) error {
 			return j.Store.InTx(ctx, func(tx *store.Tx) error {
 				return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", j.Now())
@@ -132,10 +122,22 @@ func (j *job) attempt(ctx context.Context, t delivery.Target) error {
 		up.EarlierTemps = append(up.EarlierTemps, e.TempName)
 	}
 	receipt, err := delivery.Send(ctx, t, up)
+	spoken := j.spoken(ctx, j.at, err)
 	if err != nil {
-		return j.failed(ctx, &a, err)
+		return errors.Join(j.failed(ctx, &a, err), spoken)
+	}
+	if spoken != nil {
+		j.Log.Warn().Err(spoken).Str("bureau", j.file.BureauCode).Msg("that a bureau was reached could not be recorded")
 	}
 	return j.delivered(ctx, &a, receipt.Evidence)
+}
+
+// open begins the bytes that go to the bureau.
+func (j *job) open(ctx context.Context) (io.ReadCloser, error) {
+	if j.file.Spool == "" {
+		return j.rendered(ctx), nil
+	}
+	return os.Open(filepath.Join(j.Spool, j.file.Spool))
 }
 
 func (j *job) tempName() (string, error) {
@@ -202,7 +204,7 @@ func (j *job) settle(ctx context.Context, t delivery.Target) (bool, error) {
 		return false, fmt.Errorf("file %d is being sent but no attempt is open", j.file.Number)
 	}
 	found, err := delivery.Probe(ctx, t, j.file.Name, sizes, temps)
-	if err != nil {
+	if err := errors.Join(err, j.spoken(ctx, j.at, err)); err != nil {
 		return false, fmt.Errorf("probe bureau %s: %w", j.file.BureauCode, err)
 	}
 	switch {

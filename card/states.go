@@ -46,7 +46,7 @@ var orderStateNames = map[OrderState]string{
 	OrderPartlyFulfilled: "PARTLY_FULFILLED", OrderCancelled: "CANCELLED",
 }
 
-// An order reopens when corrected rows or remakes join it after its first cut-off.
+// An order reopens when corrected rows or remakes join it after its first cut-off, and when a card of it turns out spoiled late.
 var orderMoves = map[OrderState][]OrderState{
 	OrderReceived:        {OrderValidated, OrderPartlyValid, OrderRejected, OrderCancelled},
 	OrderValidated:       {OrderOpen, OrderCancelled},
@@ -55,6 +55,7 @@ var orderMoves = map[OrderState][]OrderState{
 	OrderOpen:            {OrderLocked, OrderCancelled},
 	OrderLocked:          {OrderInProduction},
 	OrderInProduction:    {OrderFulfilled, OrderPartlyFulfilled, OrderOpen},
+	OrderFulfilled:       {OrderInProduction},
 	OrderPartlyFulfilled: {OrderOpen, OrderInProduction, OrderFulfilled},
 }
 
@@ -298,19 +299,24 @@ const (
 	ReturnPartlyApplied
 	ReturnQuarantined
 	ReturnDuplicate
+	ReturnDiscarded
 )
 
 var returnStateNames = map[ReturnState]string{
 	ReturnDetected: "DETECTED", ReturnStable: "STABLE", ReturnStored: "STORED", ReturnParsed: "PARSED", ReturnApplying: "APPLYING",
 	ReturnApplied: "APPLIED", ReturnPartlyApplied: "PARTLY_APPLIED", ReturnQuarantined: "QUARANTINED", ReturnDuplicate: "DUPLICATE",
+	ReturnDiscarded: "DISCARDED",
 }
 
+// A person puts a quarantined file, or the quarantined lines of one that was applied, back to work.
 var returnMoves = map[ReturnState][]ReturnState{
-	ReturnDetected: {ReturnStable},
-	ReturnStable:   {ReturnStored, ReturnDuplicate},
-	ReturnStored:   {ReturnParsed, ReturnQuarantined},
-	ReturnParsed:   {ReturnApplying, ReturnQuarantined},
-	ReturnApplying: {ReturnApplied, ReturnPartlyApplied},
+	ReturnDetected:      {ReturnStable},
+	ReturnStable:        {ReturnStored, ReturnDuplicate},
+	ReturnStored:        {ReturnParsed, ReturnQuarantined},
+	ReturnParsed:        {ReturnApplying, ReturnQuarantined},
+	ReturnApplying:      {ReturnApplied, ReturnPartlyApplied},
+	ReturnPartlyApplied: {ReturnApplying},
+	ReturnQuarantined:   {ReturnStored, ReturnDiscarded},
 }
 
 // To checks a transition.
@@ -371,7 +377,7 @@ func OrderStates() []OrderState {
 // ReturnStates lists every state in order, for metrics and filters.
 func ReturnStates() []ReturnState {
 	all := make([]ReturnState, 0, len(returnStateNames))
-	for s := ReturnDetected; s <= ReturnDuplicate; s++ {
+	for s := ReturnDetected; s <= ReturnDiscarded; s++ {
 		all = append(all, s)
 	}
 	return all

@@ -67,7 +67,8 @@ func newClient(driver riverdriver.Driver[*sql.Tx], c Config, workers *river.Work
 		config.Workers = workers
 		config.Queues = map[string]river.QueueConfig{
 			buildQueue: {MaxWorkers: c.Workers},
-			linkQueue:  {MaxWorkers: 2*c.Workers + 2},
+			applyQueue: {MaxWorkers: c.Workers + 1},
+			linkQueue:  {MaxWorkers: linkWorkers},
 		}
 	}
 	client, err := river.NewClient(driver, config)
@@ -77,8 +78,12 @@ func newClient(driver riverdriver.Driver[*sql.Tx], c Config, workers *river.Work
 	return client, nil
 }
 
-// Work that keeps the processor busy and work that waits for others have queues of their own, so that a slow bureau never delays minting.
+// Work that keeps the processor or the database busy and work that waits for others have queues of their own, so that a slow bureau never delays minting.
 const (
 	buildQueue = "build"
+	applyQueue = "apply"
 	linkQueue  = "link"
 )
+
+// linkWorkers is how many conversations with bureaus a process has at once. Each mostly waits; a bureau takes part in a few at most (batch.Plant.ClaimSends).
+const linkWorkers = 64

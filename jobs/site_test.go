@@ -41,18 +41,25 @@ type site struct {
 	sims  map[string]*bureau.Simulator
 	keys  map[string]card.Secret
 	ring  *keystore.Store
+
+	ourPublic  []byte            // OpenPGP
+	bureauKeys map[string][]byte // the bureaus' private OpenPGP keys
 }
 
 // onBoth runs a test on a fresh site on each database.
 func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	t.Helper()
+	onBothWith(t, bureau.Dice{Seed: "night", RejectPermille: 30, SpoilPermille: 60}, test)
+}
+
+// onDatabases runs a test on each database, fresh.
+func onDatabases(t *testing.T, test func(t *testing.T, address string)) {
+	t.Helper()
 	for name, address := range map[string]func(testing.TB) string{
 		"SQLite":     func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "platen.db") },
 		"PostgreSQL": func(t testing.TB) string { return testbed.Postgres(t) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, newSite(t, address(t), bureau.Dice{Seed: "night", RejectPermille: 30, SpoilPermille: 60}))
-		})
+		t.Run(name, func(t *testing.T) { test(t, address(t)) })
 	}
 }
 
@@ -114,6 +121,7 @@ func (s *site) makeKeys() {
 
 // makeBureaus starts a simulator for each bureau and points the programs at it.
 func (s *site) makeBureaus(dice bureau.Dice) {
+	s.bureauKeys = map[string][]byte{}
 	ourPublic, ourPrivate, err := delivery.NewKeyPair("Platen", "platen@example.invalid", s.now.AddDate(-1, 0, 0))
 	s.must(err)
 	module, err := software.New(s.ring, hsm.SystemEntropy(), software.Options{})
@@ -141,6 +149,7 @@ func (s *site) makeBureaus(dice bureau.Dice) {
 			}
 		})
 		s.sims[b.Code] = sim
+		s.ourPublic, s.bureauKeys[b.Code] = ourPublic, private
 		b.SFTP.Address = sim.Addr()
 		s.keys[b.SFTP.HostKeysFile] = card.NewSecret(hostPublic)
 		s.keys[b.SFTP.IdentityFile] = card.NewSecret(identity)
@@ -279,17 +288,16 @@ func (s *site) anyAtWork() bool {
 
 func (s *site) round(ctx context.Context) bool {
 	s.t.Helper()
-	var builds, sends, returns []store.Due
+	var builds, returns []store.Due
 	s.must(s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		if builds, err = tx.ClaimStale(ctx, batch.Lease, card.FilePlanned, card.FileBuilding, card.FileSealed); err != nil {
-			return err
-		}
-		if sends, err = tx.ClaimStale(ctx, batch.Lease, card.FileReleased, card.FileSending); err != nil {
 			return err
 		}
 		returns, err = tx.ClaimReturns(ctx, batch.Lease)
 		return err
 	}))
+	sends, err := s.plant.ClaimSends(ctx)
+	s.must(err)
 	for _, d := range builds {
 		s.must(fenced(s.plant.Build(ctx, d.Number, d.Epoch)))
 	}

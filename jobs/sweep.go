@@ -80,12 +80,6 @@ func (r *Runner) claim(ctx context.Context) error {
 		for _, f := range files {
 			jobs = append(jobs, river.InsertManyParams{Args: buildArgs{File: f.Number, Epoch: f.Epoch}})
 		}
-		if files, err = tx.ClaimStale(ctx, batch.Lease, card.FileReleased, card.FileSending); err != nil {
-			return err
-		}
-		for _, f := range files {
-			jobs = append(jobs, river.InsertManyParams{Args: sendArgs{File: f.Number, Epoch: f.Epoch}})
-		}
 		returns, err := tx.ClaimReturns(ctx, 2*batch.Lease)
 		if err != nil {
 			return err
@@ -97,6 +91,13 @@ func (r *Runner) claim(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("claim work: %w", err)
+	}
+	sends, err := r.config.Plant.ClaimSends(ctx)
+	if err != nil {
+		return fmt.Errorf("claim files to send: %w", err)
+	}
+	for _, f := range sends {
+		jobs = append(jobs, river.InsertManyParams{Args: sendArgs{File: f.Number, Epoch: f.Epoch}})
 	}
 	return r.insert(ctx, jobs)
 }

@@ -52,7 +52,7 @@ func (planArgs) InsertOpts() river.InsertOpts  { return options(buildQueue) }
 func (buildArgs) InsertOpts() river.InsertOpts { return options(buildQueue) }
 func (sendArgs) InsertOpts() river.InsertOpts  { return options(linkQueue) }
 func (pollArgs) InsertOpts() river.InsertOpts  { return options(linkQueue) }
-func (applyArgs) InsertOpts() river.InsertOpts { return options(linkQueue) }
+func (applyArgs) InsertOpts() river.InsertOpts { return options(applyQueue) }
 
 func options(queue string) river.InsertOpts {
 	return river.InsertOpts{Queue: queue, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true}}
@@ -87,11 +87,25 @@ func newWorkers(p *batch.Plant, log zerolog.Logger) *river.Workers {
 	all := river.NewWorkers()
 	river.AddWorker(all, &worker[planArgs]{log: log, do: func(ctx context.Context, a planArgs) error { return p.Plan(ctx, a.Batch) }})
 	river.AddWorker(all, &worker[buildArgs]{log: log, do: func(ctx context.Context, a buildArgs) error { return p.Build(ctx, a.File, a.Epoch) }})
-	river.AddWorker(all, &worker[sendArgs]{log: log, do: func(ctx context.Context, a sendArgs) error { return p.Send(ctx, a.File, a.Epoch) }})
+	river.AddWorker(all, &worker[sendArgs]{log: log, do: func(ctx context.Context, a sendArgs) error { return send(ctx, p, a) }})
 	river.AddWorker(all, &worker[applyArgs]{log: log, do: func(ctx context.Context, a applyArgs) error { return p.ApplyReturn(ctx, a.Return, a.Epoch) }})
 	polling := new(looks)
 	river.AddWorker(all, &worker[pollArgs]{log: log, do: func(ctx context.Context, a pollArgs) error { return polling.poll(ctx, p, a) }})
 	return all
+}
+
+// send goes on with the bureau's next file when one has left, so that a night of small files does not wait for the queue between them.
+func send(ctx context.Context, p *batch.Plant, a sendArgs) error {
+	for {
+		if err := p.Send(ctx, a.File, a.Epoch); err != nil {
+			return err
+		}
+		next, err := p.NextSend(ctx, a.File)
+		if err != nil || len(next) == 0 || ctx.Err() != nil {
+			return err
+		}
+		a = sendArgs{File: next[0].Number, Epoch: next[0].Epoch}
+	}
 }
 
 // looks keeps one process from looking into one outbox twice at the same time.

@@ -23,6 +23,9 @@ const (
 	ZeroFileVoid = "VOID"
 )
 
+// maxSuffix bounds what marker files have behind the name.
+const maxSuffix = 20
+
 // weekdays are the names of the days that calendars use.
 var weekdays = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
@@ -67,6 +70,7 @@ func (l *loader) checkSFTP(b *Bureau, from source) {
 	if b.SFTP.IdentityFile == "" && b.SFTP.PasswordFile == "" {
 		l.at(from, "sftp")("identity_file: give a private key or a password_file")
 	}
+	l.checkQuirks(b.SFTP, from)
 	seen := map[string]string{}
 	for _, dir := range []struct{ key, path string }{{"in", b.SFTP.In}, {"out", b.SFTP.Out}, {"archive", b.SFTP.Archive}} {
 		if dir.path == "" || path.Clean(dir.path) != dir.path || slices.Contains(strings.Split(dir.path, "/"), "..") {
@@ -80,12 +84,31 @@ func (l *loader) checkSFTP(b *Bureau, from source) {
 	}
 }
 
+func (l *loader) checkQuirks(s SFTP, from source) {
+	renames := []string{RenamePlain, RenamePosix, RenameNone}
+	if s.Rename != "" && !slices.Contains(renames, s.Rename) {
+		l.at(from, "sftp", "rename")("rename: %s", oneOf(renames))
+	}
+	if (s.Rename == RenameNone) != (s.Marker != "") {
+		l.at(from, "sftp", "marker")("marker: rename: NONE needs a marker, and nothing else has one")
+	}
+	for _, m := range []struct{ key, suffix string }{{"marker", s.Marker}, {"ready_marker", s.ReadyMarker}} {
+		if strings.Trim(m.suffix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || len(m.suffix) > maxSuffix {
+			l.at(from, "sftp", m.key)("%s: has letters, digits and . _ - only", m.key)
+		}
+	}
+	l.checkBounds(from, int64(s.Connections), 0, 16, "sftp", "connections")
+	l.checkBounds(from, int64(s.Requests), 0, 64, "sftp", "requests")
+}
+
 func (l *loader) checkPGP(b *Bureau, from source) {
 	switch p := b.PGP; {
 	case p.Plaintext && (p.RecipientFile != "" || p.SignerFile != ""):
 		l.at(from, "pgp", "plaintext")("plaintext: true contradicts the keys beside it")
 	case !p.Plaintext && p.RecipientFile == "":
 		l.at(from, "pgp")("pgp: give recipient_file, or say plaintext: true to send card data unprotected")
+	case p.Plaintext && p.SealedReturns:
+		l.at(from, "pgp", "sealed_returns")("sealed_returns: needs the bureau's key, and plaintext: true says that there is none")
 	case !p.Plaintext && p.SignerFile == "":
 		l.at(from, "pgp")("signer_file: is missing: files are signed")
 	}

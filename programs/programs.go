@@ -62,13 +62,35 @@ type SFTP struct {
 	In           string   `json:"in"`      // where files for the bureau go
 	Out          string   `json:"out"`     // where its answers lie
 	Archive      string   `json:"archive"` // where answers are moved after they are applied
+
+	Connections int      `json:"connections"` // files on their way at once, 1 to 16; 0 = 4
+	Requests    int      `json:"requests"`    // SFTP requests in flight, 1 to 64; 0 = 64
+	Timeout     Duration `json:"timeout"`     // for connection and login; 0 = 15 s
+	Stall       Duration `json:"stall"`       // silence after which a connection counts as dead; 0 = 60 s
+	Deadline    Duration `json:"deadline"`    // for one file; 0 = 30 min
+
+	Rename      string `json:"rename"`        // PLAIN (default), POSIX, or NONE with a marker
+	Marker      string `json:"marker"`        // what the name of the marker file has behind the file's, with rename: NONE
+	ReadyMarker string `json:"ready_marker"`  // with what the bureau marks an answer as complete
+	NoStat      bool   `json:"no_stat"`       // its server answers no questions about one file
+	NoFsync     bool   `json:"no_fsync"`      // its server offers fsync and does not stand it
+	NoReadBack  bool   `json:"no_read_back"`  // its server deletes or hides what is read
+	TakesAtOnce bool   `json:"takes_at_once"` // it may take a file away before we look
 }
+
+// How a file gets its final name.
+const (
+	RenamePlain = "PLAIN"
+	RenamePosix = "POSIX"
+	RenameNone  = "NONE"
+)
 
 // PGP is how files to a bureau are protected.
 type PGP struct {
 	RecipientFile string `json:"recipient_file"` // the bureau's public key
 	SignerFile    string `json:"signer_file"`    // our private key
 	Plaintext     bool   `json:"plaintext"`      // said aloud, instead of a key
+	SealedReturns bool   `json:"sealed_returns"` // its answers are OpenPGP messages to us, signed by it; others are refused
 }
 
 // Calendar says on which days a bureau takes files, in the institution's timezone.

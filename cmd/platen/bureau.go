@@ -29,7 +29,7 @@ type dials struct {
 }
 
 func bureauCommand(s *shared) *cobra.Command {
-	c := &cobra.Command{Use: "bureau", Short: "A bureau in a box"}
+	c := &cobra.Command{Use: "bureau", Short: "Look at the bureaus, and play them"}
 	var d dials
 	simulate := &cobra.Command{
 		Use: "simulate", Short: "Play the bureaus of a directory made by platen init: take files, check every record, answer",
@@ -57,7 +57,7 @@ tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status 
 	simulate.Flags().DurationVar(&d.poll, "poll", time.Second, "how often each bureau looks for files by itself")
 	simulate.Flags().StringVar(&d.only, "bureau", "", "code of the only bureau to play")
 	simulate.Flags().StringVarP(&d.programs, "file", "f", "programs", "directory of programs, relative to the configuration")
-	c.AddCommand(simulate)
+	c.AddCommand(simulate, bureauList(s), bureauRetry(s))
 	return c
 }
 

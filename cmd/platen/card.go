@@ -14,7 +14,7 @@ import (
 
 func cardCommand(s *shared) *cobra.Command {
 	var institution string
-	c := &cobra.Command{Use: "card", Short: "Ask where a card is"}
+	c := &cobra.Command{Use: "card", Short: "Ask where a card is, and have it made again"}
 	explain := &cobra.Command{
 		Use: "explain TOKEN|ORDER-REFERENCE#UNIT", Short: "Tell one card's story: orders, files, what the bureaus said, and when",
 		Args: cobra.ExactArgs(1),
@@ -33,8 +33,30 @@ func cardCommand(s *shared) *cobra.Command {
 			return printStory(cmd.OutOrStdout(), story)
 		}),
 	}
-	explain.Flags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(explain)
+	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
+	c.AddCommand(explain, cardRemake(s, &institution))
+	return c
+}
+
+func cardRemake(s *shared, institution *string) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "remake TOKEN|ORDER-REFERENCE#UNIT --reason WHY", Short: "Have a card or PIN mailer made again, as it was, that its bureau spoiled, rejected or destroyed",
+		Args: cobra.ExactArgs(1),
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, args []string) error {
+			i, err := a.institution(cmd.Context(), *institution)
+			if err != nil {
+				return err
+			}
+			if err := a.plant.RemakeCard(cmd.Context(), i, args[0], reason, actor()); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s waits for the next file.\n", args[0])
+			return nil
+		}),
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why (needed)")
+	cobra.CheckErr(c.MarkFlagRequired("reason"))
 	return c
 }
 

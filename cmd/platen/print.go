@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
+
+	"golang.org/x/term"
 )
 
 // printJSON writes one value as indented JSON.
@@ -49,4 +52,16 @@ func yes(b bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// alarm prints one line that nobody may overlook: in red on a terminal.
+func alarm(w io.Writer, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if sticky, ok := w.(*stickyWriter); ok {
+		w = sticky.w
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		text = "\x1b[1;31m" + text + "\x1b[0m"
+	}
+	fmt.Fprintln(w, text)
 }

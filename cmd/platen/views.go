@@ -34,6 +34,7 @@ type fileJSON struct {
 	Reason          string     `json:"reason,omitempty"`
 	PlaintextSHA256 string     `json:"plaintext_sha256"`
 	PlaintextBytes  *int64     `json:"plaintext_bytes,omitempty"`
+	InClear         bool       `json:"in_clear"` // it goes to its bureau unencrypted
 	Minted          int64      `json:"minted"`
 	Sealed          *int64     `json:"sealed,omitempty"`
 	AckRead         *int64     `json:"ack_read,omitempty"`
@@ -48,7 +49,7 @@ type fileJSON struct {
 func fileView(f store.File) fileJSON {
 	return fileJSON{ID: f.ID.String(), Number: f.Number, Name: f.Name, Kind: f.Purpose.String(), Bureau: f.BureauCode, Batch: f.Batch, Lines: f.Planned,
 		State: f.State.String(), Reason: f.Reason, PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), PlaintextBytes: f.PlaintextBytes, Minted: f.Minted,
-		Sealed: f.Sealed, AckRead: f.AckRead, Produced: f.Produced, Rejected: f.Rejected, Spoiled: f.Spoiled, CreatedAt: f.CreatedAt, SentAt: f.SentAt, BalancedAt: f.BalancedAt}
+		Sealed: f.Sealed, AckRead: f.AckRead, InClear: f.InClear(), Produced: f.Produced, Rejected: f.Rejected, Spoiled: f.Spoiled, CreatedAt: f.CreatedAt, SentAt: f.SentAt, BalancedAt: f.BalancedAt}
 }
 
 func fileViews(files []store.File) []fileJSON {
@@ -64,7 +65,15 @@ func printFiles(w io.Writer, files []store.File) error {
 	for _, f := range files {
 		t.row(f.Number, f.ID, f.Name, f.Purpose, f.BureauCode, f.Planned, f.State, f.Reason)
 	}
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.InClear() {
+			alarm(w, "PLAINTEXT: file %d goes to bureau %s unencrypted and unsigned.", f.Number, f.BureauCode)
+		}
+	}
+	return nil
 }
 
 // orderJSON is an order as commands print it.

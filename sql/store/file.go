@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -72,6 +73,11 @@ type File struct {
 	SentAt          *time.Time     `db:"sent_at"`
 	AcknowledgedAt  *time.Time     `db:"acknowledged_at"`
 	BalancedAt      *time.Time     `db:"balanced_at"`
+}
+
+// InClear tells whether the bureau gets the file unencrypted.
+func (f *File) InClear() bool {
+	return f.PlaintextSHA != nil && bytes.Equal(f.PlaintextSHA, f.CiphertextSHA)
 }
 
 const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,

@@ -41,7 +41,7 @@ const (
 	LineOpen LineState = iota + 1
 	LinePlanned
 	LineCancelled
-	LineMade // card actions only: the issue that was asked for exists
+	LineMade // the issue that was asked for exists: of a card action, or of a corrected row whose card a bureau had refused to make
 )
 
 // OrderLine is one accepted row: for which product, why, how many, and the frozen copy of names and address. Unit is the number of
@@ -167,6 +167,20 @@ func (t *Tx) InsertRefused(ctx context.Context, rows []RefusedRow) error {
 	})
 }
 
+// OfferRow lets a row wait for a correction that had been accepted before, or waits again.
+func (t *Tx) OfferRow(ctx context.Context, r RefusedRow) error {
+	return t.exec(ctx, "offer a row for correction", `INSERT INTO order_errors (order_number, source_line, source_row, faults, corrected) VALUES ($1, $2, $3, $4, FALSE)
+		ON CONFLICT (order_number, source_line) DO UPDATE SET source_row = excluded.source_row, faults = excluded.faults, corrected = FALSE`, r.Order, r.SourceLine, r.Row, r.Faults)
+}
+
+// RefusedRow reads one row that waits for a correction.
+func (q Q) RefusedRow(ctx context.Context, order, sourceLine int64) (RefusedRow, error) {
+	var r RefusedRow
+	err := q.get(ctx, "refused row", &r, `SELECT order_number, source_line, source_row, faults, corrected FROM order_errors
+		WHERE order_number = $1 AND source_line = $2 AND corrected = FALSE`, order, sourceLine)
+	return r, err
+}
+
 // Order finds an order by its public id.
 func (q Q) Order(ctx context.Context, institution, id uuid.UUID) (Order, error) {
 	var o Order
@@ -226,10 +240,20 @@ func (q Q) Lines(ctx context.Context, order, after int64, limit int) ([]OrderLin
 	return all, err
 }
 
+// RemadeUnits is where the units begin under which corrected rows of cards that a bureau refused to make are kept: they ask for no further card.
+const RemadeUnits = 1 << 40
+
+// NextRemadeUnit is the unit that the next such row of an order gets; the order is locked.
+func (t *Tx) NextRemadeUnit(ctx context.Context, order int64) (int64, error) {
+	var n int64
+	err := t.get(ctx, "number a corrected row", &n, `SELECT coalesce(max(unit), 0) + 1 FROM order_lines WHERE order_number = $1`, order)
+	return max(n, RemadeUnits), err
+}
+
 // CountLines counts an order's accepted rows.
 func (q Q) CountLines(ctx context.Context, order int64) (int64, error) {
 	var n int64
-	err := q.get(ctx, "count order lines", &n, `SELECT count(*) FROM order_lines WHERE order_number = $1`, order)
+	err := q.get(ctx, "count order lines", &n, `SELECT count(*) FROM order_lines WHERE order_number = $1 AND unit < $2`, order, int64(RemadeUnits))
 	return n, err
 }
 

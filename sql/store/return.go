@@ -95,6 +95,13 @@ func (q Q) ReturnByNumber(ctx context.Context, number int64) (ReturnFile, error)
 	return r, err
 }
 
+// LockReturn reads a return file and keeps it locked until commit.
+func (t *Tx) LockReturn(ctx context.Context, number int64) (ReturnFile, error) {
+	var r ReturnFile
+	err := t.get(ctx, fmt.Sprintf("lock return file %d", number), &r, `SELECT `+returnColumns+` FROM return_files WHERE number = $1`+t.forUpdate(), number)
+	return r, err
+}
+
 // Returns pages through an institution's return files, newest first.
 func (q Q) Returns(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]ReturnFile, error) {
 	var all []ReturnFile
@@ -125,7 +132,7 @@ func (t *Tx) MoveReturn(ctx context.Context, r *ReturnFile, next card.ReturnStat
 func (q Q) SameReturn(ctx context.Context, bureau int64, sum []byte, notNumber int64) (int64, bool, error) {
 	var n []int64
 	err := q.list(ctx, "same return", &n, `SELECT number FROM return_files WHERE bureau_number = $1 AND sha256 = $2 AND number <> $3
-		AND state <> 9 AND (state < 4 OR lines > 0) ORDER BY number LIMIT 1`, bureau, sum, notNumber)
+		AND state NOT IN (9, 10) AND (state < 4 OR lines > 0) ORDER BY number LIMIT 1`, bureau, sum, notNumber)
 	if err != nil || len(n) == 0 {
 		return 0, false, err
 	}
@@ -204,6 +211,27 @@ func (q Q) ReturnLinesOf(ctx context.Context, file, line int64) ([]ReturnLine, e
 	err := q.list(ctx, "return lines", &all, `SELECT return_number, line, file_number, file_line, status, outcome, reason, bureau_reason, occurred_at
 		FROM return_lines WHERE file_number = $1 AND file_line = $2 ORDER BY return_number, line`, file, line)
 	return all, err
+}
+
+// QuarantinedLines lists the lines of a return file that wait for a person, by line.
+func (q Q) QuarantinedLines(ctx context.Context, number int64) ([]ReturnLine, error) {
+	var all []ReturnLine
+	err := q.list(ctx, "quarantined return lines", &all, `SELECT return_number, line, file_number, file_line, status, outcome, reason, bureau_reason, occurred_at
+		FROM return_lines WHERE return_number = $1 AND outcome = $2 ORDER BY line`, number, LineQuarantined)
+	return all, err
+}
+
+// SettleReturnLine gives a quarantined line its outcome.
+func (t *Tx) SettleReturnLine(ctx context.Context, l ReturnLine) error {
+	return t.execOne(ctx, "settle a quarantined return line", `UPDATE return_lines SET outcome = $1, reason = $2, file_number = $3, file_line = $4
+		WHERE return_number = $5 AND line = $6 AND outcome = $7`, int64(l.Outcome), l.Reason, nullable(l.File), nullable(l.FileLine), l.Return, l.Line, LineQuarantined)
+}
+
+// RecountReturn stores the counters of a return file whose quarantined lines were settled, under its epoch.
+func (t *Tx) RecountReturn(ctx context.Context, r *ReturnFile) error {
+	return t.execClaimed(ctx, "recount a return", `UPDATE return_files SET applied = $1, duplicates = $2, rejected = $3, quarantined = $4
+		WHERE number = $5 AND epoch = $6 AND applied + duplicates + rejected + quarantined = $7`,
+		r.Applied, r.Duplicates, r.Rejected, r.Quarantined, r.Number, r.Epoch, r.Applied+r.Duplicates+r.Rejected+r.Quarantined)
 }
 
 // ArchivedReturn records that the bureau's copy was moved to its archive.

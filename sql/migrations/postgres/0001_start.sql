@@ -280,6 +280,20 @@ CREATE TABLE delivery_attempts (
     PRIMARY KEY (file_number, attempt)
 );
 
+-- How conversations with a bureau go. While the declaration is the one that failed, none begins before retry_after; no look into an outbox begins before
+-- look_after. Both are microseconds of database time.
+CREATE TABLE bureau_links (
+    bureau_number  BIGINT PRIMARY KEY REFERENCES programs (number),
+    bureau_version INTEGER NOT NULL,
+    failures       INTEGER NOT NULL DEFAULT 0,
+    code           TEXT NOT NULL DEFAULT '',
+    detail         TEXT NOT NULL DEFAULT '',
+    failing_since  TIMESTAMPTZ,
+    reached_at     TIMESTAMPTZ,
+    retry_after    BIGINT NOT NULL DEFAULT 0,
+    look_after     BIGINT NOT NULL DEFAULT 0
+);
+
 CREATE TABLE return_files (
     number         BIGINT PRIMARY KEY,
     id             UUID NOT NULL UNIQUE,
@@ -289,7 +303,7 @@ CREATE TABLE return_files (
     name           TEXT NOT NULL,
     size           BIGINT NOT NULL,
     modified       BIGINT NOT NULL,
-    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 9),
+    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 10),
     archived       BOOLEAN NOT NULL DEFAULT FALSE,
     sha256         BYTEA,
     kind           TEXT NOT NULL DEFAULT '',
@@ -372,6 +386,7 @@ DROP TABLE events;
 DROP TABLE return_lines;
 DROP TABLE return_chunks;
 DROP TABLE return_files;
+DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
 DROP TABLE files;
