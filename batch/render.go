@@ -20,44 +20,25 @@ const (
 	renderWorkers = 3
 )
 
-// page is a chunk of rendered lines, in order.
-type page struct {
-	bytes  []byte
-	totals formats.Totals
-}
-
 // render writes a file's plaintext. It is a pure function of stored data and pinned keys: it reads no clock, draws nothing and iterates no map, so the
 // same file gives the same bytes on every worker, always.
 func (j *job) render(ctx context.Context, w io.Writer) error {
-	head := headOf(j.inst, j.file, j.product)
-	header, err := j.layout.AppendHeader(nil, head)
+	out, err := j.layout.NewWriter(w, headOf(j.inst, j.file, j.product))
 	if err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	if _, err := w.Write(header); err != nil {
-		return fmt.Errorf("write the header: %w", err)
-	}
-	var totals formats.Totals
-	if err := j.renderLines(ctx, w, &totals); err != nil {
 		return err
 	}
-	totals.Put(head)
-	trailer, err := j.layout.AppendTrailer(nil, head)
-	if err != nil {
-		return fmt.Errorf("trailer: %w", err)
+	if err := j.renderLines(ctx, out); err != nil {
+		return err
 	}
-	if _, err := w.Write(trailer); err != nil {
-		return fmt.Errorf("write the trailer: %w", err)
-	}
-	return nil
+	return out.Close()
 }
 
 // renderLines renders chunks side by side and writes them in order: place n of a ring belongs to chunk n, so memory is bounded by the ring.
-func (j *job) renderLines(ctx context.Context, w io.Writer, totals *formats.Totals) error {
+func (j *job) renderLines(ctx context.Context, w *formats.Writer) error {
 	chunks := (j.file.Planned + renderChunk - 1) / renderChunk
-	ring := make([]chan *page, renderWorkers)
+	ring := make([]chan *formats.Part, renderWorkers)
 	for i := range ring {
-		ring[i] = make(chan *page, 1)
+		ring[i] = make(chan *formats.Part, 1)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for worker := range int64(renderWorkers) {
@@ -80,11 +61,10 @@ func (j *job) renderLines(ctx context.Context, w io.Writer, totals *formats.Tota
 		for n := range chunks {
 			select {
 			case p := <-ring[n%renderWorkers]:
-				if _, err := w.Write(p.bytes); err != nil {
+				if err := w.Append(p); err != nil {
 					return fmt.Errorf("write lines: %w", err)
 				}
-				clear(p.bytes)
-				totals.Merge(&p.totals)
+				p.Wipe()
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -95,7 +75,7 @@ func (j *job) renderLines(ctx context.Context, w io.Writer, totals *formats.Tota
 }
 
 // renderPage renders lines first to last of the file.
-func (j *job) renderPage(ctx context.Context, first, last int64) (*page, error) {
+func (j *job) renderPage(ctx context.Context, first, last int64) (*formats.Part, error) {
 	mailers := j.file.Purpose == store.MailerPurpose
 	rows, err := j.Store.PrintRows(ctx, j.file.Number, mailers, first, last)
 	if err != nil {
@@ -154,7 +134,7 @@ func (j *job) views(ids []card.ID) (views, error) {
 	return v, nil
 }
 
-func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*page, error) {
+func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*formats.Part, error) {
 	in := make([]personalization.Issue, len(rows))
 	for i := range rows {
 		issue, err := pressIssue(&rows[i], v.pans[i])
@@ -173,7 +153,7 @@ func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*pa
 }
 
 // mailerPage renders PIN mailers: a reference, a name, an address and the PIN block bound to the reference. No card number is set.
-func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*page, error) {
+func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*formats.Part, error) {
 	keys, err := pressKeys(j.file.Keys)
 	if err != nil {
 		return nil, err
@@ -200,17 +180,15 @@ func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*
 	})
 }
 
-func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) (*page, error) {
-	p := new(page)
+func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
+	p := j.layout.NewPart()
 	record := headOf(j.inst, j.file, j.product)
 	for i := range rows {
 		putRow(record, &j.file, &rows[i])
 		put(record, i)
-		var err error
-		if p.bytes, err = j.layout.AppendDetail(p.bytes, record); err != nil {
+		if err := p.Add(record); err != nil {
 			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
 		}
-		p.totals.Add(record)
 	}
 	record.Reset()
 	return p, nil

@@ -186,31 +186,14 @@ func (s *Simulator) write(a *answer, how answering, records int64, details func(
 		target = "" // only counted
 	}
 	return s.writeFile(target, func(w io.Writer) error {
-		h := s.head(a, name, records)
-		b, err := how.layout.AppendHeader(nil, h)
+		file, err := how.layout.NewWriter(w, s.head(a, name, records))
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(b); err != nil {
+		if err := details(file.Write); err != nil {
 			return err
 		}
-		var totals formats.Totals
-		if err := details(func(rec *formats.Record) error {
-			totals.Add(rec)
-			if b, err = how.layout.AppendDetail(b[:0], rec); err != nil {
-				return err
-			}
-			_, err = w.Write(b)
-			return err
-		}); err != nil {
-			return err
-		}
-		totals.Put(h)
-		if b, err = how.layout.AppendTrailer(b[:0], h); err != nil {
-			return err
-		}
-		_, err = w.Write(b)
-		return err
+		return file.Close()
 	})
 }
 

@@ -173,18 +173,14 @@ func (i *issuer) file(kind formats.Kind, records []*formats.Record) []byte {
 	i.t.Helper()
 	layout := i.layouts[kind]
 	head := i.head(len(records))
-	b, err := layout.AppendHeader(nil, head)
+	var b bytes.Buffer
+	w, err := layout.NewWriter(&b, head)
 	i.must(err)
-	var totals formats.Totals
 	for _, r := range records {
-		totals.Add(r)
-		b, err = layout.AppendDetail(b, r)
-		i.must(err)
+		i.must(w.Write(r))
 	}
-	totals.Put(head)
-	b, err = layout.AppendTrailer(b, head)
-	i.must(err)
-	return b
+	i.must(w.Close())
+	return b.Bytes()
 }
 
 func (i *issuer) reader(kind formats.Kind, b []byte) *formats.Reader {

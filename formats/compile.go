@@ -5,34 +5,22 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// column is one field of a section, ready to be written and read.
-type column struct {
-	label    string // how errors name it
-	field    Field  // 0 for a constant
-	constant []byte // bytes of the file
-	at, len  int    // fixed: zero-based position and length in the layout's unit
-	pipes    []pipe
-	fidelity fidelity
-	sized    bool   // its pipes have brought it to its length
-	key      []byte // jsonl: "name":
-	bare     bool   // jsonl: a number without quotes
-}
-
-// section is a compiled header, detail or trailer.
+// section is a compiled header, detail, trailer, or the beginning or end of a group.
 type section struct {
 	columns []column
-	mark    []byte // how a line of this section begins, if the layout has several sections
-	length  int    // fixed: of the record without its line end, in the layout's unit
+	mark    []byte   // how a line of this section begins, if the layout has several sections
+	length  int      // fixed: of the record without its line end, in the layout's unit
+	tree    []branch // documents and JSON Lines: the names of the section; 0 is its root
 }
 
 // Load compiles a layout. A layout that could fail later by its own fault fails here, as a *LoadError with the line: unknown keys, fields
-// and functions, overlaps and gaps, wrong types, impossible lengths, fields that the clearance does not cover. File is only for messages.
+// and functions, overlaps and gaps, wrong types, impossible lengths, values whose end could not be found, fields that the clearance does not
+// cover. File is only for messages.
 func Load(file string, src []byte) (*Layout, error) {
 	l, err := load(src)
 	if err == nil {
@@ -55,7 +43,7 @@ func load(src []byte) (*Layout, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(src)
-	l := &Layout{spec: s, source: append([]byte(nil), src...), checksum: hex.EncodeToString(sum[:]), eol: []byte(lineEndBytes[s.eol])}
+	l := &Layout{spec: s, source: slices.Clone(src), checksum: hex.EncodeToString(sum[:]), eol: []byte(s.eol), page: s.encoding.page()}
 	if l.name, err = s.compileName(); err != nil {
 		return nil, err
 	}
@@ -67,27 +55,39 @@ func load(src []byte) (*Layout, error) {
 			return nil, err
 		}
 	}
-	return l, errors.Join(s.checkClearance(), s.checkFields(), l.mark())
+	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkSplit, l.checkGroup, l.checkControls, l.compileFrame, l.mark} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
 }
 
 func (s *spec) checkMode() error {
+	ebcdic := s.encoding == cp037Encoding || s.encoding == cp1047Encoding
 	switch {
-	case s.mode != fixedMode && s.eol == noLineEnd:
-		return faultAt(s.root, "layout: eol none is for fixed layouts")
-	case s.mode == jsonlMode && s.encoding != utf8Encoding:
+	case s.mode != fixedMode && s.mode != segmentsMode && s.eol == "":
+		return faultAt(s.root, "layout: eol none is for fixed layouts and segments")
+	case (s.mode == jsonlMode || s.mode == jsonMode) && s.encoding != utf8Encoding:
 		return faultAt(s.root, "layout: JSON is UTF-8")
-	case s.eol == noLineEnd && s.unit == inRunes:
+	case s.mode == xmlMode && ebcdic:
+		return faultAt(s.root, "layout: XML is UTF-8, ISO 8859-1 or ASCII")
+	case s.mode.isDocument() && s.eol != "\n" && s.eol != "\r\n":
+		return faultAt(s.root, "layout: eol is lf or crlf in a document")
+	case s.mode == fixedMode && s.eol == "" && s.unit == inRunes:
 		return faultAt(s.root, "layout: eol none needs unit bytes")
 	case s.quote == s.delimiter:
 		return faultAt(s.root, "layout: quote and delimiter are the same")
+	case (s.mode == xmlMode) != (s.rootName != ""):
+		return faultAt(s.root, "layout: root names the root element of an XML layout, and of no other")
 	}
 	return nil
 }
 
 func (s *spec) checkClearance() error {
-	for class := range s.clearance {
-		if !s.kind.mayCarry(class) {
-			return faultAt(s.root, "clearance: a %s may not carry %s", s.kind, class)
+	for class := range sensitivityNames {
+		if c := Sensitivity(class); s.clearance[c] && !s.kind.mayCarry(c) {
+			return faultAt(s.root, "clearance: a %s may not carry %s", s.kind, c)
 		}
 	}
 	return nil
@@ -97,7 +97,6 @@ func (s *spec) compileSection(which Section) (*section, error) {
 	from := s.sections[which]
 	out := &section{}
 	end := 0
-	names := map[string]bool{}
 	for i := range from.fields {
 		f := &from.fields[i]
 		c, err := s.compileField(which, f)
@@ -110,12 +109,6 @@ func (s *spec) compileSection(which Section) (*section, error) {
 			}
 			c.at, end = end, end+c.len
 		}
-		if s.mode == jsonlMode {
-			if names[f.name] {
-				return nil, faultAt(f.node, "name: %q stands twice", f.name)
-			}
-			names[f.name] = true
-		}
 		out.columns = append(out.columns, c)
 	}
 	if s.mode != fixedMode && from.length > 0 {
@@ -125,6 +118,15 @@ func (s *spec) compileSection(which Section) (*section, error) {
 		return nil, faultAt(from.node, "%s: impossible length: it says %d and its fields end at %d", which, from.length, end)
 	}
 	out.length = end
+	switch {
+	case s.mode == segmentsMode:
+		if s.eol != "" {
+			out.columns = append(out.columns, column{label: "end of the record", constant: []byte(s.eol)})
+		}
+		return out, findEnds(out.columns, from.fields, true)
+	case s.mode.named():
+		return out, s.compileTree(which, out)
+	}
 	return out, nil
 }
 
@@ -141,163 +143,118 @@ func (f *fieldSpec) follows(end int) error {
 	return nil
 }
 
-func (s *spec) compileField(which Section, f *fieldSpec) (column, error) {
-	if err := s.checkShape(f); err != nil {
-		return column{}, err
-	}
-	c := column{len: f.len, label: f.name}
-	if s.mode == jsonlMode {
-		c.key = appendJSONString(nil, []byte(f.name))
-		c.key = append(c.key, ':')
-	}
-	if f.value == 0 {
-		return c, s.compileConstant(f, &c)
-	}
-	c.field, c.label = f.value, f.value.String()
-	out, err := s.compilePipes(f.value, f.len, f.pipes, f.node, &c)
-	if err != nil {
-		return c, err
-	}
-	if err := s.checkPlace(which, f, out); err != nil {
-		return c, err
-	}
-	c.sized = out.sized
-	c.bare = s.mode == jsonlMode && out.valueType == number
-	return c, nil
-}
-
-// checkShape checks which keys a field has.
-func (s *spec) checkShape(f *fieldSpec) error {
-	kinds := 0
-	for _, has := range []bool{f.constant != nil, f.fill != nil, f.value != 0} {
-		if has {
-			kinds++
-		}
-	}
-	switch {
-	case kinds != 1:
-		return faultAt(f.node, "field: needs one of value, const and fill")
-	case s.mode == fixedMode && f.len == 0:
-		return faultAt(f.node, "field: len is missing")
-	case s.mode == fixedMode && f.name != "", s.mode == delimitedMode && f.name != "":
-		return faultAt(f.node, "field: name is for jsonl layouts")
-	case s.mode != fixedMode && (f.at != 0 || f.len != 0 || f.fill != nil):
-		return faultAt(f.node, "field: at, len and fill are for fixed layouts")
-	case s.mode == jsonlMode && f.name == "":
-		return faultAt(f.node, "field: name is missing")
-	case s.mode == jsonlMode && f.name == typeKey:
-		return faultAt(f.node, "field: the name %q is taken by the line's section", typeKey)
-	case f.value == 0 && len(f.pipes) > 0:
-		return faultAt(f.node, "field: pipe is for values")
-	}
-	return nil
-}
-
-func (s *spec) compileConstant(f *fieldSpec, c *column) error {
-	if f.fill != nil {
-		if len(*f.fill) != 1 || !printable((*f.fill)[0]) {
-			return faultAt(f.node, "fill: must be one ASCII character")
-		}
-		c.label, c.constant = "fill", []byte(strings.Repeat(*f.fill, f.len))
-		return nil
-	}
-	encoded, err := s.encoding.encode([]byte(*f.constant), 0)
-	if err != nil {
-		return faultAt(f.node, "const: %v", err)
-	}
-	if c.label == "" {
-		c.label = "const"
-	}
-	c.constant = encoded
-	if s.mode == delimitedMode && s.quote == 0 && strings.IndexByte(string(encoded), s.delimiter) >= 0 {
-		return faultAt(f.node, "const: holds the delimiter and the layout has no quote")
-	}
-	if s.mode == fixedMode && s.measure(encoded) != f.len {
-		return faultAt(f.node, "const: impossible length: it has %d and len is %d", s.measure(encoded), f.len)
-	}
-	return nil
-}
-
-// measure counts encoded bytes in the layout's unit.
-func (s *spec) measure(encoded []byte) int {
-	if s.unit == inRunes && s.encoding == utf8Encoding {
-		return utf8.RuneCount(encoded)
-	}
-	return len(encoded)
-}
-
 // compilePipes compiles the chain of one value into c and says what comes out of it.
-func (s *spec) compilePipes(f Field, length int, pipes []pipeSpec, node *yaml.Node, c *column) (flow, error) {
-	facts := catalogue[f]
-	v := flow{valueType: facts.valueType, size: facts.size, sensitivity: facts.sensitivity, field: f, length: length,
-		bytes: s.mode == fixedMode && s.unit == inBytes && s.encoding == utf8Encoding}
+func (s *spec) compilePipes(v flow, pipes []pipeSpec, node *yaml.Node, c *column) (flow, error) {
 	for _, p := range pipes {
 		compiled, next, err := p.make(v)
 		if err != nil {
-			return v, faultAt(p.node, "%s: %v", f, err)
+			return v, faultAt(p.node, "%s: %v", c.label, err)
 		}
 		c.pipes = append(c.pipes, compiled)
 		c.fidelity = max(c.fidelity, compiled.fidelity)
 		v = next
 	}
-	switch {
-	case v.valueType == binary:
-		return v, faultAt(node, "%s: wrong type: a binary value needs hex", f)
-	case !s.clearance[v.sensitivity]:
-		return v, faultAt(node, "%s: is %s, which the clearance does not list", f, v.sensitivity)
+	if v.valueType == binary && c.prefix == 0 {
+		return v, faultAt(node, "%s: wrong type: a binary value needs hex", c.label)
 	}
 	return v, nil
 }
 
-// checkPlace checks a value against the section that it stands in and the length that it has there.
-func (s *spec) checkPlace(which Section, f *fieldSpec, v flow) error {
-	if s.mode == fixedMode && (v.size > f.len || v.sized && v.size > 0 && v.size != f.len) {
-		return faultAt(f.node, "%s: impossible length: it takes %d and len is %d", f.value, v.size, f.len)
-	}
+// flowOf is what is known of a field's value before any function.
+func (s *spec) flowOf(f Field, length int) flow {
+	facts := catalogue[f]
+	return flow{valueType: facts.valueType, size: facts.size, sensitivity: facts.sensitivity, field: f, length: length, tables: s.tables,
+		bytes: s.mode == fixedMode && s.unit == inBytes && s.encoding == utf8Encoding}
+}
+
+// checkPlace checks that a value is known where it stands.
+func (s *spec) checkPlace(which Section, f *fieldSpec) error {
 	switch f.value {
 	case RecordNumber, RecordUID:
 		if which != Detail {
 			return faultAt(f.node, "%s: stands in the detail only", f.value)
 		}
-	case TotalsRecords, TotalsPANHash:
+	case TotalsRecords, TotalsPANHash, TotalsCRC32, TotalsSHA256:
 		if which != Trailer {
 			return faultAt(f.node, "%s: is known only in the trailer", f.value)
+		}
+	case GroupRecords:
+		if which != GroupClose {
+			return faultAt(f.node, "%s: is known only where a group closes", f.value)
 		}
 	}
 	return nil
 }
 
 // checkFields checks that the detail has what its kind needs, and what the trailer sums.
-func (s *spec) checkFields() error {
+func (l *Layout) checkFields() error {
+	s := l.spec
 	for _, f := range s.kind.mustCarry() {
-		if !s.carriesWhole(f) {
+		if !l.sections[Detail].carries(f) {
 			return faultAt(s.sections[Detail].node, "detail: a %s needs %s as it is", s.kind, f)
 		}
 	}
-	if trailer := s.sections[Trailer]; trailer != nil && !s.carriesWhole(CardPAN) {
-		for i := range trailer.fields {
-			if trailer.fields[i].value == TotalsPANHash {
-				return faultAt(trailer.fields[i].node, "%s: needs card.pan in the detail", TotalsPANHash)
-			}
+	if l.sections[Trailer].carries(TotalsPANHash) && !l.sections[Detail].carries(CardPAN) {
+		return faultAt(s.sections[Trailer].node, "%s: needs card.pan in the detail", TotalsPANHash)
+	}
+	return nil
+}
+
+// carries tells whether a reader gets f back from the section.
+func (s *section) carries(f Field) bool {
+	return s != nil && slices.ContainsFunc(s.columns, func(c column) bool { return c.carries(f) })
+}
+
+func (c *column) carries(f Field) bool {
+	if c.fidelity == hidden {
+		return false
+	}
+	return f != 0 && c.field == f || slices.ContainsFunc(c.parts, func(p column) bool { return p.carries(f) })
+}
+
+// splitters are the fields that can part files: those that the plan knows of a line before its card is made.
+var splitters = []Field{ProductCode, ProductDesign, ProductScheme, ProductTechnology, ProductCurrency, CarrierBranch, CarrierDelivery, CarrierCountry}
+
+// checkSplit refuses to part files by what the plan does not know.
+func (l *Layout) checkSplit() error {
+	for _, f := range l.spec.splitBy {
+		if !slices.Contains(splitters, f) || l.spec.kind == PINMailer && f >= CarrierName && f <= CarrierBranch {
+			return faultAt(l.spec.naming, "split_by: a %s cannot be split by %s", l.spec.kind, f)
 		}
 	}
 	return nil
 }
 
-// carriesWhole tells whether a reader gets f back from the detail.
-func (s *spec) carriesWhole(f Field) bool {
-	for i := range s.sections[Detail].fields {
-		field := &s.sections[Detail].fields[i]
-		if field.value != f {
-			continue
+// checkGroup refuses a group that shows nothing, and one whose key is not in its details: a reader could not tell groups apart.
+func (l *Layout) checkGroup() error {
+	s := l.spec
+	if s.group == nil {
+		return nil
+	}
+	if l.sections[GroupOpen] == nil && l.sections[GroupClose] == nil {
+		return faultAt(s.group.node, "group: has neither open nor close")
+	}
+	for _, f := range s.groupBy {
+		if f.Sensitivity() != Public && f.Sensitivity() != Personal || f == RecordNumber || f == RecordUID {
+			return faultAt(s.group.node, "group: %s is no key", f)
 		}
-		whole := true
-		for _, p := range field.pipes {
-			whole = whole && p.name != "mask" && p.name != "last"
-		}
-		if whole {
-			return true
+		if !l.sections[GroupOpen].carries(f) && !l.sections[Detail].carries(f) && !l.sections[GroupClose].carries(f) {
+			return faultAt(s.group.node, "group: neither the group nor its details show %s", f)
 		}
 	}
-	return false
+	return nil
+}
+
+// checkControls allows sums over bytes where a reader sees the bytes.
+func (l *Layout) checkControls() error {
+	if l.summed() && l.spec.mode.isDocument() {
+		return faultAt(l.spec.sections[Trailer].node, "trailer: sums over bytes are for files of lines")
+	}
+	return nil
+}
+
+// summed tells whether the trailer has a sum over the bytes before it.
+func (l *Layout) summed() bool {
+	t := l.sections[Trailer]
+	return t != nil && slices.ContainsFunc(t.columns, func(c column) bool { return c.field == TotalsCRC32 || c.field == TotalsSHA256 })
 }

@@ -17,7 +17,7 @@ func (l *Layout) appendColumn(dst []byte, i int, c *column, rec *Record) ([]byte
 		dst = append(dst, l.spec.delimiter)
 	}
 	start := len(dst)
-	if c.field == 0 {
+	if c.constant != nil {
 		return l.appendDelimited(dst, start, c.constant), nil
 	}
 	dst, err := l.appendValue(dst, c, rec)

@@ -64,7 +64,7 @@ func (s *spec) compileNamePart(inner string) (column, error) {
 		pipes = append(pipes, pipeSpec{c, s.naming})
 	}
 	c := column{field: f, label: f.String()}
-	_, err := s.compilePipes(f, 0, pipes, s.naming, &c)
+	_, err := s.compilePipes(s.flowOf(f, 0), pipes, s.naming, &c)
 	return c, err
 }
 

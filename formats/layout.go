@@ -1,10 +1,10 @@
 package formats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 )
 
 // Layout is a compiled description of a file's bytes. It both writes and reads. It never changes, so any number of goroutines may use it.
@@ -12,9 +12,13 @@ type Layout struct {
 	spec     *spec
 	name     []namePiece
 	sections [Trailer + 1]*section
+	frame    [Trailer + 1]frame
+	join     []byte // between two details, and between two groups
 	source   []byte
 	checksum string
 	eol      []byte
+	page     *codePage
+	audience Audience
 }
 
 // ValueError says that a value cannot stand in a file. It names the field, never the value.
@@ -50,54 +54,66 @@ func (l *Layout) MaxRecords() int { return l.spec.maxRecords }
 // SplitBy lists the fields whose every value gets a file of its own.
 func (l *Layout) SplitBy() []Field { return append([]Field(nil), l.spec.splitBy...) }
 
-// Has tells whether the layout has a section. A file without trailer says nothing about its own completeness.
+// Has tells whether the layout has a section.
 func (l *Layout) Has(which Section) bool {
 	return which >= Header && which <= Trailer && l.sections[which] != nil
 }
 
-// AppendHeader appends the header to dst. It is pure, as are AppendDetail and AppendTrailer: equal records give equal bytes. A layout
-// without the section appends nothing. What does not fit is a *ValueError, and dst then holds garbage behind its old length.
-func (l *Layout) AppendHeader(dst []byte, head *Record) ([]byte, error) {
-	return l.appendSection(dst, Header, head)
-}
+// Complete tells whether a file says itself that it is whole: by a trailer, or because it is one document. Of another file whole records may
+// be cut off unseen.
+func (l *Layout) Complete() bool { return l.Has(Trailer) || l.spec.mode.isDocument() }
 
-// AppendDetail appends one detail to dst. It allocates nothing while dst has room.
-func (l *Layout) AppendDetail(dst []byte, rec *Record) ([]byte, error) {
-	return l.appendSection(dst, Detail, rec)
-}
+// String prints name and version.
+func (l *Layout) String() string { return fmt.Sprintf("%s@%s", l.Name(), l.Version()) }
 
-// AppendTrailer appends the trailer to dst; head holds the totals (Totals.Put).
-func (l *Layout) AppendTrailer(dst []byte, head *Record) ([]byte, error) {
-	return l.appendSection(dst, Trailer, head)
-}
+// frame is what stands around the values of a section.
+type frame struct{ before, after []byte }
 
+// appendSection appends a section with what stands around it. It is pure: equal records give equal bytes. What does not fit is a
+// *ValueError, and dst then holds garbage behind its old length.
 func (l *Layout) appendSection(dst []byte, which Section, rec *Record) ([]byte, error) {
 	s := l.sections[which]
-	if s == nil {
-		return dst, nil
+	start := len(dst)
+	dst = append(dst, l.frame[which].before...)
+	var err error
+	switch {
+	case s == nil:
+	case l.spec.mode == segmentsMode:
+		dst, err = l.appendParts(dst, s.columns, rec, true)
+	case l.spec.mode.named():
+		dst, err = l.appendMembers(dst, s, rec)
+	default:
+		dst, err = l.appendLine(dst, s, rec)
 	}
-	if l.spec.mode == jsonlMode {
-		dst = append(dst, jsonOpening[which]...)
+	if err != nil {
+		return dst, err
 	}
+	dst = append(dst, l.frame[which].after...)
+	l.page.write(dst[start:])
+	return dst, nil
+}
+
+// errLineEndInside says that a value would end its record.
+var errLineEndInside = errors.New("a value holds what ends the record")
+
+func (l *Layout) appendLine(dst []byte, s *section, rec *Record) ([]byte, error) {
+	start := len(dst)
+	var err error
 	for i := range s.columns {
 		c := &s.columns[i]
-		var err error
-		switch l.spec.mode {
-		case fixedMode:
+		if l.spec.mode == fixedMode {
 			dst, err = l.appendFixed(dst, c, rec)
-		case delimitedMode:
+		} else {
 			dst, err = l.appendColumn(dst, i, c, rec)
-		default:
-			dst, err = l.appendMember(dst, c, rec)
 		}
 		if err != nil {
 			return dst, &ValueError{Field: c.label, Reason: err}
 		}
 	}
-	if l.spec.mode == jsonlMode {
-		dst = append(dst, '}')
+	if len(l.eol) > 0 && printable(l.eol[0]) && bytes.Contains(dst[start:], l.eol) {
+		return dst, errLineEndInside
 	}
-	return append(dst, l.eol...), nil
+	return dst, nil
 }
 
 // errType says that a value is not of its field's type.
@@ -106,11 +122,25 @@ var errType = errors.New("is not of the field's type")
 // appendValue appends a value through its pipes and encodes it.
 func (l *Layout) appendValue(dst []byte, c *column, rec *Record) ([]byte, error) {
 	start := len(dst)
-	value := rec.Get(c.field)
-	if !catalogue[c.field].valueType.fits(value) {
-		return dst, errType
+	dst, err := l.appendRaw(dst, c, rec)
+	if err != nil {
+		return dst, err
 	}
-	dst = append(dst, value...)
+	return l.spec.encoding.encode(dst, start)
+}
+
+// appendRaw appends a value, or what its parts make, through its pipes, not yet encoded.
+func (l *Layout) appendRaw(dst []byte, c *column, rec *Record) ([]byte, error) {
+	if c.audience == left {
+		return dst, nil
+	}
+	start := len(dst)
+	if c.when == nil || c.when.holds(rec) {
+		var err error
+		if dst, err = l.appendSource(dst, c, rec); err != nil {
+			return dst, err
+		}
+	}
 	for i := range c.pipes {
 		p := &c.pipes[i]
 		if len(dst) == start && !p.absent {
@@ -121,13 +151,30 @@ func (l *Layout) appendValue(dst []byte, c *column, rec *Record) ([]byte, error)
 			return dst, err
 		}
 	}
-	return l.spec.encoding.encode(dst, start)
+	return dst, nil
+}
+
+// appendSource appends what goes into the pipes.
+func (l *Layout) appendSource(dst []byte, c *column, rec *Record) ([]byte, error) {
+	if c.parts != nil {
+		return l.appendParts(dst, c.parts, rec, false)
+	}
+	value := rec.Get(c.field)
+	if !catalogue[c.field].valueType.fits(value) {
+		return dst, errType
+	}
+	start := len(dst)
+	dst = append(dst, value...)
+	if c.audience == masked {
+		maskPAN(dst[start:])
+	}
+	return dst, nil
 }
 
 const blanks = "                                                                "
 
 func (l *Layout) appendFixed(dst []byte, c *column, rec *Record) ([]byte, error) {
-	if c.field == 0 {
+	if c.constant != nil {
 		return append(dst, c.constant...), nil
 	}
 	start := len(dst)
@@ -135,11 +182,16 @@ func (l *Layout) appendFixed(dst []byte, c *column, rec *Record) ([]byte, error)
 	if err != nil {
 		return dst, err
 	}
-	missing := c.len - l.spec.measure(dst[start:])
+	return fill(dst, c, l.spec.measure(dst[start:]))
+}
+
+// fill brings a value that measures as much to its column's length.
+func fill(dst []byte, c *column, measured int) ([]byte, error) {
+	missing := c.len - measured
 	if missing < 0 {
 		return dst, errTooLong
 	}
-	if missing > 0 && c.sized {
+	if missing > 0 && c.sized && c.audience == shown && c.when == nil {
 		return dst, errWrongForm
 	}
 	for missing > len(blanks) {
@@ -149,46 +201,73 @@ func (l *Layout) appendFixed(dst []byte, c *column, rec *Record) ([]byte, error)
 	return append(dst, blanks[:missing]...), nil
 }
 
-// readValue undoes appendValue: it decodes raw, undoes the pipes and puts the value into rec. A field that stands twice must agree with
-// itself where both can be undone.
-func (l *Layout) readValue(rec *Record, c *column, raw []byte, seen *[numFields]bool) error {
+// takeValue reads a column's value from the bytes of a file, or, inside a value of parts, from text.
+func (l *Layout) takeValue(rec *Record, c *column, raw []byte, seen *[numFields]bool, encoded bool) error {
 	box := rec.open()
-	aside := seen[c.field] || c.fidelity == hidden
+	if c.parts != nil {
+		return l.takeParts(rec, c, raw, seen, encoded)
+	}
+	aside := seen[c.field] || c.fidelity != exact && len(box.values[c.field]) > 0 || c.fidelity == hidden || c.audience != shown
 	place := c.field
 	if aside {
 		place = 0 // no field: room for a value that is only looked at
 	}
-	v, err := l.undo(c, box.values[place][:0], raw)
+	v, err := l.undo(c, box.values[place][:0], raw, encoded)
 	box.values[place] = v
 	switch {
-	case err != nil || c.fidelity == hidden:
+	case err != nil || c.fidelity == hidden || c.audience != shown:
 		return err
 	case !catalogue[c.field].valueType.fits(v):
 		return errType
 	case aside && c.fidelity == exact && string(v) != string(box.values[c.field]):
 		return errTwoValues
 	}
+	if c.when != nil && len(v) == 0 {
+		return nil
+	}
 	seen[c.field] = seen[c.field] || c.fidelity == exact
 	return nil
 }
 
+// takeParts reads a value that was put together of parts, and each part of it.
+func (l *Layout) takeParts(rec *Record, c *column, raw []byte, seen *[numFields]bool, encoded bool) error {
+	box := rec.open()
+	v, err := l.undo(c, box.values[numFields][:0], raw, encoded)
+	box.values[numFields] = v
+	if err != nil || c.fidelity == hidden || c.audience != shown || c.when != nil && len(v) == 0 {
+		return err
+	}
+	n, err := l.readParts(c.parts, v, rec, seen, false, false)
+	if err == nil && n != len(v) {
+		err = errWrongForm
+	}
+	return err
+}
+
 var errTwoValues = errors.New("stands twice with two values")
 
-func (l *Layout) undo(c *column, v, raw []byte) ([]byte, error) {
-	v, err := l.spec.encoding.decode(v, raw)
-	if err != nil {
-		return v, err
-	}
-	if l.spec.mode == fixedMode && !c.sized {
-		for len(v) > 0 && v[len(v)-1] == ' ' {
-			v = v[:len(v)-1]
+// undo decodes raw into v and undoes the pipes.
+func (l *Layout) undo(c *column, v, raw []byte, encoded bool) ([]byte, error) {
+	if encoded && c.prefix == 0 {
+		var err error
+		if v, err = l.textEncoding().decode(v, raw); err != nil {
+			return v, err
 		}
+	} else {
+		v = append(v, raw...)
+	}
+	if c.audience != shown {
+		return v, nil
+	}
+	if c.len > 0 && !c.sized || c.when != nil && len(trimBlanks(v)) == 0 {
+		v = trimBlanks(v)
 	}
 	for i := len(c.pipes) - 1; i >= 0; i-- {
 		p := &c.pipes[i]
 		if p.invert == nil || len(v) == 0 && !p.absent {
 			continue
 		}
+		var err error
 		if v, err = p.invert(v); err != nil {
 			return v, err
 		}
@@ -196,23 +275,23 @@ func (l *Layout) undo(c *column, v, raw []byte) ([]byte, error) {
 	return v, nil
 }
 
+// textEncoding is how values are encoded once they are cut out of a file: an XML reader hands them over in UTF-8.
+func (l *Layout) textEncoding() encoding {
+	if l.spec.mode == xmlMode {
+		return utf8Encoding
+	}
+	return l.spec.encoding
+}
+
 // cutFixed takes the first n units of line.
 func (l *Layout) cutFixed(line []byte, n int) (head, tail []byte, ok bool) {
-	if l.spec.unit == inBytes || l.spec.encoding != utf8Encoding {
-		if len(line) < n {
-			return nil, nil, false
-		}
-		return line[:n], line[n:], true
+	if l.spec.unit == inRunes && l.spec.encoding == utf8Encoding {
+		return cutRunes(line, n)
 	}
-	at := 0
-	for range n {
-		if at == len(line) {
-			return nil, nil, false
-		}
-		_, size := utf8.DecodeRune(line[at:])
-		at += size
+	if len(line) < n {
+		return nil, nil, false
 	}
-	return line[:at], line[at:], true
+	return line[:n], line[n:], true
 }
 
 func (l *Layout) readFixed(s *section, line []byte, rec *Record, seen *[numFields]bool) error {
@@ -228,28 +307,26 @@ func (l *Layout) readFixed(s *section, line []byte, rec *Record, seen *[numField
 		}
 	}
 	if len(line) > 0 {
-		return errors.New("the line is longer than its layout")
+		return errLong
 	}
 	return nil
 }
 
 var (
 	errShort    = errors.New("the line ends before it")
+	errLong     = errors.New("the line is longer than its layout")
 	errConstant = errors.New("is not the constant of the layout")
 )
 
 func (l *Layout) readColumn(c *column, raw []byte, rec *Record, seen *[numFields]bool) error {
-	if c.field == 0 {
+	if c.constant != nil {
 		if string(raw) != string(c.constant) {
 			return &ValueError{Field: c.label + " at " + strconv.Itoa(c.at+1), Reason: errConstant}
 		}
 		return nil
 	}
-	if err := l.readValue(rec, c, raw, seen); err != nil {
+	if err := l.takeValue(rec, c, raw, seen, true); err != nil {
 		return &ValueError{Field: c.label, Reason: err}
 	}
 	return nil
 }
-
-// String prints name and version.
-func (l *Layout) String() string { return fmt.Sprintf("%s@%s", l.Name(), l.Version()) }

@@ -118,25 +118,22 @@ func fillDetail(r *formats.Record, line int64) {
 // write makes a file of n details.
 func write(t testing.TB, l *formats.Layout, n int64) []byte {
 	t.Helper()
-	h := head(n)
-	out, err := l.AppendHeader(nil, h)
+	var out bytes.Buffer
+	w, err := l.NewWriter(&out, head(n))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var totals formats.Totals
 	rec := head(n)
 	for line := int64(1); line <= n; line++ {
 		fillDetail(rec, line)
-		if out, err = l.AppendDetail(out, rec); err != nil {
+		if err := w.Write(rec); err != nil {
 			t.Fatal(err)
 		}
-		totals.Add(rec)
 	}
-	totals.Put(h)
-	if out, err = l.AppendTrailer(out, h); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return out.Bytes()
 }
 
 // readAll reads a file to its end and counts its details.

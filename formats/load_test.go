@@ -63,7 +63,7 @@ func TestLoadRefusesAWrongLayoutAndNamesTheLine(t *testing.T) {
 		{"record number in the trailer", "value: totals.records", "value: record.number", "x.yaml:26: record.number: stands in the detail only"},
 		{"sections alike", "const: T", "const: D", "x.yaml:23: trailer: must begin with a constant that tells it from detail"},
 		{"section without mark", "{at: 1, len: 1, const: D}", "{at: 1, len: 1, value: carrier.branch}", "x.yaml:15: detail: must begin with a constant"},
-		{"both value and constant", "value: card.name, pipe: [upper]", "value: card.name, const: x", "x.yaml:20: field: needs one of value, const and fill"},
+		{"both value and constant", "value: card.name, pipe: [upper]", "value: card.name, const: x", "x.yaml:20: field: needs one of value, const, fill, parts and track"},
 		{"name of a file with a personal field", "{file.sequence|n(4)}", "{card.name}", "x.yaml:8: name: card.name may not stand in a file name"},
 		{"name of a file with a path", "a_{", "../a_{", "x.yaml:8: name: a file name has letters"},
 		{"name of a file with an unknown field", "{file.sequence|n(4)}", "{file.seq}", `x.yaml:8: name: unknown field "file.seq"`},

@@ -112,3 +112,35 @@ func word[T ~uint8](what string, names []string, into *T) func(*yaml.Node) error
 		return faultAt(n, "%s: unknown word %q", what, s)
 	})
 }
+
+// boolean reads true or false.
+func boolean(what string, into *bool) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || n.Decode(into) != nil {
+			return faultAt(n, "%s: wrong type: must be true or false", what)
+		}
+		return nil
+	}
+}
+
+// eachKey hands the entries of a YAML mapping over whose keys are free; with a form they must have it. No key stands twice.
+func eachKey(n *yaml.Node, what string, form *regexp.Regexp, each func(key string, value *yaml.Node) error) error {
+	if n.Kind != yaml.MappingNode {
+		return faultAt(n, "%s: must be a mapping", what)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode || form != nil && !form.MatchString(key.Value):
+			return faultAt(key, "%s: %q is no name", what, key.Value)
+		case seen[key.Value]:
+			return faultAt(key, "%s: key %q stands twice", what, key.Value)
+		}
+		seen[key.Value] = true
+		if err := each(key.Value, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -11,15 +11,18 @@ func (l *Layout) mark() error {
 			present = append(present, which)
 		}
 	}
-	if len(present) == 1 || l.spec.mode == jsonlMode {
+	if len(present) == 1 || l.spec.mode.named() {
 		return nil
 	}
 	for i, which := range present {
 		first := &l.sections[which].columns[0]
-		if first.field != 0 || len(first.constant) == 0 {
+		mark := first.constant
+		if !first.optional && len(first.open) > 0 {
+			mark = first.open
+		}
+		if len(mark) == 0 {
 			return faultAt(l.spec.sections[which].node, "%s: must begin with a constant that tells it from the other sections", which)
 		}
-		mark := first.constant
 		if l.spec.mode == delimitedMode {
 			mark = l.appendDelimited(nil, 0, first.constant)
 			if len(l.sections[which].columns) > 1 {
@@ -31,7 +34,7 @@ func (l *Layout) mark() error {
 		l.sections[which].mark = mark
 		for _, other := range present[:i] {
 			seen := l.sections[other].mark
-			if bytes.HasPrefix(mark, seen) || bytes.HasPrefix(seen, mark) || l.spec.eol == noLineEnd && len(mark) != len(seen) {
+			if bytes.HasPrefix(mark, seen) || bytes.HasPrefix(seen, mark) || l.spec.mode == fixedMode && l.spec.eol == "" && len(mark) != len(seen) {
 				return faultAt(l.spec.sections[which].node, "%s: must begin with a constant that tells it from %s, of the same length", which, other)
 			}
 		}

@@ -35,6 +35,7 @@ type flow struct {
 	length      int  // length of the field in a fixed layout, 0 elsewhere
 	bytes       bool // lengths count bytes of UTF-8
 	sized       bool // something has padded the value already
+	tables      map[string]*table
 }
 
 var (
@@ -79,6 +80,10 @@ func (c call) make(in flow) (pipe, flow, error) {
 		return c.defaultTo(in)
 	case "wrap":
 		return c.wrap(in)
+	case "lookup":
+		return c.lookup(in)
+	case "choose":
+		return c.choose(in)
 	}
 	return pipe{}, in, fmt.Errorf("unknown function %q", c.name)
 }

@@ -111,7 +111,7 @@ func roundTrip(t *rapid.T, l *Layout) {
 	head.SetInt(FileRecords, int64(n))
 	var totals Totals
 	details := make([]Record, n)
-	file, err := l.AppendHeader(nil, &head)
+	file, err := l.appendSection(nil, Header, &head)
 	for i := range details {
 		for f := Field(1); f < numFields; f++ {
 			details[i].Set(f, drawValue(t, l, f, i+1))
@@ -119,12 +119,12 @@ func roundTrip(t *rapid.T, l *Layout) {
 		details[i].SetInt(RecordNumber, int64(i+1))
 		totals.Add(&details[i])
 		if err == nil {
-			file, err = l.AppendDetail(file, &details[i])
+			file, err = l.appendSection(file, Detail, &details[i])
 		}
 	}
 	totals.Put(&head)
 	if err == nil {
-		file, err = l.AppendTrailer(file, &head)
+		file, err = l.appendSection(file, Trailer, &head)
 	}
 	if err != nil {
 		t.Fatalf("write: %v", err)
@@ -164,17 +164,17 @@ func TestEveryTruncationOfAFileWithTrailerIsRefused(t *testing.T) {
 		rec.SetString(RecordUID, "42-0000001")
 		rec.SetString(MailerReference, "900000")
 		var totals Totals
-		file, err := l.AppendHeader(nil, &head)
+		file, err := l.appendSection(nil, Header, &head)
 		for i := range 2 {
 			rec.SetInt(RecordNumber, int64(i+1))
 			totals.Add(&rec)
 			if err == nil {
-				file, err = l.AppendDetail(file, &rec)
+				file, err = l.appendSection(file, Detail, &rec)
 			}
 		}
 		totals.Put(&head)
 		if err == nil {
-			file, err = l.AppendTrailer(file, &head)
+			file, err = l.appendSection(file, Trailer, &head)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -205,7 +205,7 @@ func TestAppendDetailAllocatesNothing(t *testing.T) {
 		rec := benchRecord()
 		dst := make([]byte, 0, 4096)
 		got := testing.AllocsPerRun(100, func() {
-			if _, err = l.AppendDetail(dst, rec); err != nil {
+			if _, err = l.appendSection(dst, Detail, rec); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -243,12 +243,12 @@ func BenchmarkAppendDetail(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := l.AppendDetail(dst, rec); err != nil {
+				if _, err := l.appendSection(dst, Detail, rec); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
-		line, err := l.AppendDetail(nil, rec)
+		line, err := l.appendSection(nil, Detail, rec)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -316,8 +316,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		var head Record
 		_, _ = l.FileName(&head)
-		_, _ = l.AppendHeader(nil, &head)
-		_, _ = l.AppendDetail(nil, benchRecord())
-		_, _ = l.AppendTrailer(nil, &head)
+		_, _ = l.appendSection(nil, Header, &head)
+		_, _ = l.appendSection(nil, Detail, benchRecord())
+		_, _ = l.appendSection(nil, Trailer, &head)
 	})
 }

@@ -2,13 +2,17 @@ package formats
 
 import (
 	"bufio"
-	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
+	"strings"
 )
 
-// maxLine bounds one line of a file that is read.
+// maxLine bounds one record of a file that is read.
 const maxLine = 64 << 10
 
 // ReadError says where a file is not what its layout says. It names line and field, never a value.
@@ -31,30 +35,63 @@ var (
 	errAfterEnd    = errors.New("the file goes on after its trailer")
 	errSection     = errors.New("the line begins as no section of the layout does here")
 	errNotRunning  = errors.New("does not count on from the line before")
+	errNotGroups   = errors.New("is not the group's that it stands in")
 )
 
-// Reader reads a file with its layout. Memory is bounded by one line.
+// source finds the records of a file. It puts the next one into the reader's record and says which section it is; io.EOF where the file
+// may end if nothing is missing.
+type source interface {
+	next(r *Reader) (Section, error)
+}
+
+// Reader reads a file with its layout. Memory is bounded by one record.
 type Reader struct {
-	layout *Layout
-	in     *bufio.Reader
-	line   int64
-	buffer []byte
-	record Record
-	totals Totals
-	want   int64 // what the header says of the count of details, -1 for nothing
-	last   Section
-	broken bool // the input failed, which is not the file's fault
-	err    error
+	layout  *Layout
+	in      *bufio.Reader
+	source  source
+	line    int64
+	record  Record
+	seen    [numFields]bool
+	totals  Totals
+	header  [2]int64 // what it says of the count of details and of groups, -1 for nothing
+	last    Section
+	inGroup bool
+	groups  int64
+	members int64 // details of the open group
+	group   Record
+	crc     hash.Hash32
+	sha     hash.Hash
+	raw     []byte // a record as the file has it, for the sums over bytes
+	broken  bool   // the input failed, which is not the file's fault
+	err     error
 }
 
 // NewReader reads a file from r. The Reader buffers; it reads r to its end.
 func (l *Layout) NewReader(r io.Reader) *Reader {
-	return &Reader{layout: l, in: bufio.NewReaderSize(r, 64<<10), want: -1}
+	if l.page != nil {
+		r = &pageReader{l.page, r}
+	}
+	out := &Reader{layout: l, in: bufio.NewReaderSize(r, 2*maxLine), header: [2]int64{-1, -1}}
+	if l.summed() {
+		out.crc, out.sha = crc32.NewIEEE(), sha256.New()
+	}
+	switch l.spec.mode {
+	case segmentsMode:
+		out.source = segmentSource{}
+	case jsonMode:
+		out.source = &jsonSource{}
+	case xmlMode:
+		out.source = newXMLSource(out)
+	default:
+		out.source = &lineSource{}
+	}
+	return out
 }
 
-// Next returns the next section and its record, which is used again by the next call. It proves as it goes: the order of sections, the
-// constants, running record numbers, and at the end that totals are what was read. It returns io.EOF only after a complete file,
-// *ReadError for what the file does wrong, and the error of the input, wrapped, if that fails; an error stays.
+// Next returns the next section and its record, which is used again by the next call. A detail also has the values of the group that it
+// stands in. It proves as it goes: the order of sections, the constants, running record numbers, and at the end that totals are what was
+// read. It returns io.EOF only after a complete file, *ReadError for what the file does wrong, and the error of the input, wrapped, if that
+// fails; an error stays.
 func (r *Reader) Next() (Section, *Record, error) {
 	if r.err != nil {
 		return 0, nil, r.err
@@ -67,54 +104,59 @@ func (r *Reader) Next() (Section, *Record, error) {
 		}
 		return 0, nil, r.err
 	}
-	r.last = which
 	return which, &r.record, nil
 }
 
 func (r *Reader) next() (Section, error) {
-	line, which, err := r.readLine()
+	r.forget()
+	which, err := r.source.next(r)
 	if errors.Is(err, io.EOF) {
 		return 0, r.atEnd()
 	}
 	if err != nil {
 		return 0, err
 	}
-	if err := r.inOrder(which); err != nil {
-		return 0, err
-	}
-	r.record.open().forget()
-	var seen [numFields]bool
-	s := r.layout.sections[which]
-	switch r.layout.spec.mode {
-	case fixedMode:
-		err = r.layout.readFixed(s, line, &r.record, &seen)
-	case delimitedMode:
-		err = r.layout.readDelimited(s, line, &r.record, &seen)
-	default:
-		err = r.layout.readJSON(s, line, &r.record, &seen)
-	}
-	if err != nil {
-		return 0, err
-	}
+	r.last = which
 	return which, r.count(which)
+}
+
+// forget empties the record for the next section.
+func (r *Reader) forget() {
+	r.record.open().forget()
+	clear(r.seen[:])
 }
 
 // atEnd tells whether the file may end here.
 func (r *Reader) atEnd() error {
 	r.line++
-	if r.layout.Has(Trailer) && r.last != Trailer || r.layout.Has(Header) && r.last == 0 {
+	if r.layout.Has(Trailer) && r.last != Trailer || r.layout.Has(Header) && r.last == 0 || r.inGroup && r.layout.Has(GroupClose) {
 		return ErrIncomplete
 	}
 	return r.endTotals(io.EOF)
 }
 
-// inOrder checks that a section may stand here: a header first and once, a trailer last.
-func (r *Reader) inOrder(which Section) error {
+// enter checks that a section may stand here: a header first and once, groups around details, a trailer last.
+func (r *Reader) enter(which Section) error {
+	l := r.layout
+	grouped := l.Has(GroupOpen)
 	switch {
 	case r.last == Trailer:
 		return errAfterEnd
-	case which == Header && r.last != 0, which != Header && r.last == 0 && r.layout.Has(Header):
+	case which == Header && r.last != 0, which != Header && r.last == 0 && l.Has(Header):
 		return errSection
+	case which == Detail && grouped && !r.inGroup:
+		return errSection
+	case which == GroupClose && r.last != Detail, r.last == GroupOpen && which != Detail:
+		return errSection
+	case (which == GroupOpen || which == Trailer) && r.inGroup && l.Has(GroupClose):
+		return errSection
+	}
+	switch {
+	case which == GroupOpen, which == Detail && l.Has(GroupClose) && !r.inGroup:
+		r.inGroup, r.members = true, 0
+		r.groups++
+	case which == GroupClose, which == Trailer:
+		r.inGroup = false
 	}
 	return nil
 }
@@ -123,34 +165,108 @@ func (r *Reader) inOrder(which Section) error {
 func (r *Reader) count(which Section) error {
 	switch which {
 	case Header:
-		if said := r.record.Get(FileRecords); len(said) > 0 {
-			r.want = decimal(said)
-		}
+		return r.takeHeader()
+	case GroupOpen:
+		r.group.open().forget()
+		r.layout.sections[GroupOpen].copyFields(&r.group, &r.record)
 	case Detail:
 		r.totals.Add(&r.record)
+		r.members++
 		if said := r.record.Get(RecordNumber); len(said) > 0 && decimal(said) != r.totals.Records() {
 			return &ValueError{Field: RecordNumber.String(), Reason: errNotRunning}
 		}
+		return r.inherit()
+	case GroupClose:
+		if said := r.record.Get(GroupRecords); len(said) > 0 && decimal(said) != r.members {
+			return &ValueError{Field: GroupRecords.String(), Reason: errTotals}
+		}
 	case Trailer:
-		for _, f := range []Field{TotalsRecords, TotalsPANHash} {
-			if err := r.totals.check(&r.record, f); err != nil {
-				return &ValueError{Field: f.String(), Reason: err}
-			}
-		}
-		if said := r.record.Get(FileRecords); len(said) > 0 && decimal(said) != r.totals.Records() {
-			return &ValueError{Field: FileRecords.String(), Reason: errTotals}
-		}
-		return r.endTotals(nil)
+		return r.checkTrailer()
 	}
 	return nil
 }
 
-// endTotals compares the header's count; good is what it returns when that is right.
+// inherit gives a detail the values of its group; what both say must be the same.
+func (r *Reader) inherit() error {
+	s := r.layout.sections[GroupOpen]
+	if s == nil {
+		return nil
+	}
+	for i := range s.columns {
+		f := s.columns[i].field
+		if f == 0 || !r.group.Has(f) {
+			continue
+		}
+		if !r.record.Has(f) {
+			r.record.Set(f, r.group.Get(f))
+		} else if string(r.record.Get(f)) != string(r.group.Get(f)) {
+			return &ValueError{Field: f.String(), Reason: errNotGroups}
+		}
+	}
+	return nil
+}
+
+func (r *Reader) takeHeader() error {
+	for i, f := range []Field{FileRecords, FileProducts} {
+		if said := r.record.Get(f); len(said) > 0 {
+			r.header[i] = decimal(said)
+		}
+	}
+	// A carrier holds one card.
+	if said := r.record.Get(FileCarriers); len(said) > 0 {
+		if n := decimal(said); r.header[0] >= 0 && r.header[0] != n {
+			return &ValueError{Field: FileCarriers.String(), Reason: errTotals}
+		}
+		r.header[0] = decimal(said)
+	}
+	return nil
+}
+
+func (r *Reader) checkTrailer() error {
+	for _, f := range []Field{TotalsRecords, TotalsPANHash} {
+		if err := r.totals.check(&r.record, f); err != nil {
+			return &ValueError{Field: f.String(), Reason: err}
+		}
+	}
+	if said := r.record.Get(FileRecords); len(said) > 0 && decimal(said) != r.totals.Records() {
+		return &ValueError{Field: FileRecords.String(), Reason: errTotals}
+	}
+	if r.crc != nil {
+		for f, sum := range map[Field]string{TotalsCRC32: fmt.Sprintf("%08X", r.crc.Sum32()), TotalsSHA256: hex.EncodeToString(r.sha.Sum(nil))} {
+			if said := r.record.Get(f); len(said) > 0 && !strings.EqualFold(string(said), sum) {
+				return &ValueError{Field: f.String(), Reason: errTotals}
+			}
+		}
+	}
+	return r.endTotals(nil)
+}
+
+// sum adds the bytes of a record to the sums over the file. The trailer is not part of them.
+func (r *Reader) sum(record []byte) {
+	if r.crc == nil {
+		return
+	}
+	r.raw = append(r.raw[:0], record...)
+	r.layout.page.write(r.raw)
+	_, _ = r.crc.Write(r.raw)
+	_, _ = r.sha.Write(r.raw)
+}
+
+// endTotals compares the header's counts; good is what it returns when they are right.
 func (r *Reader) endTotals(good error) error {
-	if r.want >= 0 && r.want != r.totals.Records() {
+	if r.header[0] >= 0 && r.header[0] != r.totals.Records() {
 		return &ValueError{Field: "header " + FileRecords.String(), Reason: errTotals}
 	}
+	if r.header[1] >= 0 && r.layout.countsProducts() && r.header[1] != r.groups {
+		return &ValueError{Field: "header " + FileProducts.String(), Reason: errTotals}
+	}
 	return good
+}
+
+// countsProducts tells whether every group of the file is one product.
+func (l *Layout) countsProducts() bool {
+	by := l.spec.groupBy
+	return len(by) == 1 && (by[0] == ProductCode || by[0] == ProductDesign)
 }
 
 // decimal is the value of digits that fit the type number.
@@ -160,84 +276,6 @@ func decimal(v []byte) int64 {
 		n = n*10 + int64(c-'0')
 	}
 	return n
-}
-
-// readLine reads one record without its line end and says which section it is. It returns io.EOF only before the first byte of a line.
-func (r *Reader) readLine() ([]byte, Section, error) {
-	if r.layout.spec.eol == noLineEnd {
-		return r.readUnended()
-	}
-	r.buffer = r.buffer[:0]
-	for {
-		part, err := r.in.ReadSlice('\n')
-		r.buffer = append(r.buffer, part...)
-		if len(r.buffer) > maxLine {
-			r.line++
-			return nil, 0, errLineTooLong
-		}
-		if err == nil {
-			break
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if errors.Is(err, io.EOF) && len(r.buffer) == 0 {
-			return nil, 0, io.EOF
-		}
-		r.line++
-		if errors.Is(err, io.EOF) {
-			return nil, 0, ErrIncomplete
-		}
-		return nil, 0, r.inputFailed(err)
-	}
-	r.line++
-	line, ok := bytes.CutSuffix(r.buffer, r.layout.eol)
-	if !ok || bytes.IndexByte(line, '\r') >= 0 {
-		return nil, 0, errLineEnd
-	}
-	which, err := r.section(line, r.buffer)
-	return line, which, err
-}
-
-// section tells what a line is. Ended is the line with its end, which marks of a single column include.
-func (r *Reader) section(line, ended []byte) (Section, error) {
-	if r.layout.spec.mode == jsonlMode {
-		return r.layout.jsonSection(line)
-	}
-	for which := Header; which <= Trailer; which++ {
-		if s := r.layout.sections[which]; s != nil && bytes.HasPrefix(ended, s.mark) {
-			return which, nil
-		}
-	}
-	return 0, errSection
-}
-
-// readUnended reads a record whose length follows from its mark.
-func (r *Reader) readUnended() ([]byte, Section, error) {
-	mark := r.layout.sections[Detail].mark
-	begin, err := r.in.Peek(max(len(mark), 1))
-	if len(begin) == 0 && errors.Is(err, io.EOF) {
-		return nil, 0, io.EOF
-	}
-	r.line++
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, r.inputFailed(err)
-	}
-	which, err := r.section(nil, begin)
-	if err != nil {
-		return nil, 0, err
-	}
-	n := r.layout.sections[which].length
-	if cap(r.buffer) < n {
-		r.buffer = make([]byte, n)
-	}
-	r.buffer = r.buffer[:n]
-	if _, err := io.ReadFull(r.in, r.buffer); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, 0, ErrIncomplete
-	} else if err != nil {
-		return nil, 0, r.inputFailed(err)
-	}
-	return r.buffer, which, nil
 }
 
 func (r *Reader) inputFailed(err error) error {

@@ -39,15 +39,15 @@ func TestReaderRefusesAFileThatIsNotItsLayouts(t *testing.T) {
 		{"no sentinel", "north-fixed", "%B4000", " B4000", "line 2: card.track1: does not have the form"},
 		{"signed count", "pin-mailer", "T00000003", "T+0000003", "line 5: totals.records: is not of the field's type"},
 		{"not ASCII", "pin-mailer", "LODZ ", "\xd3DZ ", "line 4: carrier.city"},
-		{"JSON with another key", "native-jsonl", `"psn"`, `"pns"`, "line 2: the line has a key that its layout does not know"},
-		{"JSON with a key twice", "native-jsonl", `"psn":"00"`, `"psn":"00","psn":"00"`, "line 2: card.psn: the line has a key twice"},
-		{"JSON with two types", "native-jsonl", `{"type":"trailer"`, `{"type":"trailer","type":"detail"`, "line 5: the line has a key twice"},
+		{"JSON with another key", "native-jsonl", `"psn"`, `"pns"`, "line 2: it has a key that its layout does not know here"},
+		{"JSON with a key twice", "native-jsonl", `"psn":"00"`, `"psn":"00","psn":"00"`, "line 2: card.psn: it has a key twice"},
+		{"JSON with two types", "native-jsonl", `{"type":"trailer"`, `{"type":"trailer","type":"detail"`, "line 5: it has a key twice"},
 		{"JSON with a number as text", "native-jsonl", `"record":1,`, `"record":"1",`, "line 2: record.number: is not a JSON number"},
 		{"JSON with a text as number", "native-jsonl", `"psn":"00"`, `"psn":0`, "line 2: card.psn: is not a JSON number"},
-		{"JSON with a tree", "native-jsonl", `"psn":"00"`, `"psn":{}`, "line 2: the line is not a JSON object of texts and whole numbers"},
-		{"JSON without type", "native-jsonl", `{"type":"trailer",`, `{`, `line 5: the line has no "type" that the layout knows`},
+		{"JSON with a tree", "native-jsonl", `"psn":"00"`, `"psn":{}`, "line 2: it is not a JSON object"},
+		{"JSON without type", "native-jsonl", `{"type":"trailer",`, `{`, `line 5: it has no "type" that the layout knows`},
 		{"JSON without its constant", "native-jsonl", `"format":"platen-cards/1",`, ``, "line 1: format at 1: is not the constant"},
-		{"JSON that goes on", "native-jsonl", `"000345679016"}`, `"000345679016"}}`, "line 5: the line is not a JSON object"},
+		{"JSON that goes on", "native-jsonl", `"000345679016"}`, `"000345679016"}}`, "line 5: it is not a JSON object"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := shipped(t, c.layout)
@@ -133,7 +133,7 @@ func TestWriterRefusesWhatDoesNotFitAndNamesTheField(t *testing.T) {
 		rec := head(1)
 		fillDetail(rec, 1)
 		rec.SetString(c.field, c.value)
-		_, err := shipped(t, c.layout).AppendDetail(nil, rec)
+		err := shipped(t, c.layout).NewPart().Add(rec)
 		var fault *formats.ValueError
 		if !errors.As(err, &fault) || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", c.layout, err, c.want)

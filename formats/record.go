@@ -16,11 +16,11 @@ const mask = "[record]"
 type Record struct{ box *recordBox }
 
 // recordBox points to its values instead of holding them: where fmt meets a verb that does not fit, it prints what one pointer leads to.
-type recordBox struct{ values *[numFields][]byte }
+type recordBox struct{ values *[numFields + 1][]byte }
 
 func (r *Record) open() *recordBox {
 	if r.box == nil {
-		r.box = &recordBox{values: new([numFields][]byte)}
+		r.box = &recordBox{values: new([numFields + 1][]byte)}
 	}
 	return r.box
 }

@@ -89,9 +89,7 @@ func (c call) mask(in flow) (pipe, flow, error) {
 		return pipe{}, in, errors.New("wrong type: mask takes card.pan as it is")
 	}
 	apply := func(b []byte, start int) ([]byte, error) {
-		for i := start + 6; i < len(b)-4; i++ {
-			b[i] = '*'
-		}
+		maskPAN(b[start:])
 		return b, nil
 	}
 	in.sensitivity, in.valueType = Public, text

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -17,6 +18,8 @@ const (
 	maxFieldLength  = 4096
 	maxRecordLength = 32 << 10
 	maxFileRecords  = 9_999_999
+	maxBinary       = 32 << 10
+	maxPrefixDigits = 7 // of a length before binary data (EMV CPS)
 )
 
 // mode is how values are told apart within a line.
@@ -25,24 +28,25 @@ type mode uint8
 const (
 	fixedMode mode = iota + 1
 	delimitedMode
-	jsonlMode
+	segmentsMode // values between literals, one after the other
+	jsonlMode    // a JSON object a line
+	jsonMode     // one JSON document
+	xmlMode      // one XML document
 )
 
-var modeNames = []string{fixedMode: "fixed", delimitedMode: "delimited", jsonlMode: "jsonl"}
+var modeNames = []string{fixedMode: "fixed", delimitedMode: "delimited", segmentsMode: "segments", jsonlMode: "jsonl", jsonMode: "json", xmlMode: "xml"}
 
-// lineEnd is what ends a record.
-type lineEnd uint8
+// named tells whether fields have names instead of places.
+func (m mode) named() bool { return m >= jsonlMode }
 
-const (
-	crlf lineEnd = iota + 1
-	lf
-	noLineEnd
-)
+// isDocument tells whether the file is one tree and no sequence of lines.
+func (m mode) isDocument() bool { return m == jsonMode || m == xmlMode }
 
-var (
-	lineEndNames = []string{crlf: "crlf", lf: "lf", noLineEnd: "none"}
-	lineEndBytes = [...]string{crlf: "\r\n", lf: "\n", noLineEnd: ""}
-)
+// lineEnds are the words for what ends a record.
+var lineEnds = map[string]string{"crlf": "\r\n", "lf": "\n", "cr": "\r", "none": ""}
+
+// literalEnd begins an eol that is a text of its own.
+const literalEnd = "literal:"
 
 // lengthUnit is what positions and lengths of a fixed layout count.
 type lengthUnit uint8
@@ -60,7 +64,7 @@ type spec struct {
 	kind          Kind
 	encoding      encoding
 	mode          mode
-	eol           lineEnd
+	eol           string
 	unit          lengthUnit
 	delimiter     byte
 	quote         byte // 0: values are never quoted
@@ -68,24 +72,36 @@ type spec struct {
 	fileName      string
 	maxRecords    int
 	splitBy       []Field
+	rootName      string // of an XML document
+	tables        map[string]*table
+	tracks        map[string][]fieldSpec
+	groupBy       []Field
 	sections      [Trailer + 1]*sectionSpec
+	group         *sectionSpec // where the group's element or array is named
 	root, naming  *yaml.Node
 }
 
 type sectionSpec struct {
 	node   *yaml.Node
 	length int
+	path   string
 	fields []fieldSpec
 }
 
 type fieldSpec struct {
-	node     *yaml.Node
-	at, len  int
-	constant *string
-	fill     *string
-	value    Field
-	name     string
-	pipes    []pipeSpec
+	node      *yaml.Node
+	at, len   int
+	constant  *string
+	fill      *string
+	value     Field
+	parts     []fieldSpec
+	track     string
+	name      string
+	open, end string
+	prefix    int // digits of a length prefix
+	optional  bool
+	when      *condition
+	pipes     []pipeSpec
 }
 
 type pipeSpec struct {
@@ -97,6 +113,7 @@ var (
 	nameForm    = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,31}$`)
 	versionForm = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,2}$`)
 	keyForm     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
+	pathForm    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}(/[A-Za-z_][A-Za-z0-9_.-]{0,63}){0,5}$`)
 )
 
 // parseSpec reads YAML strictly: one document, no aliases, no unknown keys.
@@ -118,7 +135,8 @@ func parseSpec(src []byte) (*spec, error) {
 	if err := refuseAliases(&document); err != nil {
 		return nil, err
 	}
-	s := &spec{root: document.Content[0], encoding: utf8Encoding, eol: lf, unit: inBytes, delimiter: ',', clearance: map[Sensitivity]bool{Public: true}}
+	s := &spec{root: document.Content[0], encoding: utf8Encoding, eol: "\n", unit: inBytes, delimiter: ',',
+		clearance: map[Sensitivity]bool{Public: true}, tables: map[string]*table{}, tracks: map[string][]fieldSpec{}}
 	s.naming = s.root
 	return s, s.read()
 }
@@ -142,13 +160,17 @@ func (s *spec) read() error {
 		"kind":      word("kind", kindNames[:], &s.kind),
 		"encoding":  word("encoding", encodingNames[:], &s.encoding),
 		"mode":      word("mode", modeNames, &s.mode),
-		"eol":       word("eol", lineEndNames, &s.eol),
+		"eol":       scalar("eol", s.readLineEnd),
 		"unit":      word("unit", lengthUnitNames, &s.unit),
 		"delimiter": oneCharacter("delimiter", &s.delimiter),
 		"quote":     oneCharacter("quote", &s.quote),
 		"clearance": sequence("clearance", s.readClearance),
 		"file":      s.readFile,
+		"root":      formed("root", keyForm, &s.rootName),
+		"tables":    s.readTables,
+		"tracks":    s.readTracks,
 		"header":    s.readSection(Header),
+		"group":     s.readGroup,
 		"detail":    s.readSection(Detail),
 		"trailer":   s.readSection(Trailer),
 	})
@@ -215,13 +237,31 @@ func (s *spec) readFile(n *yaml.Node) error {
 	})
 }
 
+// readLineEnd reads what ends a record: a word, or literal: and a text.
+func (s *spec) readLineEnd(v string, n *yaml.Node) error {
+	if text, ok := strings.CutPrefix(v, literalEnd); ok {
+		if text == "" || len(text) > 32 || !allPrintable([]byte(text)) {
+			return faultAt(n, "eol: a literal is 1 to 32 ASCII characters")
+		}
+		s.eol = text
+		return nil
+	}
+	end, ok := lineEnds[v]
+	if !ok {
+		return faultAt(n, "eol: unknown word %q", v)
+	}
+	s.eol = end
+	return nil
+}
+
 func (s *spec) readSection(which Section) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		section := &sectionSpec{node: n}
 		s.sections[which] = section
 		err := mapping(n, which.String(), map[string]func(*yaml.Node) error{
 			"length": integer("length", maxRecordLength, &section.length),
-			"fields": sequence("fields", section.readField),
+			"path":   formed("path", pathForm, &section.path),
+			"fields": sequence("fields", func(n *yaml.Node) error { return readField(n, &section.fields) }),
 		})
 		if err == nil && len(section.fields) == 0 {
 			err = faultAt(n, "%s: has no fields", which)
@@ -230,25 +270,90 @@ func (s *spec) readSection(which Section) func(*yaml.Node) error {
 	}
 }
 
-func (s *sectionSpec) readField(n *yaml.Node) error {
-	if len(s.fields) == maxFields {
+// readGroup reads what stands around the details that share the key.
+func (s *spec) readGroup(n *yaml.Node) error {
+	s.group = &sectionSpec{node: n}
+	err := mapping(n, "group", map[string]func(*yaml.Node) error{
+		"key": sequence("key", func(e *yaml.Node) error {
+			f, ok := ParseField(e.Value)
+			if !ok {
+				return faultAt(e, "key: unknown field %q", e.Value)
+			}
+			s.groupBy = append(s.groupBy, f)
+			return nil
+		}),
+		"path":  formed("path", keyForm, &s.group.path),
+		"open":  s.readSection(GroupOpen),
+		"close": s.readSection(GroupClose),
+	})
+	if err == nil && len(s.groupBy) == 0 {
+		err = faultAt(n, "group: key is missing")
+	}
+	return err
+}
+
+// readTables reads the tables of lookup.
+func (s *spec) readTables(n *yaml.Node) error {
+	return eachKey(n, "tables", nameForm, func(name string, value *yaml.Node) error {
+		t := newTable()
+		s.tables[name] = t
+		return eachKey(value, "table "+name, nil, func(from string, to *yaml.Node) error {
+			if to.Kind != yaml.ScalarNode {
+				return faultAt(to, "table %s: must map texts to texts", name)
+			}
+			t.add(from, to.Value)
+			return nil
+		})
+	})
+}
+
+// readTracks reads named track layouts: lists of parts.
+func (s *spec) readTracks(n *yaml.Node) error {
+	return eachKey(n, "tracks", nameForm, func(name string, value *yaml.Node) error {
+		var parts []fieldSpec
+		if err := sequence("track "+name, func(e *yaml.Node) error { return readField(e, &parts) })(value); err != nil {
+			return err
+		}
+		s.tracks[name] = parts
+		return nil
+	})
+}
+
+// readField reads one field of a section or one part of a value, which may be the name of a value alone.
+func readField(n *yaml.Node, into *[]fieldSpec) error {
+	if len(*into) == maxFields {
 		return faultAt(n, "a section has at most %d fields", maxFields)
 	}
 	f := fieldSpec{node: n}
+	value := scalar("value", func(v string, at *yaml.Node) error {
+		var ok bool
+		if f.value, ok = ParseField(v); !ok {
+			return faultAt(at, "unknown field %q", v)
+		}
+		return nil
+	})
+	if n.Kind == yaml.ScalarNode {
+		err := value(n)
+		*into = append(*into, f)
+		return err
+	}
+	text := func(what string, to *string) func(*yaml.Node) error {
+		return scalar(what, func(v string, _ *yaml.Node) error { *to = v; return nil })
+	}
 	err := mapping(n, "field", map[string]func(*yaml.Node) error{
-		"at":    integer("at", maxRecordLength, &f.at),
-		"len":   integer("len", maxFieldLength, &f.len),
-		"name":  formed("name", keyForm, &f.name),
-		"const": scalar("const", func(v string, _ *yaml.Node) error { f.constant = &v; return nil }),
-		"fill":  scalar("fill", func(v string, _ *yaml.Node) error { f.fill = &v; return nil }),
-		"value": scalar("value", func(v string, at *yaml.Node) error {
-			value, ok := ParseField(v)
-			if !ok {
-				return faultAt(at, "unknown field %q", v)
-			}
-			f.value = value
-			return nil
-		}),
+		"at":       integer("at", maxRecordLength, &f.at),
+		"len":      integer("len", maxFieldLength, &f.len),
+		"name":     formed("name", pathForm, &f.name),
+		"const":    scalar("const", func(v string, _ *yaml.Node) error { f.constant = &v; return nil }),
+		"fill":     scalar("fill", func(v string, _ *yaml.Node) error { f.fill = &v; return nil }),
+		"value":    value,
+		"parts":    sequence("parts", func(e *yaml.Node) error { return readField(e, &f.parts) }),
+		"track":    formed("track", nameForm, &f.track),
+		"open":     text("open", &f.open),
+		"end":      text("end", &f.end),
+		"prefix":   integer("prefix", maxPrefixDigits, &f.prefix),
+		"optional": boolean("optional", &f.optional),
+		"when":     scalar("when", func(v string, at *yaml.Node) (err error) { f.when, err = parseCondition(v, at); return err }),
 		"pipe": sequence("pipe", scalar("pipe", func(v string, at *yaml.Node) error {
 			c, err := parseCall(v)
 			if err != nil || len(f.pipes) == maxPipes {
@@ -258,7 +363,7 @@ func (s *sectionSpec) readField(n *yaml.Node) error {
 			return nil
 		})),
 	})
-	s.fields = append(s.fields, f)
+	*into = append(*into, f)
 	return err
 }
 

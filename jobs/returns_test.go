@@ -40,9 +40,9 @@ func (s *site) statusFile(name string, file int64, lines ...[3]string) []byte {
 	head.SetString(formats.FileTime, "060000")
 	head.SetInt(formats.ReturnFile, file)
 	head.SetInt(formats.FileRecords, int64(len(lines)))
-	body, err := layout.AppendHeader(nil, head)
+	var body bytes.Buffer
+	w, err := layout.NewWriter(&body, head)
 	s.must(err)
-	var totals formats.Totals
 	for i, l := range lines {
 		r := new(formats.Record)
 		r.SetInt(formats.RecordNumber, int64(i+1))
@@ -54,14 +54,10 @@ func (s *site) statusFile(name string, file int64, lines ...[3]string) []byte {
 		r.SetInt(formats.ReturnAttempt, 1)
 		r.SetString(formats.ReturnLast4, "0000")
 		r.SetString(formats.ProductCode, "visa-debit-chip")
-		body, err = layout.AppendDetail(body, r)
-		s.must(err)
-		totals.Add(r)
+		s.must(w.Write(r))
 	}
-	totals.Put(head)
-	body, err = layout.AppendTrailer(body, head)
-	s.must(err)
-	return body
+	s.must(w.Close())
+	return body.Bytes()
 }
 
 // returned waits until a return file is settled and archived, and gives it back.
