@@ -27,7 +27,8 @@ type column struct {
 	rest      bool   // it goes to the end of what it is a part of
 	prefix    int    // digits of a length prefix
 	optional  bool
-	must      bool // its length is the value's own, so that it cannot be absent
+	contained *container // it says itself how long it is, and is left out when absent
+	must      bool       // its length is the value's own, so that it cannot be absent
 
 	// documents and JSON Lines
 	chain []int  // branches above it
@@ -61,7 +62,7 @@ func (s *spec) compileField(which Section, f *fieldSpec) (column, error) {
 	if err != nil {
 		return c, err
 	}
-	c.sized = v.sized
+	c.sized, c.contained = v.sized, v.contained
 	c.bare = s.mode.named() && (v.valueType == number || v.valueType == signed)
 	fixed := s.mode == fixedMode || f.len > 0
 	if fixed && (v.size > f.len || v.sized && v.size > 0 && v.size != f.len) {
@@ -110,7 +111,7 @@ func (s *spec) compileValue(which Section, f *fieldSpec, c *column) (flow, error
 		c.classes |= part.classes
 		c.parts = append(c.parts, part)
 		size += len(part.open) + len(part.constant) + part.len + len(part.end)
-		if part.field != 0 && part.len == 0 || part.optional {
+		if part.constant == nil && part.len == 0 || part.optional || part.contained != nil {
 			size = -maxRecordLength
 		}
 	}
@@ -216,7 +217,7 @@ func (s *spec) measure(encoded []byte) int {
 func findEnds(columns []column, fields []fieldSpec, record bool) error {
 	for i := range columns {
 		c := &columns[i]
-		if c.constant != nil || c.len > 0 || c.prefix > 0 || len(c.end) > 0 {
+		if c.constant != nil || c.len > 0 || c.prefix > 0 || len(c.end) > 0 || c.contained != nil {
 			continue
 		}
 		if i+1 == len(columns) {

@@ -162,6 +162,9 @@ func (l *Layout) readPart(c *column, b []byte, rec *Record, seen *[numFields]boo
 		return 0, err
 	}
 	at := len(c.open)
+	if c.contained != nil && len(b) == at && !record {
+		return at, l.takeValue(rec, c, nil, seen, record)
+	}
 	raw, n, err := cutPart(c, b[at:], !record || l.spec.encoding == utf8Encoding)
 	if err != nil {
 		return 0, err
@@ -177,6 +180,8 @@ func cutPart(c *column, b []byte, isUTF8 bool) (raw []byte, n int, err error) {
 	switch {
 	case c.prefix > 0:
 		return cutPrefixed(c.prefix, b)
+	case c.contained != nil:
+		return cutContained(c.contained, b)
 	case c.len > 0 && isUTF8:
 		raw, _, ok := cutRunes(b, c.len)
 		if !ok {
@@ -208,6 +213,20 @@ func endsWith(b, end []byte) error {
 		return errUnended
 	}
 	return err
+}
+
+// cutContained takes a value that begins with its tag and length; where another begins it is absent.
+func cutContained(of *container, b []byte) (raw []byte, n int, err error) {
+	head, data, err := of.sizes(b)
+	switch {
+	case errors.Is(err, errLiteral):
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, err
+	case len(b) < head+data:
+		return nil, 0, errMore
+	}
+	return b[:head+data], head + data, nil
 }
 
 func cutPrefixed(digits int, b []byte) (raw []byte, n int, err error) {

@@ -36,6 +36,7 @@ type flow struct {
 	bytes       bool // lengths count bytes of UTF-8
 	sized       bool // something has padded the value already
 	tables      map[string]*table
+	contained   *container // it says itself how long it is
 }
 
 var (
@@ -49,43 +50,78 @@ type call struct {
 	args []string
 }
 
-// make compiles the call. Each function checks its arguments and the value that flows in, and says what flows out.
-func (c call) make(in flow) (pipe, flow, error) {
-	switch c.name {
-	case "upper":
-		return c.fold(in, bytes.ToUpper, asciiUpper)
-	case "lower":
-		return c.fold(in, bytes.ToLower, asciiLower)
-	case "trim":
-		return c.fold(in, func(v []byte) []byte { return bytes.Trim(v, " ") }, nil)
-	case "ascii":
-		return c.ascii(in)
-	case "pad":
-		return c.pad(in)
-	case "n":
-		return c.zeros(in)
-	case "an":
-		return c.blanks(in)
-	case "group":
-		return c.group(in)
-	case "date":
-		return c.date(in)
-	case "mask":
-		return c.mask(in)
-	case "last":
-		return c.last(in)
-	case "hex":
-		return c.hex(in)
-	case "default":
-		return c.defaultTo(in)
-	case "wrap":
-		return c.wrap(in)
-	case "lookup":
-		return c.lookup(in)
-	case "choose":
-		return c.choose(in)
+// functions is the closed list. Each checks its arguments and the value that flows in, and says what flows out. All are pure, and none can
+// loop without end or touch anything outside.
+func functions() map[string]func(call, flow) (pipe, flow, error) {
+	return map[string]func(call, flow) (pipe, flow, error){
+		// text
+		"upper": func(c call, in flow) (pipe, flow, error) { return c.fold(in, bytes.ToUpper, asciiUpper) },
+		"lower": func(c call, in flow) (pipe, flow, error) { return c.fold(in, bytes.ToLower, asciiLower) },
+		"trim": func(c call, in flow) (pipe, flow, error) {
+			return c.fold(in, func(v []byte) []byte { return bytes.Trim(v, " ") }, nil)
+		},
+		"pad":            call.pad,
+		"cut":            call.cut,
+		"fit":            call.fit,
+		"len":            call.limit,
+		"split":          call.split,
+		"default":        call.defaultTo,
+		"replace":        call.replace,
+		"prefix":         call.prefix,
+		"suffix":         call.suffix,
+		"strip":          call.strip,
+		"collapse_space": call.collapseSpace,
+		"wrap":           call.wrap,
+		// characters
+		"ascii":    call.ascii,
+		"charset":  call.charset,
+		"translit": call.translit,
+		// numbers and dates
+		"n":         call.zeros,
+		"an":        call.blanks,
+		"sign":      call.sign,
+		"overpunch": call.overpunch,
+		"date":      call.date,
+		"julian":    call.julian,
+		"som":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, firstDay) },
+		"eom":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, lastDay) },
+		// card numbers and tracks
+		"group":      call.group,
+		"mask":       call.mask,
+		"last":       call.last,
+		"bin":        call.bin,
+		"luhn_check": call.luhnCheck,
+		"mod10":      call.mod10,
+		"lrc":        call.lrc,
+		"d_form":     call.dForm,
+		// chip
+		"hex":      call.hex,
+		"asciihex": call.asciiHex,
+		"bcdhex":   call.bcdHex,
+		"bcd":      call.bcd,
+		"tlv":      call.tlv,
+		"dgi":      call.dgi,
+		"pad80":    call.pad80,
+		// control
+		"crc32":  func(c call, in flow) (pipe, flow, error) { return c.digest(in, 8, crc32Of) },
+		"sha256": func(c call, in flow) (pipe, flow, error) { return c.digest(in, 64, sha256Of) },
+		"xor8":   func(c call, in flow) (pipe, flow, error) { return c.digest(in, 2, xor8Of) },
+		// tables
+		"lookup": call.lookup,
+		"choose": call.choose,
 	}
-	return pipe{}, in, fmt.Errorf("unknown function %q", c.name)
+}
+
+// make compiles the call.
+func (c call) make(in flow) (pipe, flow, error) {
+	f, ok := functions()[c.name]
+	if !ok {
+		return pipe{}, in, fmt.Errorf("unknown function %q", c.name)
+	}
+	if in.contained != nil && c.name != "tlv" && c.name != "dgi" {
+		in.contained = nil
+	}
+	return f(c, in)
 }
 
 // parseCall reads name or name(argument, "argument").

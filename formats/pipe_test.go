@@ -111,7 +111,7 @@ func TestPipesRefuseWrongArgumentsAndTypes(t *testing.T) {
 		"carrier.city, pipe: mask":                                      "wrong type: mask takes card.pan",
 		"carrier.city, pipe: 'date(\"yy\")'":                            "wrong type: date does not take text",
 		"card.expiry, pipe: 'date(\"dd/MM\")'":                          "wrong type: the value has no dd",
-		"card.expiry, pipe: 'date(\"MMM\")'":                            `"M" is no part of a date`,
+		"card.expiry, pipe: 'date(\"QQ\")'":                             `"Q" is no part of a date`,
 		"card.expiry, pipe: 'date(\"\")'":                               "is empty or too long",
 		"card.expiry, pipe: ['date(\"MM/yy\")', 'pad(4)']":              "impossible length 4 for a value of 5",
 		"card.expiry, pipe: ['date(\"MM/yy\")', 'n(8)']":                "wrong type: n does not take text",

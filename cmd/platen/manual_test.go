@@ -137,7 +137,7 @@ var facts = []struct {
 	{"fault code", "formats.md", "batch", `\bfault\("[a-z_]+", "([a-z_]+)"`, 10},
 	{"delivery code", "operations.md", "delivery", `Code[A-Za-z0-9]+ += "([a-z_]+)"`, 20},
 	{"reason of a return line", "operations.md", "batch", `(?:refuse\(|Reason = store\.Line[A-Za-z]+, )"([a-z_]+)"`, 5},
-	{"function of layouts", "formats.md", "formats", `(?m)^\tcase "([a-z]+)":$`, 14},
+	{"function of layouts", "formats.md", "formats", `(?m)^\t\t"([a-z0-9_]+)": +(?:call\.|func\(c call)`, 40},
 	{"key of layouts", "formats.md", "formats", `(?m)^\t\t"([a-z_]+)": `, 15},
 	{"table", "architecture.md", "sql/migrations/postgres", `CREATE TABLE ([a-z_]+)`, 20},
 	{"action of the audit log", "security.md", "batch", `\.Audit\(ctx, actor, "([a-z._]+)"`, 2},

@@ -1,0 +1,180 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"platen/card"
+)
+
+// sign writes + before a number that has no minus.
+func (c call) sign(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, number, signed)); err != nil {
+		return pipe{}, in, err
+	}
+	in.valueType = text
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) {
+			if b[start] != '-' {
+				b = slices.Insert(b, start, '+')
+			}
+			return b, nil
+		},
+		invert: func(v []byte) ([]byte, error) {
+			switch v[0] {
+			case '+':
+				return dropFront(v, 1), nil
+			case '-':
+				return v, nil
+			}
+			return v, errWrongForm
+		},
+	}, in, nil
+}
+
+// Last digits of a number with its sign on them (zoned decimal as EBCDIC prints it).
+const (
+	overpunchedPlus  = "{ABCDEFGHI"
+	overpunchedMinus = "}JKLMNOPQR"
+)
+
+// overpunch writes the sign onto the last digit.
+func (c call) overpunch(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, number, signed)); err != nil {
+		return pipe{}, in, err
+	}
+	in.valueType = text
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) {
+			set := overpunchedPlus
+			if b[start] == '-' {
+				b, set = slices.Delete(b, start, start+1), overpunchedMinus
+			}
+			b[len(b)-1] = set[b[len(b)-1]-'0']
+			return b, nil
+		},
+		invert: func(v []byte) ([]byte, error) {
+			last := len(v) - 1
+			for sign, set := range []string{overpunchedPlus, overpunchedMinus} {
+				for d := range len(set) {
+					if set[d] != v[last] {
+						continue
+					}
+					v[last] = byte('0' + d)
+					if sign == 1 {
+						v = slices.Insert(v, 0, '-')
+					}
+					return v, nil
+				}
+			}
+			return v, errWrongForm
+		},
+	}, in, nil
+}
+
+var errLuhn = errors.New("its check digit is wrong")
+
+func luhnHolds(v []byte) bool {
+	return len(v) > 1 && number.digitsOnly(v) && card.CheckDigit(v[:len(v)-1]) == v[len(v)-1]
+}
+
+// digitsOnly tells whether v is digits.
+func (valueType) digitsOnly(v []byte) bool {
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// luhn_check refuses digits whose last is not their check digit (ISO/IEC 7812-1, annex B).
+func (c call) luhnCheck(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, digits)); err != nil {
+		return pipe{}, in, err
+	}
+	check := func(v []byte) error {
+		if !luhnHolds(v) {
+			return errLuhn
+		}
+		return nil
+	}
+	return pipe{apply: func(b []byte, start int) ([]byte, error) { return b, check(b[start:]) },
+		invert: func(v []byte) ([]byte, error) { return v, check(v) }}, in, nil
+}
+
+// mod10 writes digits with their check digit.
+func (c call) mod10(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(0, 0), c.wants(in, digits, number)); err != nil {
+		return pipe{}, in, err
+	}
+	if in.size > 0 {
+		in.size++
+	}
+	in.valueType = digits
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) { return append(b, card.CheckDigit(b[start:])), nil },
+		invert: func(v []byte) ([]byte, error) {
+			if !luhnHolds(v) {
+				return v, errLuhn
+			}
+			return v[:len(v)-1], nil
+		},
+	}, in, nil
+}
+
+// bin(n): the first six or eight digits of a card number, which tell the issuer and are public.
+func (c call) bin(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, digits)); err != nil {
+		return pipe{}, in, err
+	}
+	n, err := c.width(0)
+	if err != nil || in.field != CardPAN || n != 6 && n != 8 {
+		return pipe{}, in, errors.New("function bin: takes 6 or 8 digits of card.pan")
+	}
+	in.sensitivity, in.size = Public, n
+	return pipe{fidelity: hidden, apply: func(b []byte, start int) ([]byte, error) {
+		if len(b)-start < n {
+			return b, errWrongForm
+		}
+		return b[:start+n], nil
+	}}, in, nil
+}
+
+// lrc(1), lrc(2): a track between its sentinels with its longitudinal redundancy check character behind it (ISO/IEC 7811-2).
+func (c call) lrc(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, text)); err != nil {
+		return pipe{}, in, err
+	}
+	bits, base := byte(0x3f), byte(0x20)
+	switch c.args[0] {
+	case "1":
+	case "2":
+		bits, base = 0x0f, 0x30
+	default:
+		return pipe{}, in, fmt.Errorf("function lrc: there is no track %q", c.args[0])
+	}
+	check := func(v []byte) (byte, error) {
+		sum := byte(0)
+		for _, c := range v {
+			if c < base || c-base > bits {
+				return 0, errCharset
+			}
+			sum ^= c - base
+		}
+		return base + sum, nil
+	}
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) {
+			sum, err := check(b[start:])
+			return append(b, sum), err
+		},
+		invert: func(v []byte) ([]byte, error) {
+			if sum, err := check(v[:len(v)-1]); err != nil || sum != v[len(v)-1] {
+				return v, errWrongForm
+			}
+			return v[:len(v)-1], nil
+		},
+	}, in, nil
+}

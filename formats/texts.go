@@ -1,0 +1,265 @@
+package formats
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// plain makes a function of a text whose result a reader takes as it stands.
+func (c call) plain(in flow, apply func([]byte) ([]byte, error)) (pipe, flow, error) {
+	if err := c.wants(in, text, digits, number); err != nil {
+		return pipe{}, in, err
+	}
+	in.size, in.valueType = 0, text
+	return pipe{fidelity: folded, apply: func(b []byte, start int) ([]byte, error) {
+		out, err := apply(b[start:])
+		if err != nil {
+			return b, err
+		}
+		return append(b[:start], out...), nil
+	}}, in, nil
+}
+
+// cut(n): the first n characters.
+func (c call) cut(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	n, err := c.width(0)
+	if err != nil {
+		return pipe{}, in, err
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) {
+		head, _, ok := cutRunes(v, n)
+		if !ok {
+			return v, nil
+		}
+		return head, nil
+	})
+}
+
+// limit is len(n): a value of more than n characters is refused.
+func (c call) limit(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	n, err := c.width(0)
+	if err != nil {
+		return pipe{}, in, err
+	}
+	return pipe{apply: func(b []byte, start int) ([]byte, error) {
+		if utf8.RuneCount(b[start:]) > n {
+			return b, errTooLong
+		}
+		return b, nil
+	}}, in, nil
+}
+
+// split("sep", i): the i-th piece, 1 is the first; absent where there are not so many.
+func (c call) split(in flow) (pipe, flow, error) {
+	if err := c.count(2, 2); err != nil {
+		return pipe{}, in, err
+	}
+	i, err := strconv.Atoi(c.args[1])
+	if err != nil || i < 1 || i > 9 || c.args[0] == "" {
+		return pipe{}, in, errors.New("function split: takes a separator and a place from 1 to 9")
+	}
+	p, out, err := c.plain(in, func(v []byte) ([]byte, error) {
+		pieces := bytes.Split(v, []byte(c.args[0]))
+		if len(pieces) < i {
+			return nil, nil
+		}
+		return pieces[i-1], nil
+	})
+	p.fidelity = hidden
+	return p, out, err
+}
+
+// replace("a=b", "c="): texts for texts, in one pass.
+func (c call) replace(in flow) (pipe, flow, error) {
+	if err := c.count(1, 64); err != nil {
+		return pipe{}, in, err
+	}
+	var pairs []string
+	for _, a := range c.args {
+		from, to, ok := strings.Cut(a, "=")
+		if !ok || from == "" {
+			return pipe{}, in, fmt.Errorf("function replace: %q is not a=b", a)
+		}
+		pairs = append(pairs, from, to)
+	}
+	replacer := strings.NewReplacer(pairs...)
+	return c.plain(in, func(v []byte) ([]byte, error) { return []byte(replacer.Replace(string(v))), nil })
+}
+
+// strip("set"): without the characters of the set.
+func (c call) strip(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) {
+		return bytes.Map(func(r rune) rune {
+			if strings.ContainsRune(c.args[0], r) {
+				return -1
+			}
+			return r
+		}, v), nil
+	})
+}
+
+// collapseSpace makes one blank of several and drops those around.
+func (c call) collapseSpace(in flow) (pipe, flow, error) {
+	if err := c.count(0, 0); err != nil {
+		return pipe{}, in, err
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) { return bytes.Join(bytes.Fields(v), []byte(" ")), nil })
+}
+
+// prefix("text") and suffix("text") are halves of wrap.
+func (c call) prefix(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	return call{name: c.name, args: []string{c.args[0], ""}}.wrap(in)
+}
+
+func (c call) suffix(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	return call{name: c.name, args: []string{"", c.args[0]}}.wrap(in)
+}
+
+// charsets are the characters that may stand somewhere; nothing is changed, the rest is refused.
+var charsets = map[string]func(r rune) bool{
+	"emboss": func(r rune) bool {
+		return r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" .,'-&/", r)
+	},
+	"track":   func(r rune) bool { return r >= 0x20 && r <= 0x5f }, // ISO/IEC 7813, track 1
+	"print":   func(r rune) bool { return r < utf8.RuneSelf && printable(byte(r)) },
+	"numeric": func(r rune) bool { return r >= '0' && r <= '9' },
+	"latin1":  func(r rune) bool { return r <= 0xff && !isControl(r) },
+}
+
+var errCharset = errors.New("holds a character that its set does not have")
+
+// charset(name): refuses characters that the set does not have.
+func (c call) charset(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, text, digits, number)); err != nil {
+		return pipe{}, in, err
+	}
+	has, ok := charsets[c.args[0]]
+	if !ok {
+		return pipe{}, in, fmt.Errorf("function charset: there is no set %q", c.args[0])
+	}
+	return pipe{apply: func(b []byte, start int) ([]byte, error) {
+		for i := start; i < len(b); {
+			r, size := utf8.DecodeRune(b[i:])
+			if !has(r) {
+				return b, errCharset
+			}
+			i += size
+		}
+		return b, nil
+	}}, in, nil
+}
+
+// translit(table): character by character through a table of the layout; what it does not list stays.
+func (c call) translit(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	t, ok := in.tables[c.args[0]]
+	if !ok {
+		return pipe{}, in, fmt.Errorf("function translit: there is no table %q", c.args[0])
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) {
+		out := make([]byte, 0, len(v))
+		for _, r := range string(v) {
+			to, ok := t.to[string(r)]
+			switch {
+			case ok:
+				out = append(out, to...)
+			case t.hasOther && r >= utf8.RuneSelf:
+				out = append(out, t.other...)
+			default:
+				out = utf8.AppendRune(out, r)
+			}
+		}
+		return out, nil
+	})
+}
+
+// fit(n), fit(n, mode, mode): a name of at most n characters. Modes are tried in turn and each goes only as far as it must: initials makes
+// letters of the names between the first and the last, and then of the first; middle drops the names between, the last of them first; vowels
+// drops vowels inside words, from the end; cut cuts. What is too long after all of them is refused.
+func (c call) fit(in flow) (pipe, flow, error) {
+	if err := c.count(1, 5); err != nil {
+		return pipe{}, in, err
+	}
+	n, err := c.width(0)
+	if err != nil {
+		return pipe{}, in, err
+	}
+	var modes []func(string, int) string
+	for _, name := range c.args[1:] {
+		mode, ok := fittings[name]
+		if !ok {
+			return pipe{}, in, fmt.Errorf("function fit: there is no mode %q", name)
+		}
+		modes = append(modes, mode)
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) {
+		if utf8.RuneCount(v) <= n {
+			return v, nil
+		}
+		name := string(v)
+		for _, mode := range modes {
+			if name = mode(name, n); utf8.RuneCountInString(name) <= n {
+				return []byte(name), nil
+			}
+		}
+		return nil, errTooLong
+	})
+}
+
+var fittings = map[string]func(name string, n int) string{
+	"reject": func(name string, _ int) string { return name },
+	"cut": func(name string, n int) string {
+		head, _, _ := cutRunes([]byte(name), n)
+		return strings.TrimRight(string(head), " ")
+	},
+	"initials": fitInitials, "middle": fitMiddle, "vowels": fitVowels,
+}
+
+func fitInitials(name string, n int) string {
+	words := strings.Fields(name)
+	for i := 1; i < len(words) && utf8.RuneCountInString(strings.Join(words, " ")) > n; i++ {
+		at := i % (len(words) - 1) // the first name comes last
+		_, size := utf8.DecodeRuneInString(words[at])
+		words[at] = words[at][:size]
+	}
+	return strings.Join(words, " ")
+}
+
+func fitMiddle(name string, n int) string {
+	words := strings.Fields(name)
+	for len(words) > 2 && utf8.RuneCountInString(strings.Join(words, " ")) > n {
+		words = append(words[:len(words)-2], words[len(words)-1])
+	}
+	return strings.Join(words, " ")
+}
+
+func fitVowels(name string, n int) string {
+	runes := []rune(name)
+	for i := len(runes) - 1; i > 0 && len(runes) > n; i-- {
+		if runes[i-1] != ' ' && strings.ContainsRune("AEIOUaeiou", runes[i]) {
+			runes = append(runes[:i], runes[i+1:]...)
+		}
+	}
+	return string(runes)
+}
