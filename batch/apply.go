@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"platen/card"
+	"platen/formats"
 	"platen/sql/store"
 )
 
@@ -21,6 +22,7 @@ type chunkWork struct {
 // fileWork is one file's part of a chunk. A nil file is one that does not exist.
 type fileWork struct {
 	file   *store.File
+	span   span
 	lines  map[int64]*lineWork
 	failed []*lineWork // spoiled or rejected by this chunk
 	counts struct{ produced, rejected, spoiled int64 }
@@ -33,43 +35,85 @@ type lineWork struct {
 	why    string // what the bureau said, of a line that failed
 }
 
-// open locks the files of a chunk in the order of their numbers and reads the lines that it speaks of.
+// span is the lines of a file that a chunk speaks of; the zero span is none.
+type span struct{ first, last int64 }
+
+func (s span) with(first, last int64) span {
+	if s.first == 0 {
+		return span{first, last}
+	}
+	return span{min(s.first, first), max(s.last, last)}
+}
+
+// apply decides about every line of the chunk, writes what it changed, and looks whether a file came to its end by it.
+func (w *chunkWork) apply(ctx context.Context, chunk []returned) ([]store.ReturnLine, error) {
+	if err := w.open(ctx, chunk); err != nil {
+		return nil, err
+	}
+	lines := make([]store.ReturnLine, 0, len(chunk))
+	for i := range chunk {
+		if err := w.applyOne(ctx, &chunk[i]); err != nil {
+			return nil, fmt.Errorf("return file %d line %d: %w", w.returning.Number, chunk[i].Line, err)
+		}
+		lines = append(lines, chunk[i].ReturnLine)
+	}
+	if err := w.close(ctx); err != nil {
+		return nil, err
+	}
+	for _, number := range slices.Sorted(maps.Keys(w.files)) {
+		if w.files[number].file == nil {
+			continue
+		}
+		if err := w.reconcile(ctx, w.tx, number); err != nil {
+			return nil, err
+		}
+	}
+	return lines, nil
+}
+
+// open finds out which lines the chunk speaks of, locks their files in the order of their numbers, and reads the lines.
 func (w *chunkWork) open(ctx context.Context, chunk []returned) error {
-	type span struct{ first, last int64 }
 	spans := map[int64]span{}
 	for i := range chunk {
-		r := &chunk[i]
-		s, known := spans[r.file]
-		if _, line, ok := parseUID(r.uid); ok && !r.ack {
-			if !known || s.first == 0 {
-				s = span{line, line}
-			}
-			s = span{min(s.first, line), max(s.last, line)}
+		if err := w.find(ctx, &chunk[i]); err != nil {
+			return err
 		}
-		spans[r.file] = s
+		for _, r := range chunk[i].runs {
+			spans[r.File] = spans[r.File].with(r.First, r.Last)
+		}
+		if chunk[i].whole {
+			spans[chunk[i].file] = spans[chunk[i].file]
+		}
 	}
-	numbers := slices.Sorted(maps.Keys(spans))
-	for _, number := range numbers {
-		f, err := w.tx.LockFile(ctx, number)
-		if errors.Is(err, store.ErrNotFound) {
-			w.files[number] = &fileWork{}
-			continue
-		}
-		if err != nil {
+	for _, number := range slices.Sorted(maps.Keys(spans)) {
+		if err := w.lock(ctx, number, spans[number]); err != nil {
 			return err
 		}
-		work := &fileWork{file: &f, lines: map[int64]*lineWork{}}
-		w.files[number] = work
-		if spans[number].first == 0 {
-			continue
-		}
-		lines, err := w.tx.LockLines(ctx, f, spans[number].first, min(spans[number].last, f.Planned))
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			work.lines[l.Line] = &lineWork{FileLine: l, before: l.State}
-		}
+	}
+	return nil
+}
+
+func (w *chunkWork) lock(ctx context.Context, number int64, s span) error {
+	f, err := w.tx.LockFile(ctx, number)
+	if errors.Is(err, store.ErrNotFound) {
+		w.files[number] = &fileWork{}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	work := &fileWork{file: &f, lines: map[int64]*lineWork{}, span: s}
+	w.files[number] = work
+	if s.first == 0 || s.first > f.Planned {
+		return nil
+	}
+	work.span.last = min(s.last, f.Planned)
+	lines, err := w.tx.LockLines(ctx, f, work.span.first, work.span.last)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		work.lines[l.Line] = &lineWork{FileLine: l, before: l.State}
 	}
 	return nil
 }
@@ -81,10 +125,8 @@ func (w *chunkWork) close(ctx context.Context) error {
 		if err := w.writeLines(ctx, work); err != nil {
 			return err
 		}
-		if c := work.counts; c.produced != 0 || c.rejected != 0 || c.spoiled != 0 {
-			if err := w.tx.CountLine(ctx, number, c.produced, c.rejected, c.spoiled); err != nil {
-				return err
-			}
+		if err := w.count(ctx, work); err != nil {
+			return err
 		}
 		for _, l := range work.failed {
 			if err := w.afterFailure(ctx, work.file, l); err != nil {
@@ -94,6 +136,30 @@ func (w *chunkWork) close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// count moves the file's counters, and proves by a recount of the lines that the chunk touched that nothing was lost on the way.
+func (w *chunkWork) count(ctx context.Context, work *fileWork) error {
+	c := work.counts
+	if c.produced == 0 && c.rejected == 0 && c.spoiled == 0 {
+		return nil
+	}
+	var was store.LineCounts
+	for _, l := range work.lines {
+		was.Lines++
+		was.Count(l.before)
+	}
+	now, err := w.tx.CountSpan(ctx, *work.file, work.span.first, work.span.last)
+	if err != nil {
+		return err
+	}
+	if now.Lines != was.Lines || now.Produced != was.Produced+c.produced || now.Rejected != was.Rejected+c.rejected || now.Spoiled != was.Spoiled+c.spoiled {
+		return fmt.Errorf("file %d lines %d to %d: counted %+v before, %+v after, and moved %+v: %w", work.file.Number, work.span.first, work.span.last, was, now, c, ErrImbalance)
+	}
+	return w.tx.CountLine(ctx, work.file.Number, c.produced, c.rejected, c.spoiled)
+}
+
+// ErrImbalance says that a change would have broken the books; nothing of it was written.
+var ErrImbalance = errors.New("the books would not balance")
 
 // afterFailure decides how a card goes on that the bureau did not make.
 func (w *chunkWork) afterFailure(ctx context.Context, f *store.File, l *lineWork) error {
@@ -139,33 +205,35 @@ func (w *chunkWork) writeLines(ctx context.Context, work *fileWork) error {
 // applyOne decides what becomes of one line: applied, duplicate, rejected with a reason, or quarantined for a person. An unknown reference never
 // makes a card, and late news never moves anything backwards.
 func (w *chunkWork) applyOne(ctx context.Context, r *returned) error {
-	work, err := w.fileOf(r)
-	if err != nil || work == nil {
-		return err
+	switch w.layout.Kind() {
+	case formats.Stock:
+		return w.applyStock(ctx, r)
+	case formats.Production:
+		return w.applyProduction(ctx, r)
+	case formats.Destruction:
+		return w.applyDestruction(ctx, r)
+	case formats.Dispatch:
+		return w.applyDispatch(ctx, r)
+	case formats.Delivery:
+		return w.applyDelivery(ctx, r)
+	case formats.Ack:
+		f, err := w.fileOf(r)
+		if err != nil || f == nil {
+			return err
+		}
+		return w.applyAck(ctx, w.tx, r, f)
 	}
-	r.File = &work.file.Number
-	if r.ack {
-		return w.applyAck(ctx, w.tx, r, work.file)
-	}
-	w.applyStatus(r, work)
-	return nil
+	return w.applyStatus(r)
 }
 
 func (r *returned) refuse(reason string) { r.Outcome, r.Reason = store.LineRejected, reason }
 
+func (r *returned) quarantine(reason string) { r.Outcome, r.Reason = store.LineQuarantined, reason }
+
 // fileOf finds the file that a line speaks of; nil when the line was refused.
-func (w *chunkWork) fileOf(r *returned) (*fileWork, error) {
-	line := int64(0)
-	if !r.ack {
-		number, at, ok := parseUID(r.uid)
-		if !ok || number != r.file {
-			r.refuse("unknown_reference")
-			return nil, nil
-		}
-		line = at
-	}
+func (w *chunkWork) fileOf(r *returned) (*store.File, error) {
 	work := w.files[r.file]
-	if work.file == nil {
+	if work == nil || work.file == nil {
 		r.refuse("unknown_reference")
 		return nil, nil
 	}
@@ -179,14 +247,28 @@ func (w *chunkWork) fileOf(r *returned) (*fileWork, error) {
 	case f.State < card.FileSent || f.State == card.FileCancelled:
 		r.refuse("file_was_not_sent")
 		return nil, nil
-	case !r.ack && work.lines[line] == nil:
+	}
+	r.File = &f.Number
+	return f, nil
+}
+
+// lineOf finds the one line of a file that a line speaks of; nil when the line was refused.
+func (w *chunkWork) lineOf(r *returned) (*fileWork, *lineWork, error) {
+	if len(r.runs) == 0 {
 		r.refuse("unknown_reference")
-		return nil, nil
+		return nil, nil, nil
 	}
-	if !r.ack {
-		r.FileLine = &line
+	if f, err := w.fileOf(r); err != nil || f == nil {
+		return nil, nil, err
 	}
-	return work, nil
+	work := w.files[r.file]
+	l := work.lines[r.runs[0].First]
+	if l == nil {
+		r.refuse("unknown_reference")
+		return nil, nil, nil
+	}
+	r.FileLine = &l.Line
+	return work, l, nil
 }
 
 // applyAck takes the bureau's word for a whole file.
@@ -199,16 +281,16 @@ func (a *application) applyAck(ctx context.Context, tx *store.Tx, r *returned, f
 	case f.State != card.FileSent && f.State != card.FileInDoubt:
 		r.Outcome = store.LineDuplicate
 		return nil
-	case r.sum != "" && r.sum != hexString(f.PlaintextSHA) && r.sum != hexString(f.CiphertextSHA):
+	case r.ack.sum != "" && r.ack.sum != hexString(f.PlaintextSHA) && r.ack.sum != hexString(f.CiphertextSHA):
 		a.Log.Error().Int64("file", f.Number).Str("bureau", f.BureauCode).Msg("the bureau acknowledges other bytes than were sent")
 		r.Outcome, r.Reason = store.LineQuarantined, "hash_differs"
 		return nil
 	}
 	r.Outcome = store.LineApplied
-	if err := tx.AckCounts(ctx, f.Number, r.read, r.ok, r.bad); err != nil {
+	if err := tx.AckCounts(ctx, f.Number, r.ack.read, r.ack.ok, r.ack.bad); err != nil {
 		return err
 	}
-	data := map[string]any{"return": a.returning.Number, "read": r.read, "ok": r.ok, "bad": r.bad, "reason": r.BureauReason}
+	data := map[string]any{"return": a.returning.Number, "read": r.ack.read, "ok": r.ack.ok, "bad": r.ack.bad, "reason": r.BureauReason}
 	if f.State == card.FileInDoubt {
 		if err := a.outOfDoubt(ctx, tx, f); err != nil {
 			return err
@@ -261,30 +343,39 @@ func (a *application) statusOf(word string) (card.IssueState, bool) {
 	return s, err == nil && s > card.IssuePrepared && s != card.IssueCancelled
 }
 
-func (w *chunkWork) applyStatus(r *returned, work *fileWork) {
-	next, ok := w.statusOf(r.Status)
-	if !ok {
-		r.Outcome, r.Reason = store.LineQuarantined, "unknown_status"
-		return
+// applyStatus takes the bureau's word for one line.
+func (w *chunkWork) applyStatus(r *returned) error {
+	work, l, err := w.lineOf(r)
+	if err != nil || l == nil {
+		return err
 	}
-	l := work.lines[*r.FileLine]
+	next, ok := w.statusOf(r.Status)
 	switch {
+	case w.layout.Kind() == formats.PINStatus && work.file.Purpose != store.MailerPurpose:
+		r.refuse("not_a_pin_mailer")
+	case !ok:
+		r.quarantine("unknown_status")
 	case l.State.Passed(next):
 		r.Outcome = store.LineDuplicate
-		return
 	case !l.State.May(next):
 		r.refuse("state_does_not_allow_it")
-		return
+	default:
+		r.Outcome = store.LineApplied
+		work.step(l, next, r.BureauReason)
 	}
-	r.Outcome = store.LineApplied
+	return nil
+}
+
+// step moves one line and the counters of its file.
+func (f *fileWork) step(l *lineWork, next card.IssueState, why string) {
 	produced, rejected, spoiled := change(l.State, next)
-	work.counts.produced += produced
-	work.counts.rejected += rejected
-	work.counts.spoiled += spoiled
+	f.counts.produced += produced
+	f.counts.rejected += rejected
+	f.counts.spoiled += spoiled
 	l.State = next
 	if next == card.IssueSpoiled || next == card.IssueRejected {
-		l.why = r.BureauReason
-		work.failed = append(work.failed, l)
+		l.why = why
+		f.failed = append(f.failed, l)
 	}
 }
 

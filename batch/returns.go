@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path"
 	"slices"
 	"time"
@@ -221,7 +220,11 @@ func (a *application) eachChunk(ctx context.Context, wanted func(line int64) boo
 		if line++; !wanted(line) {
 			continue
 		}
-		chunk = append(chunk, a.read(line, rec))
+		r, err := a.read(line, rec)
+		if err != nil {
+			return err
+		}
+		chunk = append(chunk, r)
 		if len(chunk) == applyChunk {
 			if err := a.applyLines(ctx, chunk, record); err != nil {
 				return err
@@ -244,35 +247,6 @@ func (a *application) recordNew(ctx context.Context, tx *store.Tx, lines []store
 	}
 	moved.Cursor = lines[len(lines)-1].Line
 	return tx.AdvanceReturn(ctx, moved, a.returning.Cursor)
-}
-
-// returned is one line of a return file as it was read.
-type returned struct {
-	store.ReturnLine
-	uid  string
-	ack  bool
-	read int64
-	ok   int64
-	bad  int64
-	sum  string
-	file int64
-}
-
-func (a *application) read(line int64, rec *formats.Record) returned {
-	r := returned{ReturnLine: store.ReturnLine{Return: a.returning.Number, Line: line}, ack: a.layout.Kind() == formats.Ack}
-	if r.ack {
-		r.file = number(rec.Get(formats.AckFile))
-		r.read, r.ok, r.bad = number(rec.Get(formats.AckRead)), number(rec.Get(formats.AckOK)), number(rec.Get(formats.AckBad))
-		r.sum = string(rec.Get(formats.AckSHA256))
-		r.Status, r.BureauReason = string(rec.Get(formats.AckStatus)), string(rec.Get(formats.AckReason))
-		r.OccurredAt = a.moment(rec.Get(formats.AckReceivedAt))
-		return r
-	}
-	r.file = number(rec.Get(formats.ReturnFile))
-	r.uid = string(rec.Get(formats.ReturnUID))
-	r.Status, r.BureauReason = string(rec.Get(formats.ReturnStatus)), string(rec.Get(formats.ReturnReason))
-	r.OccurredAt = a.moment(rec.Get(formats.ReturnOccurredAt))
-	return r
 }
 
 // moment reads the bureau's time; where it says none, the time of arrival counts.
@@ -303,43 +277,20 @@ func (a *application) applyLines(ctx context.Context, chunk []returned, record r
 	if len(chunk) == 0 {
 		return nil
 	}
-	touched := map[int64]bool{}
 	moved := a.returning
 	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
-		clear(touched)
 		moved = a.returning
 		work := &chunkWork{application: a, tx: tx, files: map[int64]*fileWork{}}
-		if err := work.open(ctx, chunk); err != nil {
+		lines, err := work.apply(ctx, slices.Clone(chunk))
+		if err != nil {
 			return err
 		}
-		lines := make([]store.ReturnLine, 0, len(chunk))
-		for i := range chunk {
-			r := chunk[i]
-			if err := work.applyOne(ctx, &r); err != nil {
-				return fmt.Errorf("return file %d line %d: %w", a.returning.Number, r.Line, err)
-			}
-			if r.Outcome == store.LineApplied {
-				touched[*r.File] = true
-			}
-			lines = append(lines, r.ReturnLine)
-		}
-		if err := work.close(ctx); err != nil {
-			return err
-		}
-		if err := record(ctx, tx, lines, &moved); err != nil {
-			return err
-		}
-		for _, f := range slices.Sorted(maps.Keys(touched)) {
-			if err := a.reconcile(ctx, tx, f); err != nil {
-				return err
-			}
-		}
-		return nil
+		return record(ctx, tx, lines, &moved)
 	})
 	if err != nil {
 		return err
 	}
 	a.observe(moved)
 	a.returning = moved
-	return a.Store.HoldReturn(ctx, a.returning.Number, a.returning.Epoch, returnWindow)
+	return nil
 }

@@ -99,7 +99,7 @@ func saidView(lines []store.ReturnLine) []map[string]any {
 	all := make([]map[string]any, 0, len(lines))
 	for _, l := range lines {
 		all = append(all, map[string]any{"status": l.Status, "outcome": l.Outcome.String(), "reason": l.Reason, "bureau_reason": l.BureauReason,
-			"occurred_at": l.OccurredAt.UTC().Format(time.RFC3339), "return_file": l.Return, "line": l.Line})
+			"occurred_at": l.OccurredAt.UTC().Format(time.RFC3339), "return_file": l.Return, "line": l.Line, "shipment": l.Shipment})
 	}
 	return all
 }

@@ -3,22 +3,16 @@ package main_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"platen/delivery"
 )
 
 // filesOf lists a directory's files with their reasons.
-type listedFile struct {
-	demoFile
-	Reason string `json:"reason"`
-}
-
-func filesOf(t *testing.T, dir, bureau string) []listedFile {
+func filesOf(t *testing.T, dir, bureau string) []demoFile {
 	t.Helper()
-	var all []listedFile
-	for _, f := range loose[[]listedFile](t, platen(t, "file", "list", "--json", config(dir))) {
+	var all []demoFile
+	for _, f := range loose[[]demoFile](t, platen(t, "file", "list", "--json", config(dir))) {
 		if f.Bureau == bureau {
 			all = append(all, f)
 		}
@@ -26,17 +20,29 @@ func filesOf(t *testing.T, dir, bureau string) []listedFile {
 	return all
 }
 
-// waits tells whether every file of a bureau is ready and not sent, for a reason.
-func waits(files []listedFile, reason string) bool {
+// failsWith tells whether a bureau is known to fail for a reason, and all its files are ready and not sent.
+func failsWith(t *testing.T, dir, bureau, code string) bool {
+	t.Helper()
+	for _, b := range loose[[]bureauState](t, platen(t, "bureau", "list", "--json", config(dir))) {
+		if b.Code == bureau && b.Failure != code {
+			return false
+		}
+	}
+	files := filesOf(t, dir, bureau)
 	for _, f := range files {
-		if f.State != "RELEASED" || !strings.Contains(f.Reason, reason) {
+		if f.State != "RELEASED" {
 			return false
 		}
 	}
 	return len(files) > 0
 }
 
-func balanced(files []listedFile) bool {
+type bureauState struct {
+	Code    string `json:"code"`
+	Failure string `json:"failure"`
+}
+
+func balanced(files []demoFile) bool {
 	for _, f := range files {
 		if f.State != "BALANCED" {
 			return false
@@ -60,7 +66,7 @@ func TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles(t *testing.T) {
 	s.order("BULK", orders[bulkFile])
 	platen(t, "run", "--cycle", "nightly", config(dir))
 
-	until(t, "the reason why north's files wait", func() bool { return waits(filesOf(t, dir, "north"), "unreachable") })
+	until(t, "the reason why north's files wait", func() bool { return failsWith(t, dir, "north", "unreachable") })
 	until(t, "the balance of south's files", func() bool { return balanced(filesOf(t, dir, "south")) })
 
 	key := filepath.Join(dir, "bureaus", "north", "host_key")
@@ -69,7 +75,8 @@ func TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles(t *testing.T) {
 	must(t, err)
 	put(t, key, other)
 	impostor := simulateBureaus(t, dir, "--bureau", "north", "--reject", "0", "--spoil", "0")
-	until(t, "the refusal of another host key", func() bool { return waits(filesOf(t, dir, "north"), "host_key_mismatch") })
+	platen(t, "bureau", "retry", "north", config(dir))
+	until(t, "the refusal of another host key", func() bool { return failsWith(t, dir, "north", "host_key_mismatch") })
 	impostor.stop()
 	for _, sub := range []string{"in", "done"} {
 		entries, err := os.ReadDir(filepath.Join(dir, "bureaus", "north", "root", sub))
@@ -81,6 +88,7 @@ func TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles(t *testing.T) {
 
 	put(t, key, right)
 	simulateBureaus(t, dir, "--bureau", "north", "--reject", "0", "--spoil", "0")
+	platen(t, "bureau", "retry", "north", config(dir))
 	until(t, "the balance of north's files", func() bool { return balanced(filesOf(t, dir, "north")) })
 	b := loose[books](t, platen(t, "books", "--json", config(dir)))
 	if !b.Balanced || b.Produced != b.Requested {

@@ -70,15 +70,34 @@ type LineCounts struct {
 	Spoiled  int64 `db:"spoiled"`
 }
 
+// Count adds one line in a state.
+func (c *LineCounts) Count(s card.IssueState) {
+	switch {
+	case s.Fulfilled():
+		c.Produced++
+	case s == card.IssueRejected:
+		c.Rejected++
+	case s == card.IssueSpoiled:
+		c.Spoiled++
+	}
+}
+
+// countedStates are the columns of LineCounts.
+var countedStates = `count(*) AS lines, ` + countStates("state", card.IssueState.Fulfilled) + ` AS produced, ` +
+	countStates("state", is(card.IssueRejected)) + ` AS rejected, ` + countStates("state", is(card.IssueSpoiled)) + ` AS spoiled`
+
+// linesTable is where the lines of a file of this purpose stand.
+func (f *File) linesTable() string {
+	if f.Purpose == MailerPurpose {
+		return "pin_mailers"
+	}
+	return "issues"
+}
+
 // RecountLines counts a file's lines from the rows themselves.
 func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
-	table := "issues"
-	if f.Purpose == MailerPurpose {
-		table = "pin_mailers"
-	}
 	var c LineCounts
-	err := q.get(ctx, "recount a file", &c, `SELECT count(*) AS lines, `+countStates("state", card.IssueState.Fulfilled)+` AS produced, `+
-		countStates("state", is(card.IssueRejected))+` AS rejected, `+countStates("state", is(card.IssueSpoiled))+` AS spoiled FROM `+table+` WHERE file_number = $1`, f.Number)
+	err := q.get(ctx, "recount a file", &c, `SELECT `+countedStates+` FROM `+f.linesTable()+` WHERE file_number = $1`, f.Number)
 	return c, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +25,7 @@ type ReturnFile struct {
 	State         card.ReturnState `db:"state"`
 	Archived      bool             `db:"archived"`
 	SHA256        []byte           `db:"sha256"`
-	Kind          string           `db:"kind"` // ack, status
+	Kind          string           `db:"kind"` // as formats.Kind says it
 	Layout        int64            `db:"layout_number"`
 	LayoutVersion int              `db:"layout_version"`
 	Lines         int64            `db:"lines"`
@@ -63,12 +64,17 @@ type ReturnLine struct {
 	Line         int64     `db:"line"`
 	File         *int64    `db:"file_number"`
 	FileLine     *int64    `db:"file_line"`
+	LastLine     *int64    `db:"last_line"` // where the line speaks of a run of a file's lines
+	Shipment     string    `db:"shipment"`
 	Status       string    `db:"status"`
 	Outcome      Outcome   `db:"outcome"`
 	Reason       string    `db:"reason"`
 	BureauReason string    `db:"bureau_reason"`
+	Figures      string    `db:"figures"` // what else the line says, as JSON; empty for an ack or a status
 	OccurredAt   time.Time `db:"occurred_at"`
 }
+
+const returnLineColumns = `return_number, line, file_number, file_line, last_line, shipment, status, outcome, reason, bureau_reason, figures, occurred_at`
 
 // InsertReturn stores a return file in state DETECTED.
 func (t *Tx) InsertReturn(ctx context.Context, r ReturnFile) (ReturnFile, error) {
@@ -198,33 +204,36 @@ func (t *Tx) AdvanceReturn(ctx context.Context, r *ReturnFile, from int64) error
 
 // InsertReturnLines stores lines with their outcomes.
 func (t *Tx) InsertReturnLines(ctx context.Context, lines []ReturnLine) error {
-	columns := []string{"return_number", "line", "file_number", "file_line", "status", "outcome", "reason", "bureau_reason", "occurred_at"}
-	return t.insertRows(ctx, "return_lines", columns, len(lines), func(i int) []any {
+	return t.insertRows(ctx, "return_lines", strings.Split(returnLineColumns, ", "), len(lines), func(i int) []any {
 		l := &lines[i]
-		return []any{l.Return, l.Line, nullable(l.File), nullable(l.FileLine), l.Status, int64(l.Outcome), l.Reason, l.BureauReason, stored(l.OccurredAt)}
+		return []any{l.Return, l.Line, nullable(l.File), nullable(l.FileLine), nullable(l.LastLine), l.Shipment, l.Status, int64(l.Outcome), l.Reason, l.BureauReason, l.Figures, stored(l.OccurredAt)}
 	})
 }
 
-// ReturnLinesOf lists what was ever said about one line of a file, oldest first.
+// ReturnLinesOf lists what was ever said about one line of a file, alone, in a run, or with its shipment, oldest first.
 func (q Q) ReturnLinesOf(ctx context.Context, file, line int64) ([]ReturnLine, error) {
 	var all []ReturnLine
-	err := q.list(ctx, "return lines", &all, `SELECT return_number, line, file_number, file_line, status, outcome, reason, bureau_reason, occurred_at
-		FROM return_lines WHERE file_number = $1 AND file_line = $2 ORDER BY return_number, line`, file, line)
+	err := q.list(ctx, "return lines", &all, `SELECT `+returnLineColumns+` FROM return_lines WHERE file_number = $1 AND file_line = $2
+		UNION SELECT `+returnLineColumns+` FROM return_lines WHERE file_number = $1 AND last_line IS NOT NULL AND file_line <= $2 AND last_line >= $2
+		UNION SELECT `+prefixed("l.", returnLineColumns)+` FROM shipment_runs r JOIN return_lines l ON l.shipment = r.shipment AND l.file_line IS NULL
+			JOIN return_files f ON f.number = l.return_number AND f.bureau_number = r.bureau_number
+			WHERE r.file_number = $1 AND r.first_line <= $2 AND r.last_line >= $2
+		ORDER BY return_number, line`, file, line)
 	return all, err
 }
 
 // QuarantinedLines lists the lines of a return file that wait for a person, by line.
 func (q Q) QuarantinedLines(ctx context.Context, number int64) ([]ReturnLine, error) {
 	var all []ReturnLine
-	err := q.list(ctx, "quarantined return lines", &all, `SELECT return_number, line, file_number, file_line, status, outcome, reason, bureau_reason, occurred_at
-		FROM return_lines WHERE return_number = $1 AND outcome = $2 ORDER BY line`, number, LineQuarantined)
+	err := q.list(ctx, "quarantined return lines", &all, `SELECT `+returnLineColumns+` FROM return_lines WHERE return_number = $1 AND outcome = $2 ORDER BY line`, number, LineQuarantined)
 	return all, err
 }
 
 // SettleReturnLine gives a quarantined line its outcome.
 func (t *Tx) SettleReturnLine(ctx context.Context, l ReturnLine) error {
-	return t.execOne(ctx, "settle a quarantined return line", `UPDATE return_lines SET outcome = $1, reason = $2, file_number = $3, file_line = $4
-		WHERE return_number = $5 AND line = $6 AND outcome = $7`, int64(l.Outcome), l.Reason, nullable(l.File), nullable(l.FileLine), l.Return, l.Line, LineQuarantined)
+	return t.execOne(ctx, "settle a quarantined return line", `UPDATE return_lines SET outcome = $1, reason = $2, file_number = $3, file_line = $4,
+		last_line = $5, shipment = $6 WHERE return_number = $7 AND line = $8 AND outcome = $9`,
+		int64(l.Outcome), l.Reason, nullable(l.File), nullable(l.FileLine), nullable(l.LastLine), l.Shipment, l.Return, l.Line, LineQuarantined)
 }
 
 // RecountReturn stores the counters of a return file whose quarantined lines were settled, under its epoch.

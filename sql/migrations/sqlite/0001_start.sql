@@ -318,7 +318,8 @@ CREATE TABLE return_files (
     reason         TEXT NOT NULL DEFAULT '',
     epoch          BIGINT NOT NULL DEFAULT 0,
     lease_until    BIGINT NOT NULL DEFAULT 0,
-    created_at     TIMESTAMP NOT NULL
+    created_at     TIMESTAMP NOT NULL,
+    CHECK (applied + duplicates + rejected + quarantined = cursor_line)
 );
 
 CREATE UNIQUE INDEX return_files_pending ON return_files (bureau_number, name) WHERE archived = FALSE;
@@ -338,15 +339,69 @@ CREATE TABLE return_lines (
     line          BIGINT NOT NULL,
     file_number   BIGINT,
     file_line     INTEGER,
+    last_line     INTEGER,
+    shipment      TEXT NOT NULL DEFAULT '',
     status        TEXT NOT NULL,
     outcome       SMALLINT NOT NULL CHECK (outcome BETWEEN 1 AND 4),
     reason        TEXT NOT NULL DEFAULT '',
     bureau_reason TEXT NOT NULL DEFAULT '',
+    figures       TEXT NOT NULL DEFAULT '',
     occurred_at   TIMESTAMP NOT NULL,
     PRIMARY KEY (return_number, line)
 );
 
 CREATE INDEX return_lines_file ON return_lines (file_number, file_line);
+CREATE INDEX return_lines_run ON return_lines (file_number) WHERE last_line IS NOT NULL;
+CREATE INDEX return_lines_shipment ON return_lines (shipment) WHERE shipment <> '';
+
+-- What left a bureau together, and where its courier says it is. state is the last word of the courier, as an issue state.
+CREATE TABLE shipments (
+    bureau_number BIGINT NOT NULL REFERENCES programs (number),
+    shipment      TEXT NOT NULL,
+    tracking      TEXT NOT NULL DEFAULT '',
+    carrier       TEXT NOT NULL DEFAULT '',
+    service       TEXT NOT NULL DEFAULT '',
+    origin        TEXT NOT NULL DEFAULT '',
+    destination   TEXT NOT NULL DEFAULT '',
+    boxes         INTEGER NOT NULL DEFAULT 0,
+    state         SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 15),
+    dispatched_at TIMESTAMP NOT NULL,
+    changed_at    TIMESTAMP NOT NULL,
+    PRIMARY KEY (bureau_number, shipment)
+);
+
+CREATE INDEX shipments_tracking ON shipments (bureau_number, tracking) WHERE tracking <> '';
+
+-- Runs of a file's lines that are in a shipment.
+CREATE TABLE shipment_runs (
+    bureau_number BIGINT NOT NULL,
+    shipment      TEXT NOT NULL,
+    file_number   BIGINT NOT NULL REFERENCES files (number),
+    first_line    INTEGER NOT NULL,
+    last_line     INTEGER NOT NULL CHECK (last_line >= first_line),
+    box           INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (file_number, first_line, bureau_number, shipment),
+    FOREIGN KEY (bureau_number, shipment) REFERENCES shipments (bureau_number, shipment)
+);
+
+CREATE INDEX shipment_runs_shipment ON shipment_runs (bureau_number, shipment);
+
+-- The newest stock report for each kind of plastic at each site of a bureau. difference is by how much it misses its own arithmetic, gap by how much it does
+-- not begin where the report before it ended.
+CREATE TABLE stock (
+    bureau_number BIGINT NOT NULL REFERENCES programs (number),
+    plastic       TEXT NOT NULL,
+    site          TEXT NOT NULL,
+    opening       BIGINT NOT NULL,
+    closing       BIGINT NOT NULL,
+    allocated     BIGINT NOT NULL,
+    reorder_level BIGINT NOT NULL,
+    difference    BIGINT NOT NULL,
+    gap           BIGINT NOT NULL,
+    reported_at   TIMESTAMP NOT NULL,
+    return_number BIGINT NOT NULL REFERENCES return_files (number),
+    PRIMARY KEY (bureau_number, plastic, site)
+);
 
 CREATE TABLE events (
     number         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -383,6 +438,9 @@ CREATE TABLE audit_log (
 DROP TABLE audit_log;
 DROP TABLE api_clients;
 DROP TABLE events;
+DROP TABLE stock;
+DROP TABLE shipment_runs;
+DROP TABLE shipments;
 DROP TABLE return_lines;
 DROP TABLE return_chunks;
 DROP TABLE return_files;
