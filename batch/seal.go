@@ -86,8 +86,8 @@ func (p *Plant) Replay(ctx context.Context, number int64, w io.Writer) (same boo
 	if err != nil {
 		return false, nil, err
 	}
-	if j.file.PlaintextSHA == nil {
-		return false, nil, fmt.Errorf("file %d is %s: it was not sealed yet", number, j.file.State)
+	if err := j.mayReplay(); err != nil {
+		return false, nil, err
 	}
 	plain := &tally{hash: sha256.New()}
 	var to io.Writer = plain

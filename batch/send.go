@@ -92,15 +92,8 @@ func (j *job) ensureSpool(ctx context.Context) error {
 
 // attempt is one try, with its evidence.
 func (j *job) attempt(ctx context.Context, t delivery.Target) error {
-	if err := j.markUsed(); err != nil {
-		return err
-	}
-	earlier, err := j.Store.Attempts(ctx, j.file.Number)
+	a, up, err := j.prepare(ctx, j.file.Name)
 	if err != nil {
-		return err
-	}
-	a := store.Attempt{File: j.file.Number, Epoch: j.file.Epoch, CiphertextSHA: j.file.CiphertextSHA, CiphertextBytes: *j.file.CiphertextBytes, StartedAt: j.Now()}
-	if a.TempName, err = j.tempName(); err != nil {
 		return err
 	}
 	err = j.move(ctx, card.FileSending, "", func(tx *store.Tx) error {
@@ -110,17 +103,7 @@ func (j *job) attempt(ctx context.Context, t delivery.Target) error {
 	if err != nil {
 		return err
 	}
-	up := delivery.Upload{FinalName: j.file.Name, TempName: a.TempName, Size: a.CiphertextBytes,
-		Open: func() (io.ReadCloser, error) { return j.open(ctx) },
-		BeforeRename: func(ctx context.Context) error {
-			return j.Store.InTx(ctx, func(tx *store.Tx) error {
-				return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", j.Now())
-			})
-		}}
-	copy(up.SHA256[:], a.CiphertextSHA)
-	for _, e := range earlier {
-		up.EarlierTemps = append(up.EarlierTemps, e.TempName)
-	}
+	up.BeforeRename = j.beforeRename(&a)
 	receipt, err := delivery.Send(ctx, t, up)
 	spoken := j.spoken(ctx, j.at, err)
 	if err != nil {
@@ -132,6 +115,36 @@ func (j *job) attempt(ctx context.Context, t delivery.Target) error {
 	return j.delivered(ctx, &a, receipt.Evidence)
 }
 
+// prepare makes an attempt and its upload, under a temporary name of its own.
+func (j *job) prepare(ctx context.Context, finalName string) (store.Attempt, delivery.Upload, error) {
+	a := store.Attempt{File: j.file.Number, Epoch: j.file.Epoch, FinalName: finalName, CiphertextSHA: j.file.CiphertextSHA, CiphertextBytes: *j.file.CiphertextBytes, StartedAt: j.Now()}
+	if err := j.markUsed(); err != nil {
+		return a, delivery.Upload{}, err
+	}
+	earlier, err := j.Store.Attempts(ctx, j.file.Number)
+	if err != nil {
+		return a, delivery.Upload{}, err
+	}
+	if a.TempName, err = tempName(finalName); err != nil {
+		return a, delivery.Upload{}, err
+	}
+	up := delivery.Upload{FinalName: finalName, TempName: a.TempName, Size: a.CiphertextBytes, Open: func() (io.ReadCloser, error) { return j.open(ctx) }}
+	copy(up.SHA256[:], a.CiphertextSHA)
+	for _, e := range earlier {
+		if e.FinalName == finalName {
+			up.EarlierTemps = append(up.EarlierTemps, e.TempName)
+		}
+	}
+	return a, up, nil
+}
+
+// beforeRename records that from now on an attempt's outcome may be in doubt.
+func (j *job) beforeRename(a *store.Attempt) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return j.Store.InTx(ctx, func(tx *store.Tx) error { return tx.MoveAttempt(ctx, a, store.AttemptRenaming, "", "", j.Now()) })
+	}
+}
+
 // open begins the bytes that go to the bureau.
 func (j *job) open(ctx context.Context) (io.ReadCloser, error) {
 	if j.file.Spool == "" {
@@ -140,13 +153,13 @@ func (j *job) open(ctx context.Context) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(j.Spool, j.file.Spool))
 }
 
-func (j *job) tempName() (string, error) {
+func tempName(finalName string) (string, error) {
 	var b [6]byte
 	// The name must be new for every try, so it does not come from the seeded source.
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", fmt.Errorf("name a temporary file: %w", err)
 	}
-	return fmt.Sprintf(".%s.%x.part", j.file.Name, b), nil
+	return fmt.Sprintf(".%s.%x.part", finalName, b), nil
 }
 
 func (j *job) delivered(ctx context.Context, a *store.Attempt, evidence string) error {
@@ -194,6 +207,9 @@ func (j *job) settle(ctx context.Context, t delivery.Target) (bool, error) {
 	renaming := false
 	for i := range attempts {
 		a := &attempts[i]
+		if a.Copy != 0 {
+			continue
+		}
 		temps, sizes = append(temps, a.TempName), append(sizes, a.CiphertextBytes)
 		if a.State == store.AttemptStarted || a.State == store.AttemptRenaming {
 			last, renaming = a, renaming || a.State == store.AttemptRenaming

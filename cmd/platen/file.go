@@ -17,7 +17,7 @@ func fileCommand(s *shared) *cobra.Command {
 	var institution string
 	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution))
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution), fileResend(s, &institution))
 	return c
 }
 
@@ -87,9 +87,9 @@ func fileShow(s *shared, institution *string) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(w, "\nplaintext SHA-256   %s\nciphertext SHA-256  %s\nkeys                %s\nstamp               %s\n\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(f.CiphertextSHA), f.Keys, f.Stamp)
-			t := newTable(w, "attempt", "state", "temporary name", "bytes", "code", "detail")
+			t := newTable(w, "attempt", "state", "name", "temporary name", "bytes", "code", "detail")
 			for _, x := range attempts {
-				t.row(x.Attempt, x.State, x.TempName, x.CiphertextBytes, x.Code, x.Detail)
+				t.row(x.Attempt, x.State, x.FinalName, x.TempName, x.CiphertextBytes, x.Code, x.Detail)
 			}
 			if err := t.flush(); err != nil {
 				return err
@@ -106,7 +106,7 @@ func fileShow(s *shared, institution *string) *cobra.Command {
 func attemptViews(attempts []store.Attempt) []map[string]any {
 	all := make([]map[string]any, 0, len(attempts))
 	for _, x := range attempts {
-		all = append(all, map[string]any{"attempt": x.Attempt, "state": x.State, "temp_name": x.TempName, "bytes": x.CiphertextBytes,
+		all = append(all, map[string]any{"attempt": x.Attempt, "state": x.State, "copy": x.Copy, "name": x.FinalName, "temp_name": x.TempName, "bytes": x.CiphertextBytes,
 			"ciphertext_sha256": hex.EncodeToString(x.CiphertextSHA), "code": x.Code, "detail": x.Detail, "started_at": x.StartedAt, "finished_at": x.FinishedAt})
 	}
 	return all
@@ -139,30 +139,6 @@ func fileDescribe(s *shared, institution *string) *cobra.Command {
 	}
 	c.Flags().IntVar(&records, "records", 2, "how many records to explain")
 	return c
-}
-
-func fileReplay(s *shared, institution *string) *cobra.Command {
-	return &cobra.Command{
-		Use: "replay ID|NUMBER", Short: "Render a sealed file again from the database and compare its hash",
-		Long: "Makes the file's plaintext again from stored data and pinned keys, and compares its SHA-256 with the one it was sealed with. Nothing is written. Exit code 1 when they differ.",
-		Args: cobra.ExactArgs(1),
-		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
-			same, sum, err := a.plant.Replay(cmd.Context(), f.Number, nil)
-			if err != nil {
-				return err
-			}
-			w := cmd.OutOrStdout()
-			if s.json {
-				err = printJSON(w, map[string]any{"id": f.ID, "same": same, "plaintext_sha256": hex.EncodeToString(sum), "sealed_sha256": hex.EncodeToString(f.PlaintextSHA)})
-			} else {
-				fmt.Fprintf(w, "sealed    %s\nreplayed  %s\nsame      %s\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(sum), yes(same))
-			}
-			if err == nil && !same {
-				err = exitError(1)
-			}
-			return err
-		}),
-	}
 }
 
 func fileAdvance(s *shared, institution *string) *cobra.Command {

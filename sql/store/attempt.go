@@ -11,6 +11,8 @@ type Attempt struct {
 	Attempt         int        `db:"attempt"`
 	Epoch           int64      `db:"epoch"`
 	State           string     `db:"state"` // STARTED, RENAMING, DELIVERED, FAILED, IN_DOUBT
+	Copy            int        `db:"copy"`  // 0 = the file itself; n = its n-th duplicate, which a person asked for
+	FinalName       string     `db:"final_name"`
 	TempName        string     `db:"temp_name"`
 	CiphertextSHA   []byte     `db:"ciphertext_sha256"`
 	CiphertextBytes int64      `db:"ciphertext_bytes"`
@@ -32,16 +34,16 @@ const (
 // Attempts lists a file's attempts, oldest first.
 func (q Q) Attempts(ctx context.Context, file int64) ([]Attempt, error) {
 	var all []Attempt
-	err := q.list(ctx, "delivery attempts", &all, `SELECT file_number, attempt, epoch, state, temp_name, ciphertext_sha256, ciphertext_bytes, code, detail,
+	err := q.list(ctx, "delivery attempts", &all, `SELECT file_number, attempt, epoch, state, copy, final_name, temp_name, ciphertext_sha256, ciphertext_bytes, code, detail,
 		started_at, finished_at FROM delivery_attempts WHERE file_number = $1 ORDER BY attempt`, file)
 	return all, err
 }
 
 // InsertAttempt stores an attempt in state STARTED, numbered after the ones before.
 func (t *Tx) InsertAttempt(ctx context.Context, a Attempt) (Attempt, error) {
-	err := t.get(ctx, "store delivery attempt", &a.Attempt, `INSERT INTO delivery_attempts (file_number, attempt, epoch, state, temp_name, ciphertext_sha256, ciphertext_bytes, started_at)
-		SELECT $1, coalesce(max(attempt), 0) + 1, $2, 'STARTED', $3, $4, $5, $6 FROM delivery_attempts WHERE file_number = $1 RETURNING attempt`,
-		a.File, a.Epoch, a.TempName, a.CiphertextSHA, a.CiphertextBytes, stored(a.StartedAt))
+	err := t.get(ctx, "store delivery attempt", &a.Attempt, `INSERT INTO delivery_attempts (file_number, attempt, epoch, state, copy, final_name, temp_name, ciphertext_sha256, ciphertext_bytes, started_at)
+		SELECT $1, coalesce(max(attempt), 0) + 1, $2, 'STARTED', $3, $4, $5, $6, $7, $8 FROM delivery_attempts WHERE file_number = $1 RETURNING attempt`,
+		a.File, a.Epoch, a.Copy, a.FinalName, a.TempName, a.CiphertextSHA, a.CiphertextBytes, stored(a.StartedAt))
 	a.State = AttemptStarted
 	return a, err
 }

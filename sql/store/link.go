@@ -94,6 +94,17 @@ func (q Q) Sendables(ctx context.Context) ([]Sendable, error) {
 	return all, err
 }
 
+// ClaimFile raises the epoch of a file that nobody holds, whatever its state: a person works on it. False when somebody does already.
+func (t *Tx) ClaimFile(ctx context.Context, number int64, leaseSeconds int) (epoch int64, claimed bool, err error) {
+	var some []int64
+	err = t.list(ctx, "claim a file", &some, `UPDATE files SET epoch = epoch + 1, lease_until = `+t.clock()+` + $1
+		WHERE number = $2 AND lease_until <= `+t.clock()+` RETURNING epoch`, int64(leaseSeconds)*1_000_000, number)
+	if err != nil || len(some) == 0 {
+		return 0, false, err
+	}
+	return some[0], true, nil
+}
+
 // ClaimSend raises the epoch of one file that may leave and that nobody holds; false when somebody took it.
 func (t *Tx) ClaimSend(ctx context.Context, number int64, leaseSeconds int) (Due, bool, error) {
 	var some []Due

@@ -264,12 +264,15 @@ CREATE TABLE file_slices (
 
 CREATE INDEX file_slices_source ON file_slices (source, first_unit);
 
--- The evidence of every try to send: written before the first byte, and again just before the rename.
+-- The evidence of every try to send: written before the first byte, and again just before the rename. copy counts what a person sent again under a
+-- duplicate marker.
 CREATE TABLE delivery_attempts (
     file_number       BIGINT NOT NULL REFERENCES files (number),
     attempt           INTEGER NOT NULL,
     epoch             BIGINT NOT NULL,
     state             TEXT NOT NULL CHECK (state IN ('STARTED', 'RENAMING', 'DELIVERED', 'FAILED', 'IN_DOUBT')),
+    copy              INTEGER NOT NULL DEFAULT 0,
+    final_name        TEXT NOT NULL,
     temp_name         TEXT NOT NULL,
     ciphertext_sha256 BYTEA NOT NULL,
     ciphertext_bytes  BIGINT NOT NULL,
