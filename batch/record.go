@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -25,6 +26,8 @@ func headOf(i store.Institution, f store.File, p *card.Product) *formats.Record 
 	r.SetString(formats.FileBureau, f.BureauCode)
 	r.SetString(formats.FilePurpose, f.Purpose.String())
 	r.SetInt(formats.FileRecords, f.Planned)
+	r.SetInt(formats.FileCarriers, f.Planned) // every card has a letter of its own
+	r.SetInt(formats.FileProducts, min(f.Planned, 1))
 	r.SetString(formats.ProductCode, p.Code)
 	r.SetString(formats.ProductDesign, p.Design)
 	r.SetString(formats.ProductScheme, p.Scheme)
@@ -63,6 +66,8 @@ func putRow(r *formats.Record, f *store.File, row *store.PrintRow) {
 	r.SetInt(formats.RecordNumber, row.Position)
 	r.SetString(formats.RecordUID, RecordUID(f.Number, row.Position))
 	r.SetString(formats.CardReason, row.Reason().String())
+	r.SetInt(formats.CardIssueNumber, int64(row.Issue.Issue))
+	r.SetString(formats.CustomerReference, l.CustomerReference)
 	r.SetString(formats.HolderTitle, l.Title)
 	r.SetString(formats.HolderFirstName, l.FirstName)
 	r.SetString(formats.HolderLastName, l.LastName)
@@ -97,6 +102,7 @@ func putCard(r *formats.Record, s *personalization.Sheet, i int, in *personaliza
 	r.Set(formats.CardExpiry, yymm[:])
 	r.SetString(formats.CardPSN, in.PSN.String())
 	r.SetString(formats.CardServiceCode, p.ServiceCode)
+	r.SetString(formats.CardTrackName, trackName(s.Track1(i)))
 	r.SetString(formats.CardName, in.Name)
 	r.Set(formats.CardTrack1, s.Track1(i))
 	r.Set(formats.CardTrack2, s.Track2(i))
@@ -113,6 +119,25 @@ func putCard(r *formats.Record, s *personalization.Sheet, i int, in *personaliza
 	if in.Offset.N > 0 {
 		r.Set(formats.CardPINOffset, in.Offset.Digits[:in.Offset.N])
 	}
+}
+
+// trackName is the name that track 1 shows, which the chip must repeat.
+func trackName(track1 []byte) string {
+	_, rest, _ := bytes.Cut(track1, []byte("^"))
+	name, _, _ := bytes.Cut(rest, []byte("^"))
+	return string(name)
+}
+
+// requestOf is what a bureau is asked for: a new card or another of the same, and whether a PIN mailer goes with it.
+func requestOf(p *card.Product, reason card.Reason) string {
+	request := "REPLACEMENT"
+	if reason == card.New || reason == card.Additional || reason == card.ProductChange {
+		request = "NEW"
+	}
+	if action, ok := p.Action(reason); ok && action.Mailer && p.PIN.Mailer {
+		request += "_WITH_MAILER"
+	}
+	return request
 }
 
 func hexString(b []byte) string { return hex.EncodeToString(b) }

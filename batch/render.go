@@ -147,8 +147,12 @@ func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*fo
 	if err := j.press.Fill(ctx, in, sheet); err != nil {
 		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
 	}
+	// A card is valid from the month of the day that its file is of.
+	effective := j.file.BusinessDate[2:4] + j.file.BusinessDate[5:7]
 	return j.appendRows(rows, func(r *formats.Record, i int) {
 		putCard(r, sheet, i, &in[i], j.product, v.tokens[i])
+		r.SetString(formats.CardRequest, requestOf(j.product, rows[i].Reason()))
+		r.SetString(formats.CardEffective, effective)
 	})
 }
 
@@ -177,6 +181,7 @@ func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*
 		r.Set(formats.MailerPINBlock, blocks.Reveal(i))
 		r.SetString(formats.CardToken, v.tokens[i])
 		r.SetString(formats.CardName, rows[i].EmbossName)
+		r.SetString(formats.CardRequest, "MAILER")
 	})
 }
 

@@ -190,6 +190,9 @@ func (s *spec) checkPlace(which Section, f *fieldSpec) error {
 func (l *Layout) checkFields() error {
 	s := l.spec
 	for _, f := range s.kind.mustCarry() {
+		if f == RecordUID && l.sections[Detail].carries(RecordNumber) {
+			continue // the file and the number in it are the identifier
+		}
 		if !l.sections[Detail].carries(f) {
 			return faultAt(s.sections[Detail].node, "detail: a %s needs %s as it is", s.kind, f)
 		}

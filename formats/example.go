@@ -48,6 +48,7 @@ type exampleSpec struct {
 	records []*Record
 	Example
 	expected bool
+	own      bool // it has records of its own, though they may be none
 }
 
 // LoadExamples reads the test of a layout. What is wrong with it is a *LoadError with the line.
@@ -99,7 +100,7 @@ func (c *exampleSpec) read(l *Layout, n *yaml.Node) error {
 		"name":    scalar("name", func(v string, _ *yaml.Node) error { c.Name = v; return nil }),
 		"head":    readValues(c.head),
 		"set":     readValues(c.set),
-		"records": readRecords(&c.records),
+		"records": func(n *yaml.Node) error { c.own = true; return readRecords(&c.records)(n) },
 		"file":    scalar("file", func(v string, _ *yaml.Node) error { c.file = v; return nil }),
 		"refuse":  scalar("refuse", func(v string, _ *yaml.Node) error { c.refuse = v; return nil }),
 		"audience": scalar("audience", func(v string, at *yaml.Node) error {
@@ -156,7 +157,7 @@ func (c *exampleSpec) finish(common *exampleSpec) Example {
 	e := c.Example
 	e.head = merged(common.head, c.head)
 	records := c.records
-	if records == nil {
+	if !c.own {
 		records = common.records
 	}
 	for _, r := range records {

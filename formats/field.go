@@ -125,7 +125,8 @@ const (
 	TotalsCRC32
 	TotalsSHA256
 	CardTrackName
-	CardChipTrack1
+	FileSHA256
+	FileBytes
 	CardIssueNumber
 	CardRequest // NEW, REPLACEMENT, NEW_WITH_MAILER, REPLACEMENT_WITH_MAILER or MAILER
 	ChipData    // data grouping identifiers (EMV CPS) as they go to the chip
@@ -306,7 +307,8 @@ var catalogue = [numFields]fieldFacts{
 	TotalsCRC32:       {"totals.crc32", Public, text, 8},
 	TotalsSHA256:      {"totals.sha256", Public, text, 64},
 	CardTrackName:     {"card.track_name", Personal, text, 0},
-	CardChipTrack1:    {"card.chip_track1", Track, text, 0},
+	FileSHA256:        {"file.sha256", Public, text, 64},
+	FileBytes:         {"file.bytes", Public, number, 0},
 	CardIssueNumber:   {"card.issue_number", Public, number, 0},
 	CardRequest:       {"card.request", Public, text, 0},
 	ChipData:          {"chip.data", Track, binary, 0},

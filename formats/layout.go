@@ -19,6 +19,7 @@ type Layout struct {
 	eol      []byte
 	page     *codePage
 	audience Audience
+	byPlace  bool // the first line is the header, all others are details
 }
 
 // ValueError says that a value cannot stand in a file. It names the field, never the value.
@@ -215,15 +216,12 @@ func (l *Layout) takeValue(rec *Record, c *column, raw []byte, seen *[numFields]
 	v, err := l.undo(c, box.values[place][:0], raw, encoded)
 	box.values[place] = v
 	switch {
-	case err != nil || c.fidelity == hidden || c.audience != shown:
+	case err != nil || c.fidelity == hidden || c.audience != shown || c.when != nil && len(v) == 0:
 		return err
 	case !catalogue[c.field].valueType.fits(v):
 		return errType
 	case aside && c.fidelity == exact && string(v) != string(box.values[c.field]):
 		return errTwoValues
-	}
-	if c.when != nil && len(v) == 0 {
-		return nil
 	}
 	seen[c.field] = seen[c.field] || c.fidelity == exact
 	return nil

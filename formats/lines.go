@@ -93,6 +93,9 @@ func (l *Layout) sectionOf(last Section, line, ended []byte) (Section, error) {
 	if l.spec.mode == jsonlMode {
 		return l.jsonSection(line)
 	}
+	if l.byPlace {
+		return map[bool]Section{true: Header, false: Detail}[last == 0], nil
+	}
 	if d := l.sections[Detail]; (last == Detail || last == GroupOpen) && bytes.HasPrefix(ended, d.mark) {
 		return Detail, nil
 	}

@@ -3,7 +3,7 @@ package formats
 import "bytes"
 
 // mark finds how the sections are told apart. Where a layout has several, each begins with a constant of its own; in JSON Lines the key
-// "type" does that.
+// "type" does that. A header before details without such a constant is the first line.
 func (l *Layout) mark() error {
 	var present []Section
 	for which := Header; which <= Trailer; which++ {
@@ -13,6 +13,12 @@ func (l *Layout) mark() error {
 	}
 	if len(present) == 1 || l.spec.mode.named() {
 		return nil
+	}
+	if first := &l.sections[Detail].columns[0]; len(present) == 2 && present[0] == Header && present[1] == Detail && len(l.eol) > 0 && len(first.constant) == 0 && len(first.open) == 0 {
+		l.byPlace = l.spec.mode == fixedMode || l.spec.mode == delimitedMode
+		if l.byPlace {
+			return nil
+		}
 	}
 	for i, which := range present {
 		first := &l.sections[which].columns[0]

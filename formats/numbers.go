@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+
+	"golang.org/x/text/language"
 
 	"platen/card"
 )
@@ -178,3 +181,65 @@ func (c call) lrc(in flow) (pipe, flow, error) {
 		},
 	}, in, nil
 }
+
+// add(k): a number with k added, where a bureau counts otherwise.
+func (c call) add(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, number)); err != nil {
+		return pipe{}, in, err
+	}
+	k, err := c.width(0)
+	if err != nil {
+		return pipe{}, in, err
+	}
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) {
+			return strconv.AppendInt(b[:start], decimal(b[start:])+int64(k), 10), nil
+		},
+		invert: func(v []byte) ([]byte, error) {
+			n := int64(-1)
+			if number.fits(v) {
+				n = decimal(v) - int64(k)
+			}
+			if n < 0 {
+				return v, errWrongForm
+			}
+			return strconv.AppendInt(v[:0], n, 10), nil
+		},
+	}, in, nil
+}
+
+// country(numeric), country(alpha3): a country's two letters as its other code of ISO 3166-1.
+func (c call) country(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, text)); err != nil {
+		return pipe{}, in, err
+	}
+	if c.args[0] != "numeric" && c.args[0] != "alpha3" {
+		return pipe{}, in, errors.New("function country: takes numeric or alpha3")
+	}
+	isNumeric := c.args[0] == "numeric"
+	in.size = 3
+	return pipe{
+		apply: func(b []byte, start int) ([]byte, error) {
+			r, err := language.ParseRegion(string(b[start:]))
+			if err != nil || !r.IsCountry() || r.String() != string(b[start:]) || isNumeric && r.M49() == 0 {
+				return b, errNoCountry
+			}
+			if isNumeric {
+				return fmt.Appendf(b[:start], "%03d", r.M49()), nil
+			}
+			return append(b[:start], r.ISO3()...), nil
+		},
+		invert: func(v []byte) ([]byte, error) {
+			if len(v) != 3 || number.digitsOnly(v) != isNumeric {
+				return v, errNoCountry
+			}
+			r, err := language.ParseRegion(string(v))
+			if err != nil || !r.IsCountry() {
+				return v, errNoCountry
+			}
+			return append(v[:0], r.String()...), nil
+		},
+	}, in, nil
+}
+
+var errNoCountry = errors.New("is no country of ISO 3166-1")

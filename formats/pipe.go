@@ -81,10 +81,12 @@ func functions() map[string]func(call, flow) (pipe, flow, error) {
 		"an":        call.blanks,
 		"sign":      call.sign,
 		"overpunch": call.overpunch,
+		"add":       call.add,
 		"date":      call.date,
 		"julian":    call.julian,
 		"som":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, firstDay) },
 		"eom":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, lastDay) },
+		"country":   call.country,
 		// card numbers and tracks
 		"group":      call.group,
 		"mask":       call.mask,

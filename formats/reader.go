@@ -57,7 +57,8 @@ type Reader struct {
 	last    Section
 	inGroup bool
 	groups  int64
-	members int64 // details of the open group
+	product string // of the last detail
+	members int64  // details of the open group
 	group   Record
 	crc     hash.Hash32
 	sha     hash.Hash
@@ -172,6 +173,7 @@ func (r *Reader) count(which Section) error {
 	case Detail:
 		r.totals.Add(&r.record)
 		r.members++
+		r.changeProduct()
 		if said := r.record.Get(RecordNumber); len(said) > 0 && decimal(said) != r.totals.Records() {
 			return &ValueError{Field: RecordNumber.String(), Reason: errNotRunning}
 		}
@@ -204,6 +206,17 @@ func (r *Reader) inherit() error {
 		}
 	}
 	return nil
+}
+
+// changeProduct counts the products of a file that tells of them and does not group by them.
+func (r *Reader) changeProduct() {
+	if r.header[1] < 0 || !r.layout.countsProducts() || len(r.layout.spec.groupBy) > 0 {
+		return
+	}
+	if design := r.record.Get(ProductDesign); string(design) != r.product {
+		r.product = string(design)
+		r.groups++
+	}
 }
 
 func (r *Reader) takeHeader() error {
@@ -263,10 +276,10 @@ func (r *Reader) endTotals(good error) error {
 	return good
 }
 
-// countsProducts tells whether every group of the file is one product.
+// countsProducts tells whether a reader sees how many products there are: as groups, or in the details.
 func (l *Layout) countsProducts() bool {
 	by := l.spec.groupBy
-	return len(by) == 1 && (by[0] == ProductCode || by[0] == ProductDesign)
+	return len(by) == 0 && l.sections[Detail].carries(ProductDesign) || len(by) == 1 && (by[0] == ProductCode || by[0] == ProductDesign)
 }
 
 // decimal is the value of digits that fit the type number.
