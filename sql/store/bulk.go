@@ -1,45 +1,206 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
-// insertRows writes n rows of a table in one statement's life: COPY on PostgreSQL, one prepared insert on SQLite.
-// row returns the values of row i; the slice may be reused.
-func (t *Tx) insertRows(ctx context.Context, table string, columns []string, n int, row func(i int) []any) (err error) {
-	if n == 0 {
+// copyBlock is how many bytes of rows go to PostgreSQL in one message; insertParameters how many values one INSERT into SQLite carries, which allows
+// 32766.
+const (
+	copyBlock        = 60 << 10
+	insertParameters = 3000
+)
+
+// Bulk is rows of one table in the form in which their database takes them fastest: made by whoever has the time, stored by Tx.Insert. It belongs to one
+// goroutine at a time.
+type Bulk struct {
+	table   string
+	columns []string
+	rows    int
+	copying bool   // for PostgreSQL
+	text    []byte // there: lines in the text format of COPY
+	args    []any  // on SQLite: parameters
+}
+
+// bulk makes room for n rows of a table.
+func (q Q) bulk(table string, columns []string, n int) *Bulk {
+	b := &Bulk{table: table, columns: columns, copying: q.dialect == Postgres}
+	if !b.copying {
+		b.args = make([]any, 0, n*len(columns))
+	}
+	return b
+}
+
+// Len is how many rows there are.
+func (b *Bulk) Len() int { return b.rows }
+
+func (b *Bulk) int(v int64) {
+	if b.copying {
+		b.text = append(strconv.AppendInt(b.text, v, 10), '\t')
+		return
+	}
+	b.args = append(b.args, v)
+}
+
+func (b *Bulk) null() {
+	if b.copying {
+		b.text = append(b.text, `\N`+"\t"...)
+		return
+	}
+	b.args = append(b.args, nil)
+}
+
+func (b *Bulk) bool(v bool) {
+	if b.copying {
+		b.text = append(strconv.AppendBool(b.text, v), '\t')
+		return
+	}
+	b.args = append(b.args, v)
+}
+
+func (b *Bulk) string(v string) {
+	if !b.copying {
+		b.args = append(b.args, v)
+		return
+	}
+	for {
+		special := strings.IndexAny(v, "\t\n\r\\")
+		if special < 0 {
+			b.text = append(append(b.text, v...), '\t')
+			return
+		}
+		letter := map[byte]byte{'\t': 't', '\n': 'n', '\r': 'r', '\\': '\\'}[v[special]]
+		b.text = append(append(b.text, v[:special]...), '\\', letter)
+		v = v[special+1:]
+	}
+}
+
+// bytes keeps binary data; empty is NULL.
+func (b *Bulk) bytes(v []byte) {
+	switch {
+	case len(v) == 0:
+		b.null()
+	case b.copying:
+		b.text = append(hex.AppendEncode(append(b.text, `\\x`...), v), '\t')
+	default:
+		b.args = append(b.args, v)
+	}
+}
+
+func (b *Bulk) time(v time.Time) {
+	if v = stored(v); b.copying {
+		b.text = append(v.AppendFormat(b.text, time.RFC3339Nano), '\t')
+		return
+	}
+	b.args = append(b.args, v)
+}
+
+// pointed keeps what a pointer leads to, or NULL.
+func pointed[T any](b *Bulk, p *T, keep func(T)) {
+	if p == nil {
+		b.null()
+		return
+	}
+	keep(*p)
+}
+
+// endRow ends a row, of which every column has its value.
+func (b *Bulk) endRow() {
+	b.rows++
+	if b.copying {
+		b.text[len(b.text)-1] = '\n'
+	}
+}
+
+// Insert stores rows at their database's own pace: COPY of raw lines on PostgreSQL, INSERTs of many rows on SQLite.
+func (t *Tx) Insert(ctx context.Context, b *Bulk) error {
+	switch {
+	case b.rows == 0:
 		return nil
+	case t.dialect == Postgres:
+		return clean("insert into "+b.table, t.copyIn(ctx, b))
 	}
-	what := "insert into " + table
-	names := strings.Join(columns, ", ")
-	query := "COPY " + table + " (" + names + ") FROM STDIN"
-	if t.dialect == SQLite {
-		marks := make([]string, len(columns))
-		for i := range marks {
-			marks[i] = fmt.Sprintf("$%d", i+1)
+	return clean("insert into "+b.table, t.insertMany(ctx, b))
+}
+
+// rawCopy is lib/pq's statement for COPY, which takes whole lines beside single values.
+type rawCopy interface {
+	driver.Stmt
+	CopyData(ctx context.Context, lines string) (driver.Result, error)
+}
+
+func (t *Tx) copyIn(ctx context.Context, b *Bulk) error {
+	err := t.conn.Raw(func(c any) (err error) {
+		preparer, ok := c.(driver.ConnPrepareContext)
+		if !ok {
+			return fmt.Errorf("the driver prepares no statements: %T", c)
 		}
-		query = "INSERT INTO " + table + " (" + names + ") VALUES (" + strings.Join(marks, ", ") + ")"
-	}
-	st, err := t.tx.PrepareContext(ctx, query)
-	if err != nil {
-		return clean(what, err)
-	}
-	defer func() {
-		if closing := st.Close(); closing != nil {
-			err = errors.Join(err, clean(what, closing))
+		prepared, err := preparer.PrepareContext(ctx, "COPY "+b.table+" ("+strings.Join(b.columns, ", ")+") FROM STDIN")
+		if err != nil {
+			return err
 		}
-	}()
-	for i := range n {
-		if _, err := st.ExecContext(ctx, row(i)...); err != nil {
-			return clean(what, err)
+		// What is wrong with a row is told here, after the last of them.
+		defer func() {
+			if late := prepared.Close(); err == nil {
+				err = late
+			}
+		}()
+		st, ok := prepared.(rawCopy)
+		if !ok {
+			return fmt.Errorf("the driver copies no raw lines: %T", prepared)
+		}
+		for rest := b.text; len(rest) > 0; {
+			end := len(rest)
+			if end > copyBlock {
+				end = copyBlock + bytes.IndexByte(rest[copyBlock:], '\n') + 1
+			}
+			// The driver ends what it gets with a line feed of its own.
+			if _, err := st.CopyData(ctx, string(rest[:end-1])); err != nil {
+				return err
+			}
+			rest = rest[end:]
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // of a copy that was cut off the driver says only that its connection is bad
+	}
+	return err
+}
+
+func (t *Tx) insertMany(ctx context.Context, b *Bulk) error {
+	// Nothing need interrupt a single statement, and watching for it costs as much as a row.
+	inner := context.WithoutCancel(ctx)
+	most := max(insertParameters/len(b.columns), 1)
+	for rest := b.args; len(rest) > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := min(most, len(rest)/len(b.columns))
+		st, err := t.tx.PrepareContext(inner, insertStatement(b, rows))
+		if err != nil {
+			return err
+		}
+		for n := rows * len(b.columns); err == nil && len(rest) >= n; rest = rest[n:] {
+			_, err = st.ExecContext(inner, rest[:n]...)
+		}
+		if err = errors.Join(err, st.Close()); err != nil {
+			return err
 		}
 	}
-	if t.dialect == Postgres {
-		// Ends the COPY; late errors surface here.
-		_, err = st.ExecContext(ctx)
-	}
-	return clean(what, err)
+	return nil
+}
+
+// insertStatement inserts so many rows at once.
+func insertStatement(b *Bulk, rows int) string {
+	marks := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(b.columns)), ", ") + "), "
+	return "INSERT INTO " + b.table + " (" + strings.Join(b.columns, ", ") + ") VALUES " + strings.TrimSuffix(strings.Repeat(marks, rows), ", ")
 }

@@ -40,22 +40,39 @@ const issueColumns = `card_id, issue, order_number, order_unit, file_number, lin
 
 const cardColumns = `id, product_number, order_number, status, closed_for, newest_issue, replaced_by`
 
-// InsertCards stores new cards.
-func (t *Tx) InsertCards(ctx context.Context, cards []Card) error {
-	return t.insertRows(ctx, "cards", []string{"id", "product_number", "order_number", "status", "newest_issue"}, len(cards), func(i int) []any {
+// NewCards are new cards as Insert takes them.
+func (q Q) NewCards(cards []Card) *Bulk {
+	b := q.bulk("cards", []string{"id", "product_number", "order_number", "status", "newest_issue"}, len(cards))
+	for i := range cards {
 		c := &cards[i]
-		return []any{int64(c.ID), c.Product, c.Order, int64(c.Status), c.NewestIssue}
-	})
+		for _, v := range [...]int64{int64(c.ID), c.Product, c.Order, int64(c.Status), int64(c.NewestIssue)} {
+			b.int(v)
+		}
+		b.endRow()
+	}
+	return b
 }
 
-// InsertIssues stores new issues.
-func (t *Tx) InsertIssues(ctx context.Context, issues []Issue) error {
-	columns := []string{"card_id", "issue", "order_number", "order_unit", "file_number", "line", "reason", "expiry", "psn", "state", "use_state", "pvv", "pin_offset", "pin"}
-	return t.insertRows(ctx, "issues", columns, len(issues), func(i int) []any {
+// NewIssues are new issues as Insert takes them.
+func (q Q) NewIssues(issues []Issue) *Bulk {
+	b := q.bulk("issues", []string{"card_id", "issue", "order_number", "order_unit", "file_number", "line", "reason", "expiry", "psn", "state", "use_state",
+		"pvv", "pin_offset", "pin"}, len(issues))
+	for i := range issues {
 		s := &issues[i]
-		return []any{int64(s.Card), s.Issue, s.Order, s.OrderUnit, nullable(s.File), nullable(s.Line), int64(s.Reason), s.Expiry, int64(s.PSN),
-			int64(s.State), int64(s.Use), nullable(s.PVV), nullable(s.Offset), nullBytes(s.PIN)}
-	})
+		for _, v := range [...]int64{int64(s.Card), int64(s.Issue), s.Order, s.OrderUnit} {
+			b.int(v)
+		}
+		pointed(b, s.File, b.int)
+		pointed(b, s.Line, b.int)
+		for _, v := range [...]int64{int64(s.Reason), int64(s.Expiry), int64(s.PSN), int64(s.State), int64(s.Use)} {
+			b.int(v)
+		}
+		pointed(b, s.PVV, func(v int) { b.int(int64(v)) })
+		pointed(b, s.Offset, b.string)
+		b.bytes(s.PIN)
+		b.endRow()
+	}
+	return b
 }
 
 func nullable[T any](p *T) any {
@@ -65,11 +82,14 @@ func nullable[T any](p *T) any {
 	return *p
 }
 
-func nullBytes(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return b
+// InsertCards stores new cards.
+func (t *Tx) InsertCards(ctx context.Context, cards []Card) error {
+	return t.Insert(ctx, t.NewCards(cards))
+}
+
+// InsertIssues stores new issues.
+func (t *Tx) InsertIssues(ctx context.Context, issues []Issue) error {
+	return t.Insert(ctx, t.NewIssues(issues))
 }
 
 // Card reads one card.

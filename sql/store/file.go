@@ -127,10 +127,15 @@ func (t *Tx) InsertFile(ctx context.Context, f File) error {
 
 // InsertSlices stores a file's slices.
 func (t *Tx) InsertSlices(ctx context.Context, slices []Slice) error {
-	return t.insertRows(ctx, "file_slices", []string{"file_number", "first_line", "kind", "source", "first_unit", "quantity", "range_number", "first_sequence"}, len(slices), func(i int) []any {
+	b := t.bulk("file_slices", []string{"file_number", "first_line", "kind", "source", "first_unit", "quantity", "range_number", "first_sequence"}, len(slices))
+	for i := range slices {
 		s := &slices[i]
-		return []any{s.File, s.FirstLine, int64(s.Kind), s.Source, s.FirstUnit, s.Quantity, s.Range, s.FirstSequence}
-	})
+		for _, v := range [...]int64{s.File, s.FirstLine, int64(s.Kind), s.Source, s.FirstUnit, s.Quantity, int64(s.Range), s.FirstSequence} {
+			b.int(v)
+		}
+		b.endRow()
+	}
+	return t.Insert(ctx, b)
 }
 
 // FileByNumber reads a file by the number that its lines carry.

@@ -144,27 +144,39 @@ func (t *Tx) FinishIntake(ctx context.Context, o Order) error {
 
 // InsertLines stores accepted lines.
 func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
-	columns := []string{"order_number", "unit", "quantity", "source_line", "state", "product_number", "reason", "same_day", "card_id", "expiry",
+	b := t.bulk("order_lines", []string{"order_number", "unit", "quantity", "source_line", "state", "product_number", "reason", "same_day", "card_id", "expiry",
 		"title", "first_name", "last_name", "emboss_name", "customer_reference", "recipient", "address1", "address2", "address3", "city", "region",
-		"postcode", "country", "delivery", "branch", "language"}
-	return t.insertRows(ctx, "order_lines", columns, len(lines), func(i int) []any {
+		"postcode", "country", "delivery", "branch", "language"}, len(lines))
+	for i := range lines {
 		l := &lines[i]
-		var id any
-		if l.Card != nil {
-			id = int64(*l.Card)
+		for _, v := range [...]int64{l.Order, l.Unit, l.Quantity, l.SourceLine, int64(l.State), l.Product, int64(l.Reason)} {
+			b.int(v)
 		}
-		return []any{l.Order, l.Unit, l.Quantity, l.SourceLine, int64(l.State), l.Product, int64(l.Reason), l.SameDay, id, l.Expiry,
-			l.Title, l.FirstName, l.LastName, l.EmbossName, l.CustomerReference, l.Recipient, l.Address1, l.Address2, l.Address3, l.City, l.Region,
-			l.Postcode, l.Country, l.Delivery, l.Branch, l.Language}
-	})
+		b.bool(l.SameDay)
+		pointed(b, l.Card, func(id card.ID) { b.int(int64(id)) })
+		b.int(int64(l.Expiry))
+		for _, v := range [...]string{l.Title, l.FirstName, l.LastName, l.EmbossName, l.CustomerReference, l.Recipient, l.Address1, l.Address2, l.Address3,
+			l.City, l.Region, l.Postcode, l.Country, l.Delivery, l.Branch, l.Language} {
+			b.string(v)
+		}
+		b.endRow()
+	}
+	return t.Insert(ctx, b)
 }
 
 // InsertRefused stores refused rows.
 func (t *Tx) InsertRefused(ctx context.Context, rows []RefusedRow) error {
-	return t.insertRows(ctx, "order_errors", []string{"order_number", "source_line", "source_row", "faults", "corrected"}, len(rows), func(i int) []any {
+	b := t.bulk("order_errors", []string{"order_number", "source_line", "source_row", "faults", "corrected"}, len(rows))
+	for i := range rows {
 		r := &rows[i]
-		return []any{r.Order, r.SourceLine, r.Row, r.Faults, r.Corrected}
-	})
+		b.int(r.Order)
+		b.int(r.SourceLine)
+		b.string(r.Row)
+		b.string(r.Faults)
+		b.bool(r.Corrected)
+		b.endRow()
+	}
+	return t.Insert(ctx, b)
 }
 
 // OfferRow lets a row wait for a correction that had been accepted before, or waits again.

@@ -204,10 +204,24 @@ func (t *Tx) AdvanceReturn(ctx context.Context, r *ReturnFile, from int64) error
 
 // InsertReturnLines stores lines with their outcomes.
 func (t *Tx) InsertReturnLines(ctx context.Context, lines []ReturnLine) error {
-	return t.insertRows(ctx, "return_lines", strings.Split(returnLineColumns, ", "), len(lines), func(i int) []any {
+	b := t.bulk("return_lines", strings.Split(returnLineColumns, ", "), len(lines))
+	for i := range lines {
 		l := &lines[i]
-		return []any{l.Return, l.Line, nullable(l.File), nullable(l.FileLine), nullable(l.LastLine), l.Shipment, l.Status, int64(l.Outcome), l.Reason, l.BureauReason, l.Figures, stored(l.OccurredAt)}
-	})
+		b.int(l.Return)
+		b.int(l.Line)
+		pointed(b, l.File, b.int)
+		pointed(b, l.FileLine, b.int)
+		pointed(b, l.LastLine, b.int)
+		b.string(l.Shipment)
+		b.string(l.Status)
+		b.int(int64(l.Outcome))
+		for _, v := range [...]string{l.Reason, l.BureauReason, l.Figures} {
+			b.string(v)
+		}
+		b.time(l.OccurredAt)
+		b.endRow()
+	}
+	return t.Insert(ctx, b)
 }
 
 // ReturnLinesOf lists what was ever said about one line of a file, alone, in a run, or with its shipment, oldest first.

@@ -56,7 +56,8 @@ type Store struct {
 // Tx is a transaction.
 type Tx struct {
 	Q
-	tx *sqlx.Tx
+	tx   *sqlx.Tx
+	conn *sqlx.Conn // the connection that it runs on
 }
 
 // Open connects to postgres://... or sqlite:PATH. It creates no table.
@@ -212,7 +213,16 @@ func (s *Store) InTx(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
-	tx, err := s.write.BeginTxx(ctx, nil)
+	conn, err := s.write.Connx(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() {
+		if back := conn.Close(); back != nil && !errors.Is(back, sql.ErrConnDone) {
+			err = errors.Join(err, fmt.Errorf("give a connection back: %w", back))
+		}
+	}()
+	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -223,7 +233,7 @@ func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
 			}
 		}
 	}()
-	if err := f(&Tx{Q: Q{run: tx, dialect: s.dialect}, tx: tx}); err != nil {
+	if err := f(&Tx{Q: Q{run: tx, dialect: s.dialect}, tx: tx, conn: conn}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
