@@ -65,6 +65,8 @@ func drawValue(t *rapid.T, l *Layout, f Field, line int) []byte {
 		return []byte(strconv.Itoa(line))
 	case f == CardPAN:
 		return []byte(rapid.StringMatching(`[0-9]{13,19}`).Draw(t, label))
+	case f == MailerReference:
+		return []byte(rapid.StringMatching(`[0-9]{1,12}`).Draw(t, label))
 	case facts.valueType == binary:
 		return rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, label)
 	case facts.valueType == number:

@@ -35,6 +35,7 @@ var (
 	errAfterEnd    = errors.New("the file goes on after its trailer")
 	errSection     = errors.New("the line begins as no section of the layout does here")
 	errNotRunning  = errors.New("does not count on from the line before")
+	errMissing     = errors.New("is missing")
 	errNotGroups   = errors.New("is not the group's that it stands in")
 )
 
@@ -72,7 +73,11 @@ func (l *Layout) NewReader(r io.Reader) *Reader {
 	if l.page != nil {
 		r = &pageReader{l.page, r}
 	}
-	out := &Reader{layout: l, in: bufio.NewReaderSize(r, 2*maxLine), header: [2]int64{-1, -1}}
+	buffered := 16 << 10
+	if l.spec.mode == segmentsMode {
+		buffered = 2 * maxLine // a record is looked at as a whole
+	}
+	out := &Reader{layout: l, in: bufio.NewReaderSize(r, buffered), header: [2]int64{-1, -1}}
 	if l.summed() {
 		out.crc, out.sha = crc32.NewIEEE(), sha256.New()
 	}
@@ -177,6 +182,9 @@ func (r *Reader) count(which Section) error {
 		if said := r.record.Get(RecordNumber); len(said) > 0 && decimal(said) != r.totals.Records() {
 			return &ValueError{Field: RecordNumber.String(), Reason: errNotRunning}
 		}
+		if err := r.needed(); err != nil {
+			return err
+		}
 		return r.inherit()
 	case GroupClose:
 		if said := r.record.Get(GroupRecords); len(said) > 0 && decimal(said) != r.members {
@@ -206,6 +214,21 @@ func (r *Reader) inherit() error {
 		}
 	}
 	return nil
+}
+
+// needed refuses a card without its number, and a PIN mailer without its reference: nothing else of the record could be believed.
+func (r *Reader) needed() error {
+	f := Field(0)
+	switch r.layout.spec.kind {
+	case CardFile:
+		f = CardPAN
+	case PINMailer:
+		f = MailerReference
+	}
+	if f == 0 || r.record.Has(f) || r.layout.audience != ForBureau {
+		return nil
+	}
+	return &ValueError{Field: f.String(), Reason: errMissing}
 }
 
 // changeProduct counts the products of a file that tells of them and does not group by them.
