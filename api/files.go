@@ -29,6 +29,8 @@ type File struct {
 	Stamp            string            `json:"stamp"`
 	State            string            `json:"state"`
 	Reason           string            `json:"reason,omitempty" doc:"Why it waits, or what went wrong last"`
+	Overdue          string            `json:"overdue,omitempty" enum:"ack,production,dispatch,delivery" doc:"The answer that its bureau owes beyond its time"`
+	OverdueSince     *time.Time        `json:"overdue_since,omitempty"`
 	Counts           FileCounts        `json:"counts"`
 	PlaintextSHA256  string            `json:"plaintext_sha256,omitempty"`
 	CiphertextSHA256 string            `json:"ciphertext_sha256,omitempty"`
@@ -56,7 +58,7 @@ type FileCounts struct {
 func showFile(f store.File) File {
 	return File{
 		ID: f.ID.String(), Number: f.Number, Name: f.Name, Purpose: f.Purpose.String(), Bureau: f.BureauCode, Sequence: f.Sequence, Batch: f.Batch,
-		BusinessDate: f.BusinessDate, Stamp: f.Stamp, State: f.State.String(), Reason: f.Reason,
+		BusinessDate: f.BusinessDate, Stamp: f.Stamp, State: f.State.String(), Reason: f.Reason, Overdue: f.Overdue, OverdueSince: inUTC(f.OverdueSince),
 		Counts: FileCounts{Planned: f.Planned, Minted: f.Minted, Sealed: f.Sealed, Acknowledged: f.AckRead, Produced: f.Produced, Rejected: f.Rejected,
 			Spoiled: f.Spoiled},
 		PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), CiphertextSHA256: hex.EncodeToString(f.CiphertextSHA), CiphertextBytes: f.CiphertextBytes, InClear: f.InClear(),

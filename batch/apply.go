@@ -334,14 +334,7 @@ func (a *application) outOfDoubt(ctx context.Context, tx *store.Tx, f *store.Fil
 }
 
 // statusOf translates the bureau's word.
-func (a *application) statusOf(word string) (card.IssueState, bool) {
-	if mapped, ok := a.bureau.StatusMap[word]; ok {
-		word = mapped
-	}
-	s, err := card.ParseIssueState(word)
-	// A line of a file that was sent is produced, rejected or spoiled; cancelling is the issuer's, and the books have no column for a bureau's.
-	return s, err == nil && s > card.IssuePrepared && s != card.IssueCancelled
-}
+func (a *application) statusOf(word string) (card.IssueState, bool) { return statusIn(a.bureau, word) }
 
 // applyStatus takes the bureau's word for one line.
 func (w *chunkWork) applyStatus(r *returned) error {

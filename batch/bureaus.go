@@ -31,6 +31,15 @@ type BureauStatus struct {
 	Warnings     []string      `json:"warnings,omitempty"` // about its keys
 }
 
+// needsAPerson tells whether a bureau's failure does not mend by itself.
+func (b *BureauStatus) needsAPerson() bool {
+	switch b.Failure {
+	case delivery.CodeAuthFailed, delivery.CodeHostKeyMismatch, delivery.CodeAlgorithms, delivery.CodeNoSFTP:
+		return true
+	}
+	return false
+}
+
 // Bureaus shows every bureau of an institution, by code.
 func (p *Plant) Bureaus(ctx context.Context, i store.Institution) ([]BureauStatus, error) {
 	all, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
@@ -81,4 +90,53 @@ func (p *Plant) keyWarnings(b *programs.Bureau) []string {
 		}
 	}
 	return warnings
+}
+
+// Position is what a bureau said last of one kind of plastic at one of its sites.
+type Position struct {
+	Bureau       string    `json:"bureau"`
+	Plastic      string    `json:"plastic"`
+	Site         string    `json:"site"`
+	Opening      int64     `json:"opening"`
+	Closing      int64     `json:"closing"`
+	Allocated    int64     `json:"allocated"`
+	ReorderLevel int64     `json:"reorder_level"`
+	Difference   int64     `json:"difference"` // by how much the report misses its own arithmetic
+	Gap          int64     `json:"gap"`        // by how much it does not begin where the one before it ended
+	ReportedAt   time.Time `json:"reported_at"`
+}
+
+// complaint is what about a position needs a person; empty for nothing.
+func (p Position) complaint() string {
+	switch {
+	case p.Difference != 0:
+		return fmt.Sprintf("the report misses its own arithmetic by %d", p.Difference)
+	case p.Gap != 0:
+		return fmt.Sprintf("the report begins %d off where the one before it ended", p.Gap)
+	case p.Closing-p.Allocated < p.ReorderLevel:
+		return fmt.Sprintf("%d are left, %d of them allocated: order at %d", p.Closing, p.Allocated, p.ReorderLevel)
+	}
+	return ""
+}
+
+// StockPositions lists the plastics at an institution's bureaus, by bureau.
+func (p *Plant) StockPositions(ctx context.Context, i store.Institution) ([]Position, error) {
+	rows, err := p.Store.Stock(ctx, i.ID)
+	if err != nil {
+		return nil, err
+	}
+	bureaus, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return nil, err
+	}
+	codes := map[int64]string{}
+	for _, b := range bureaus {
+		codes[b.number] = b.code
+	}
+	all := make([]Position, 0, len(rows))
+	for _, r := range rows {
+		all = append(all, Position{Bureau: codes[r.Bureau], Plastic: r.Plastic, Site: r.Site, Opening: r.Opening, Closing: r.Closing, Allocated: r.Allocated, ReorderLevel: r.ReorderLevel,
+			Difference: r.Difference, Gap: r.Gap, ReportedAt: r.ReportedAt.UTC()})
+	}
+	return all, nil
 }

@@ -121,7 +121,7 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 				return err
 			}
 		}
-		data := map[string]any{"accepted": c.Accepted, "refused": c.Refused, "by": actor}
+		data := map[string]any{"accepted": c.Accepted, "cards": cards, "refused": c.Refused, "by": actor}
 		return tx.Record(ctx, o.Institution, "order", o.Number, "corrected", data, p.Now())
 	})
 	if err != nil {

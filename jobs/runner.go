@@ -40,6 +40,8 @@ type Runner struct {
 	done   sync.WaitGroup
 	close  func() error
 	swept  sweepState
+
+	watched time.Time // of the loop alone
 }
 
 // Start migrates nothing and fails when the queue's tables are missing. The plant's Wake is set to this runner.

@@ -32,7 +32,7 @@ func (r *Runner) Healthy() error {
 func (r *Runner) sweep(ctx context.Context) error {
 	var faults []error
 	if r.config.Schedule {
-		faults = append(faults, r.openWindows(ctx))
+		faults = append(faults, r.openWindows(ctx), r.watch(ctx))
 	}
 	if r.config.Work {
 		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
@@ -42,6 +42,18 @@ func (r *Runner) sweep(ctx context.Context) error {
 		r.swept.last.Store(time.Now().UnixMicro())
 	}
 	return err
+}
+
+// watchEvery is how soon it is known that a bureau's answer is overdue.
+const watchEvery = time.Minute
+
+// watch holds files against the times that bureaus promised, once a minute.
+func (r *Runner) watch(ctx context.Context) error {
+	if now := time.Now(); now.Sub(r.watched) >= watchEvery {
+		r.watched = now
+		return r.config.Plant.Watch(ctx)
+	}
+	return nil
 }
 
 func (r *Runner) openWindows(ctx context.Context) error {

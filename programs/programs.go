@@ -49,6 +49,15 @@ type Bureau struct {
 	Returns      []Return          `json:"returns"`
 	StatusMap    map[string]string `json:"status_map"`     // the bureau's word → an issue state's name
 	RemakeAtOnce bool              `json:"remake_at_once"` // a spoiled card joins the next cycle by itself
+	Expect       Expect            `json:"expect"`         // when its answers are due
+}
+
+// Expect is how long a bureau may take for each answer, on days that its calendar says it works; 0 is not watched.
+type Expect struct {
+	Ack        Duration `json:"ack"`        // after a file was sent
+	Production Duration `json:"production"` // of every line, after the ack
+	Dispatch   Duration `json:"dispatch"`   // of every line that was produced, after the books of its file balanced
+	Delivery   Duration `json:"delivery"`   // of every line that was dispatched, after the books of its file balanced
 }
 
 // SFTP is how a bureau is reached. Paths of key files are relative to the process configuration.

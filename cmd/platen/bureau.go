@@ -57,7 +57,7 @@ tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status 
 	simulate.Flags().DurationVar(&d.poll, "poll", time.Second, "how often each bureau looks for files by itself")
 	simulate.Flags().StringVar(&d.only, "bureau", "", "code of the only bureau to play")
 	simulate.Flags().StringVarP(&d.programs, "file", "f", "programs", "directory of programs, relative to the configuration")
-	c.AddCommand(simulate, bureauList(s), bureauRetry(s))
+	c.AddCommand(simulate, bureauList(s), bureauRetry(s), bureauStock(s))
 	return c
 }
 

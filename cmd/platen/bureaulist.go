@@ -82,3 +82,30 @@ func bureauRetry(s *shared) *cobra.Command {
 	c.Flags().StringVar(&institution, "institution", "", "institution, where several are declared")
 	return c
 }
+
+func bureauStock(s *shared) *cobra.Command {
+	var institution string
+	c := &cobra.Command{
+		Use: "stock", Short: "Show the plastics at every bureau as it counted them last", Args: cobra.NoArgs,
+		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
+			i, err := a.institution(cmd.Context(), institution)
+			if err != nil {
+				return err
+			}
+			all, err := a.plant.StockPositions(cmd.Context(), i)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), all)
+			}
+			t := newTable(cmd.OutOrStdout(), "bureau", "plastic", "site", "opening", "closing", "allocated", "reorder level", "differs by", "gap", "reported")
+			for _, p := range all {
+				t.row(p.Bureau, p.Plastic, or(p.Site, "-"), p.Opening, p.Closing, p.Allocated, p.ReorderLevel, p.Difference, p.Gap, moment(&p.ReportedAt))
+			}
+			return t.flush()
+		}),
+	}
+	c.Flags().StringVar(&institution, "institution", "", "institution, where several are declared")
+	return c
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"platen/batch"
 	"platen/card"
 	"platen/programs"
 )
@@ -139,6 +140,8 @@ var facts = []struct {
 	{"reason of a return line", "operations.md", "batch", `(?:refuse\(|Reason = store\.Line[A-Za-z]+, )"([a-z_]+)"`, 5},
 	{"function of layouts", "formats.md", "formats", `(?m)^\t\t"([a-z0-9_]+)": +(?:call\.|func\(c call)`, 40},
 	{"key of layouts", "formats.md", "formats", `(?m)^\t\t"([a-z_]+)": `, 15},
+	{"alarm", "operations.md", "batch", `Alarm[A-Za-z]+ += "([A-Z_]+)"`, 15},
+	{"reason of a return line", "operations.md", "batch", `quarantine\("([a-z_]+)"`, 3},
 	{"table", "architecture.md", "sql/migrations/postgres", `CREATE TABLE ([a-z_]+)`, 20},
 	{"action of the audit log", "security.md", "batch", `\.Audit\(ctx, actor, "([a-z._]+)"`, 2},
 	{"action of the audit log", "security.md", "cmd/platen", `\.Audit\([^"]+"(?:platen", ")?([a-z._]+)"`, 2},
@@ -162,7 +165,7 @@ func TestTheManualTellsOfEveryWordOfTheCode(t *testing.T) {
 
 // tells looks for a word in backticks, alone or with what belongs to it: `word`, `word(n)`, `word{label}`, `word: true`.
 func tells(page, w string) bool {
-	return regexp.MustCompile("`(?:[^`\n]* )?" + regexp.QuoteMeta(w) + "(?:[^a-z_`][^`]*)?`").MatchString(page)
+	return regexp.MustCompile("`(?:[^`\n]* )?" + regexp.QuoteMeta(w) + "(?:[^a-zA-Z_`][^`]*)?`").MatchString(page)
 }
 
 func wordsOf(t *testing.T, folder, pattern string) []string {
@@ -204,13 +207,23 @@ func TestTheManualNamesOnlyMetricsThatExist(t *testing.T) {
 
 func TestTheGuideTellsOfEveryKeyOfProductsAndBureaus(t *testing.T) {
 	guide := manual(t)["guide.md"]
-	for _, thing := range []any{card.Product{}, card.PINPolicy{}, card.ProductKeys{}, card.Action{}, programs.Bureau{}, programs.SFTP{}, programs.PGP{}, programs.Calendar{}, programs.Return{}, programs.Schedule{}} {
+	for _, thing := range []any{card.Product{}, card.PINPolicy{}, card.ProductKeys{}, card.Action{}, programs.Bureau{}, programs.SFTP{}, programs.PGP{}, programs.Expect{}, programs.Calendar{}, programs.Return{}, programs.Schedule{}} {
 		kind := reflect.TypeOf(thing)
 		for i := range kind.NumField() {
 			key, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
 			if !tells(guide, key) {
 				t.Errorf("docs/guide.md does not tell of %s's %s", kind.Name(), key)
 			}
+		}
+	}
+}
+
+// Each alarm has a runbook: its name stands in a heading.
+func TestTheManualHasARunbookForEachAlarm(t *testing.T) {
+	operations := manual(t)["operations.md"]
+	for _, what := range batch.Alarms() {
+		if !regexp.MustCompile("(?m)^### .*`" + what + "`").MatchString(operations) {
+			t.Errorf("docs/operations.md has no runbook for %s", what)
 		}
 	}
 }

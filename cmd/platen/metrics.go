@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"platen/batch"
 	"platen/card"
 	"platen/hsm"
 	"platen/sql/store"
@@ -29,6 +30,7 @@ type metrics struct {
 	days      *prometheus.Desc
 	due       *prometheus.Desc
 	returns   *prometheus.Desc
+	inbox     *prometheus.Desc
 }
 
 // moduleCalls are the operations of a security module that are counted.
@@ -46,6 +48,7 @@ func newMetrics(a *app) *metrics {
 		left:      prometheus.NewDesc("platen_range_numbers_left", "Card numbers left in a PAN range.", []string{"range"}, nil),
 		days:      prometheus.NewDesc("platen_range_days_left", "Days that a PAN range lasts at the pace of the last thirty; -1 where nothing was used.", []string{"range"}, nil),
 		returns:   prometheus.NewDesc("platen_return_files", "Return files by state.", []string{"state"}, nil),
+		inbox:     prometheus.NewDesc("platen_inbox", "What needs a person, by alarm.", []string{"what"}, nil),
 		due:       prometheus.NewDesc("platen_queue_due", "Work that waits for a worker.", []string{"work"}, nil),
 	}
 	for _, s := range card.FileStates() {
@@ -95,6 +98,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.days
 	ch <- m.due
 	ch <- m.returns
+	ch <- m.inbox
 }
 
 // Collect implements prometheus.Collector: it counts in the database. A database that does not answer shows as an invalid metric.
@@ -118,6 +122,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.orders, prometheus.GaugeValue, float64(orders[s]), s.String())
 	}
 	m.collectRanges(ctx, ch)
+	m.collectInbox(ctx, ch)
 	returns, err := m.app.store.ReturnCounts(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(m.returns, err)
@@ -133,6 +138,31 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for work, n := range map[string]int64{"build": due.Build, "send": due.Send, "return": due.Return} {
 		ch <- prometheus.MustNewConstMetric(m.due, prometheus.GaugeValue, float64(n), work)
+	}
+}
+
+// collectInbox counts what needs a person, by kind: every kind is there, so that an alarm can be set on it before it first occurs.
+func (m *metrics) collectInbox(ctx context.Context, ch chan<- prometheus.Metric) {
+	counts := map[string]int{}
+	for _, what := range batch.Alarms() {
+		counts[what] = 0
+	}
+	institutions, err := m.app.store.Institutions(ctx)
+	for _, i := range institutions {
+		var items []batch.Item
+		if items, err = m.app.plant.Attention(ctx, i); err != nil {
+			break
+		}
+		for _, x := range items {
+			counts[x.What]++
+		}
+	}
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.inbox, err)
+		return
+	}
+	for what, n := range counts {
+		ch <- prometheus.MustNewConstMetric(m.inbox, prometheus.GaugeValue, float64(n), what)
 	}
 }
 

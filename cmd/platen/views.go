@@ -32,6 +32,7 @@ type fileJSON struct {
 	Lines           int64      `json:"lines"`
 	State           string     `json:"state"`
 	Reason          string     `json:"reason,omitempty"`
+	Overdue         string     `json:"overdue,omitempty"` // the answer that its bureau owes beyond its time
 	PlaintextSHA256 string     `json:"plaintext_sha256"`
 	PlaintextBytes  *int64     `json:"plaintext_bytes,omitempty"`
 	InClear         bool       `json:"in_clear"` // it goes to its bureau unencrypted
@@ -48,7 +49,7 @@ type fileJSON struct {
 
 func fileView(f store.File) fileJSON {
 	return fileJSON{ID: f.ID.String(), Number: f.Number, Name: f.Name, Kind: f.Purpose.String(), Bureau: f.BureauCode, Batch: f.Batch, Lines: f.Planned,
-		State: f.State.String(), Reason: f.Reason, PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), PlaintextBytes: f.PlaintextBytes, Minted: f.Minted,
+		State: f.State.String(), Reason: f.Reason, Overdue: f.Overdue, PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), PlaintextBytes: f.PlaintextBytes, Minted: f.Minted,
 		Sealed: f.Sealed, AckRead: f.AckRead, InClear: f.InClear(), Produced: f.Produced, Rejected: f.Rejected, Spoiled: f.Spoiled, CreatedAt: f.CreatedAt, SentAt: f.SentAt, BalancedAt: f.BalancedAt}
 }
 
@@ -63,7 +64,7 @@ func fileViews(files []store.File) []fileJSON {
 func printFiles(w io.Writer, files []store.File) error {
 	t := newTable(w, "number", "id", "name", "kind", "bureau", "lines", "state", "reason")
 	for _, f := range files {
-		t.row(f.Number, f.ID, f.Name, f.Purpose, f.BureauCode, f.Planned, f.State, f.Reason)
+		t.row(f.Number, f.ID, f.Name, f.Purpose, f.BureauCode, f.Planned, stateText(f), f.Reason)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -74,6 +75,14 @@ func printFiles(w io.Writer, files []store.File) error {
 		}
 	}
 	return nil
+}
+
+// stateText is a file's state with its flag.
+func stateText(f store.File) string {
+	if f.Overdue == "" {
+		return f.State.String()
+	}
+	return f.State.String() + " OVERDUE(" + f.Overdue + ")"
 }
 
 // orderJSON is an order as commands print it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"platen/card"
 )
@@ -121,4 +122,43 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 		sum += n
 	}
 	return sum, nil
+}
+
+// FilesOfOrder lists the files that carry cards of an order, remakes among them, by number.
+func (q Q) FilesOfOrder(ctx context.Context, order int64) ([]int64, error) {
+	var all []int64
+	err := q.list(ctx, "files of an order", &all, `SELECT file_number FROM file_slices WHERE source = $1 AND kind IN (1, 2)
+		UNION SELECT n.file_number `+orderIssues+` AND n.file_number IS NOT NULL ORDER BY 1`, order)
+	return all, err
+}
+
+// AppliedLines calls each for everything that was said of a file's lines and applied, in the order in which it came, with the lines that it spoke of: in return files
+// that came no later than a moment.
+func (q Q) AppliedLines(ctx context.Context, f File, at time.Time, each func(status string, first, last int64)) error {
+	var all []struct {
+		Status string `db:"status"`
+		First  int64  `db:"first_line"`
+		Last   int64  `db:"last_line"`
+	}
+	err := q.list(ctx, "applied lines of a file", &all, `SELECT x.status, x.first_line, x.last_line FROM (
+			SELECT return_number, line, status, file_line AS first_line, coalesce(last_line, file_line) AS last_line FROM return_lines
+				WHERE file_number = $1 AND file_line IS NOT NULL AND outcome = $2
+			UNION ALL SELECT l.return_number, l.line, l.status, r.first_line, r.last_line FROM shipment_runs r
+				JOIN return_lines l ON l.shipment = r.shipment AND l.file_line IS NULL AND l.outcome = $2 WHERE r.file_number = $1
+		) x JOIN return_files r ON r.number = x.return_number WHERE r.bureau_number = $3 AND r.created_at <= $4 ORDER BY x.return_number, x.line`,
+		f.Number, int64(LineApplied), f.Bureau, stored(at))
+	for _, l := range all {
+		each(l.Status, l.First, l.Last)
+	}
+	return err
+}
+
+// IssuesOfOrderIn calls each for every issue of an order that a card file carries.
+func (q Q) IssuesOfOrderIn(ctx context.Context, file, order int64, each func(Issue)) error {
+	var all []Issue
+	err := q.list(ctx, "issues of an order in a file", &all, `SELECT `+issueColumns+` FROM issues WHERE file_number = $1 AND order_number = $2 ORDER BY line`, file, order)
+	for _, i := range all {
+		each(i)
+	}
+	return err
 }

@@ -73,6 +73,8 @@ type File struct {
 	SentAt          *time.Time     `db:"sent_at"`
 	AcknowledgedAt  *time.Time     `db:"acknowledged_at"`
 	BalancedAt      *time.Time     `db:"balanced_at"`
+	Overdue         string         `db:"overdue"` // the answer that its bureau owes beyond its time; a flag, not a state
+	OverdueSince    *time.Time     `db:"overdue_since"`
 }
 
 // InClear tells whether the bureau gets the file unencrypted.
@@ -83,7 +85,7 @@ func (f *File) InClear() bool {
 const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,
 	layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted,
 	sealed, plaintext_sha256, plaintext_bytes, ciphertext_sha256, ciphertext_bytes, spool, ack_read, ack_ok, ack_bad, produced, rejected, spoiled,
-	created_at, sealed_at, sent_at, acknowledged_at, balanced_at`
+	created_at, sealed_at, sent_at, acknowledged_at, balanced_at, overdue, overdue_since`
 
 // SliceKind says how a slice's issues come to be.
 type SliceKind uint8
@@ -234,11 +236,12 @@ func (t *Tx) MoveFile(ctx context.Context, f *File, next card.FileState, reason 
 	if err := f.State.To(next); err != nil {
 		return fmt.Errorf("file %d: %w", f.Number, err)
 	}
-	if err := t.execClaimed(ctx, fmt.Sprintf("move file %d", f.Number), `UPDATE files SET state = $1, reason = $2 WHERE number = $3 AND epoch = $4 AND state = $5`,
+	if err := t.execClaimed(ctx, fmt.Sprintf("move file %d", f.Number), `UPDATE files SET state = $1, reason = $2, overdue = '', overdue_since = NULL
+		WHERE number = $3 AND epoch = $4 AND state = $5`,
 		next, reason, f.Number, f.Epoch, f.State); err != nil {
 		return err
 	}
-	f.State, f.Reason = next, reason
+	f.State, f.Reason, f.Overdue, f.OverdueSince = next, reason, "", nil
 	return nil
 }
 

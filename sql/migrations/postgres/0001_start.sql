@@ -242,12 +242,23 @@ CREATE TABLE files (
     sent_at           TIMESTAMPTZ,
     acknowledged_at   TIMESTAMPTZ,
     balanced_at       TIMESTAMPTZ,
+    overdue           TEXT NOT NULL DEFAULT '',
+    overdue_since     TIMESTAMPTZ,
     UNIQUE (bureau_number, sequence),
     UNIQUE (bureau_number, name),
     CHECK (produced + rejected + spoiled <= planned)
 );
 
 CREATE INDEX files_at_work ON files (state) WHERE state < 11;
+
+-- Who has taken on what needs a person; item names it as the inbox does.
+CREATE TABLE inbox_owners (
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    item           TEXT NOT NULL,
+    owner          TEXT NOT NULL,
+    taken_at       TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (institution_id, item)
+);
 
 -- kind 1 new, 2 reissue, 3 attach, 4 mailer. source is an order and unit, or for mailers a file and line.
 CREATE TABLE file_slices (
@@ -450,6 +461,7 @@ DROP TABLE return_files;
 DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
+DROP TABLE inbox_owners;
 DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;

@@ -242,12 +242,23 @@ CREATE TABLE files (
     sent_at           TIMESTAMP,
     acknowledged_at   TIMESTAMP,
     balanced_at       TIMESTAMP,
+    overdue           TEXT NOT NULL DEFAULT '',
+    overdue_since     TIMESTAMP,
     UNIQUE (bureau_number, sequence),
     UNIQUE (bureau_number, name),
     CHECK (produced + rejected + spoiled <= planned)
 );
 
 CREATE INDEX files_at_work ON files (state) WHERE state < 11;
+
+-- Who has taken on what needs a person; item names it as the inbox does.
+CREATE TABLE inbox_owners (
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    item           TEXT NOT NULL,
+    owner          TEXT NOT NULL,
+    taken_at       TIMESTAMP NOT NULL,
+    PRIMARY KEY (institution_id, item)
+);
 
 -- kind 1 new, 2 reissue, 3 attach, 4 mailer. source is an order and unit, or for mailers a file and line.
 CREATE TABLE file_slices (
@@ -450,6 +461,7 @@ DROP TABLE return_files;
 DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
+DROP TABLE inbox_owners;
 DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;

@@ -1,0 +1,286 @@
+package batch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"platen/card"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// Item is one thing that needs a person.
+type Item struct {
+	Key    string    `json:"key"`  // names it for as long as it lasts
+	What   string    `json:"what"` // one of the alarms of docs/operations.md
+	About  string    `json:"about"`
+	Since  time.Time `json:"since"`
+	Age    string    `json:"age"`
+	Owner  string    `json:"owner"` // who has taken it, or whose business it is
+	Detail string    `json:"detail"`
+	Do     string    `json:"do"` // a command to begin with
+}
+
+// Whose business an item is while nobody has taken it.
+const (
+	ownerOperations = "operations"
+	ownerBureau     = "bureau desk"
+	ownerKeys       = "key custodian"
+	ownerCards      = "card desk"
+)
+
+// What needs a person. docs/operations.md has a runbook for each.
+const (
+	AlarmInDoubt     = "FILE_IN_DOUBT"
+	AlarmRefused     = "FILE_REFUSED"
+	AlarmOverdue     = "ANSWER_OVERDUE"
+	AlarmStuck       = "FILE_STUCK"
+	AlarmImbalance   = "BOOKS_DIFFER"
+	AlarmReturn      = "RETURN_QUARANTINED"
+	AlarmReturnLines = "RETURN_LINES_QUARANTINED"
+	AlarmBureau      = "BUREAU_UNREACHABLE"
+	AlarmKey         = "KEY_ENDS"
+	AlarmRows        = "ROWS_WAIT"
+	AlarmSpoiled     = "SPOILED_NOT_REMADE"
+	AlarmBatch       = "BATCH_WITH_EXCEPTIONS"
+	AlarmRange       = "RANGE_RUNS_OUT"
+	AlarmRangeHeld   = "RANGE_HELD"
+	AlarmStock       = "STOCK"
+)
+
+// Alarms lists every kind of item.
+func Alarms() []string {
+	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmBureau, AlarmKey, AlarmRows, AlarmSpoiled,
+		AlarmBatch, AlarmRange, AlarmRangeHeld, AlarmStock}
+}
+
+// stuckAfter is how many failures in a row make a file the business of a person.
+const stuckAfter = 6
+
+// patience is how long a bureau may be away before a person hears of it; refused logins and foreign keys are told at once.
+const patience = 15 * time.Minute
+
+// Attention lists what needs a person, oldest first.
+func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, error) {
+	l := &attention{Plant: p, inst: i}
+	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.orders, l.ranges, l.stock} {
+		if err := look(ctx); err != nil {
+			return nil, err
+		}
+	}
+	owners, err := p.Store.ItemOwners(ctx, i.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := p.Now()
+	for k := range l.items {
+		item := &l.items[k]
+		if owner, taken := owners[item.Key]; taken {
+			item.Owner = owner
+		}
+		item.Since = item.Since.UTC()
+		item.Age = age(now.Sub(item.Since))
+	}
+	slices.SortStableFunc(l.items, func(a, b Item) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Key, b.Key)) })
+	return l.items, nil
+}
+
+// TakeItem makes somebody the owner of an item that needs a person.
+func (p *Plant) TakeItem(ctx context.Context, i store.Institution, key, owner, actor string) error {
+	items, err := p.Attention(ctx, i)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(items, func(x Item) bool { return x.Key == key }) {
+		return fmt.Errorf("%s: %w", key, store.ErrNotFound)
+	}
+	return p.Store.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.TakeItem(ctx, i.ID, key, owner, p.Now()); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, actor, "inbox.take", key, map[string]any{"owner": owner}, p.Now())
+	})
+}
+
+// age is a span as people say it.
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0m"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func isStale(err error) bool {
+	return errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrFenced)
+}
+
+type attention struct {
+	*Plant
+	inst  store.Institution
+	items []Item
+}
+
+func (l *attention) add(what, about string, since time.Time, owner, detail, do string) {
+	l.items = append(l.items, Item{Key: what + ":" + about, What: what, About: about, Since: since, Owner: owner, Detail: detail, Do: do})
+}
+
+func (l *attention) files(ctx context.Context) error {
+	files, err := l.Store.FilesAtWork(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	late, err := l.Store.OverdueBalanced(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range append(files, late...) {
+		about := fmt.Sprintf("file %d", f.Number)
+		show := fmt.Sprintf("platen file show %d", f.Number)
+		switch {
+		case f.State == card.FileInDoubt || f.State == card.FileRefused:
+			since, err := l.sinceState(ctx, f)
+			if err != nil {
+				return err
+			}
+			what := map[card.FileState]string{card.FileInDoubt: AlarmInDoubt, card.FileRefused: AlarmRefused}[f.State]
+			l.add(what, about, since, ownerBureau, fmt.Sprintf("%s for %s: %s", f.Name, f.BureauCode, f.Reason), fmt.Sprintf("platen file resolve %d", f.Number))
+		case f.Overdue != "" && f.OverdueSince != nil:
+			l.add(AlarmOverdue, about, *f.OverdueSince, ownerBureau, fmt.Sprintf("%s owes %s of %s", f.BureauCode, f.Overdue, f.Name), show)
+		case f.Failures >= stuckAfter:
+			l.add(AlarmStuck, about, f.CreatedAt, ownerOperations, fmt.Sprintf("%s is %s after %d failures: %s", f.Name, f.State, f.Failures, f.Reason), show)
+		case f.State == card.FileReconciling && f.Reason != "" && f.Produced+f.Rejected+f.Spoiled == f.Planned:
+			l.add(AlarmImbalance, about, *f.AcknowledgedAt, ownerOperations, fmt.Sprintf("%s: %s", f.Name, f.Reason), fmt.Sprintf("platen books --file %d", f.Number))
+		}
+	}
+	return nil
+}
+
+// sinceState is when a file came to its state.
+func (l *attention) sinceState(ctx context.Context, f store.File) (time.Time, error) {
+	events, err := l.Store.Events(ctx, l.inst.ID, "file", f.Number)
+	if err != nil {
+		return time.Time{}, err
+	}
+	since := f.CreatedAt
+	for _, e := range events {
+		if e.Kind == f.State.String() {
+			since = e.RecordedAt
+		}
+	}
+	return since, nil
+}
+
+func (l *attention) returns(ctx context.Context) error {
+	all, err := l.Store.WaitingReturns(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		what, detail := AlarmReturn, r.Reason
+		if r.State != card.ReturnQuarantined {
+			what, detail = AlarmReturnLines, fmt.Sprintf("%d of %d lines", r.Quarantined, r.Lines)
+		}
+		l.add(what, fmt.Sprintf("return %d", r.Number), r.CreatedAt, ownerBureau, fmt.Sprintf("%s of %s: %s", r.Name, r.BureauCode, detail), fmt.Sprintf("platen return show %d", r.Number))
+	}
+	return nil
+}
+
+func (l *attention) bureaus(ctx context.Context) error {
+	all, err := l.Bureaus(ctx, l.inst)
+	if err != nil {
+		return err
+	}
+	declared, err := current(ctx, l.Plant, l.Store.Q, l.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return err
+	}
+	now := l.Now()
+	for _, b := range all {
+		if b.FailingSince != nil && (b.needsAPerson() || now.Sub(*b.FailingSince) >= patience) {
+			l.add(AlarmBureau, "bureau "+b.Code, *b.FailingSince, ownerBureau, b.Failure+": "+b.Detail, "platen bureau list")
+		}
+		for _, w := range b.Warnings {
+			whose, _, _ := strings.Cut(w, " ")
+			l.add(AlarmKey, fmt.Sprintf("%s key, bureau %s", whose, b.Code), now, ownerKeys, w, "platen bureau list")
+		}
+		if declared[b.Code].value.RemakeAtOnce {
+			continue
+		}
+		unmade, err := l.Store.Unmade(ctx, declared[b.Code].number)
+		if err != nil {
+			return err
+		}
+		for number, n := range unmade {
+			f, err := l.Store.FileByNumber(ctx, number)
+			if err != nil {
+				return err
+			}
+			since := f.CreatedAt
+			if f.AcknowledgedAt != nil {
+				since = *f.AcknowledgedAt
+			}
+			l.add(AlarmSpoiled, fmt.Sprintf("file %d", number), since, ownerCards, fmt.Sprintf("%d spoiled cards of %s are not made again by themselves", n, b.Code), "platen card remake")
+		}
+	}
+	return nil
+}
+
+func (l *attention) orders(ctx context.Context) error {
+	rows, err := l.Store.WaitingRows(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		l.add(AlarmRows, "order "+r.Reference, r.CreatedAt, ownerCards, fmt.Sprintf("%d rows wait for a correction", r.Rows), "platen order errors "+r.Reference)
+	}
+	batches, err := l.Store.LatestBatches(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, b := range batches {
+		if b.Exceptions != "" {
+			l.add(AlarmBatch, fmt.Sprintf("batch %d", b.Number), b.CreatedAt, ownerOperations, b.Exceptions, "platen range list")
+		}
+	}
+	return nil
+}
+
+func (l *attention) ranges(ctx context.Context) error {
+	all, err := l.Outlooks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		switch {
+		case o.Institution != l.inst.ID:
+		case o.Held != "":
+			l.add(AlarmRangeHeld, "range "+o.Code, l.Now(), ownerOperations, o.Held, "platen range list")
+		case o.Warn:
+			l.add(AlarmRange, "range "+o.Code, l.Now(), ownerCards, fmt.Sprintf("%d numbers are left", o.Left()), "platen range list")
+		}
+	}
+	return nil
+}
+
+func (l *attention) stock(ctx context.Context) error {
+	all, err := l.StockPositions(ctx, l.inst)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if complaint := p.complaint(); complaint != "" {
+			l.add(AlarmStock, fmt.Sprintf("%s at %s %s", p.Plastic, p.Bureau, p.Site), p.ReportedAt, ownerBureau, complaint, "platen bureau stock")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"platen/card"
+)
+
+// FilesAtWork lists an institution's files that are neither balanced nor cancelled, by number.
+func (q Q) FilesAtWork(ctx context.Context, institution uuid.UUID) ([]File, error) {
+	var all []File
+	err := q.list(ctx, "files at work", &all, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND state < $2 ORDER BY number`, institution, card.FileBalanced)
+	return all, err
+}
+
+// Unarrived lists a bureau's files that were balanced between two times and still have lines in a state, or that are flagged as overdue: PRODUCED ones wait for
+// their dispatch, DISPATCHED and IN_TRANSIT ones for their delivery.
+func (q Q) Unarrived(ctx context.Context, bureau int64, from, to time.Time, states ...card.IssueState) ([]File, error) {
+	var all []File
+	for _, s := range states {
+		var some []File
+		err := q.list(ctx, "files on their way", &some, `SELECT `+fileColumns+` FROM files f WHERE bureau_number = $1 AND state = $2 AND balanced_at BETWEEN $3 AND $4
+			AND (EXISTS (SELECT 1 FROM issues i WHERE i.file_number = f.number AND i.state = $5) OR EXISTS (SELECT 1 FROM pin_mailers m WHERE m.file_number = f.number AND m.state = $5))`,
+			bureau, card.FileBalanced, stored(from), stored(to), int64(s))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// OverdueBalanced lists a bureau's balanced files that are flagged as overdue.
+func (q Q) OverdueBalanced(ctx context.Context, institution uuid.UUID) ([]File, error) {
+	var all []File
+	err := q.list(ctx, "overdue files", &all, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND state = $2 AND overdue <> '' ORDER BY number`, institution, card.FileBalanced)
+	return all, err
+}
+
+// FlagOverdue sets or clears the flag of a file, unless the file has moved on meanwhile.
+func (t *Tx) FlagOverdue(ctx context.Context, f File, what string, since *time.Time) error {
+	var at any
+	if since != nil {
+		at = stored(*since)
+	}
+	return t.execOne(ctx, "flag a file", `UPDATE files SET overdue = $1, overdue_since = $2 WHERE number = $3 AND state = $4 AND overdue = $5`, what, at, f.Number, f.State, f.Overdue)
+}
+
+// OverdueCounts counts files whose bureau owes an answer, by what it owes.
+func (q Q) OverdueCounts(ctx context.Context) (map[string]int64, error) {
+	var rows []struct {
+		What string `db:"overdue"`
+		N    int64  `db:"n"`
+	}
+	err := q.list(ctx, "count overdue files", &rows, `SELECT overdue, count(*) AS n FROM files WHERE overdue <> '' GROUP BY overdue`)
+	counts := map[string]int64{}
+	for _, r := range rows {
+		counts[r.What] = r.N
+	}
+	return counts, err
+}
+
+// WaitingReturns lists an institution's return files of which something is in quarantine.
+func (q Q) WaitingReturns(ctx context.Context, institution uuid.UUID) ([]ReturnFile, error) {
+	var all []ReturnFile
+	err := q.list(ctx, "return files in quarantine", &all, `SELECT `+returnColumns+` FROM return_files WHERE institution_id = $1
+		AND (state = $2 OR (state = $3 AND quarantined > 0)) ORDER BY number`, institution, card.ReturnQuarantined, card.ReturnPartlyApplied)
+	return all, err
+}
+
+// WaitingRows is how many rows of an order wait for a correction.
+type WaitingRows struct {
+	Order     int64     `db:"number"`
+	Reference string    `db:"reference"`
+	Rows      int64     `db:"rows_waiting"`
+	CreatedAt time.Time `db:"created_at"`
+}
+
+// WaitingRows lists an institution's orders with rows that wait for a correction, oldest first.
+func (q Q) WaitingRows(ctx context.Context, institution uuid.UUID) ([]WaitingRows, error) {
+	var all []WaitingRows
+	err := q.list(ctx, "rows that wait", &all, `SELECT o.number, o.reference, o.created_at, e.n AS rows_waiting
+		FROM (SELECT order_number, count(*) AS n FROM order_errors WHERE corrected = FALSE GROUP BY order_number) e
+		JOIN orders o ON o.number = e.order_number WHERE o.institution_id = $1 AND o.state > 1 ORDER BY o.number`, institution)
+	return all, err
+}
+
+// Unmade counts, by file, spoiled cards of a bureau that nothing has repeated.
+func (q Q) Unmade(ctx context.Context, bureau int64) (map[int64]int64, error) {
+	var rows []struct {
+		File int64 `db:"number"`
+		N    int64 `db:"n"`
+	}
+	err := q.list(ctx, "spoiled cards that nothing repeats", &rows, `SELECT f.number, count(*) AS n FROM files f JOIN issues i ON i.file_number = f.number AND i.state = $1
+		JOIN cards c ON c.id = i.card_id AND c.newest_issue = i.issue AND c.status NOT IN (4, 5) WHERE f.bureau_number = $2 AND f.spoiled > 0 GROUP BY f.number`,
+		int64(card.IssueSpoiled), bureau)
+	counts := map[int64]int64{}
+	for _, r := range rows {
+		counts[r.File] = r.N
+	}
+	return counts, err
+}
+
+// LatestBatches lists the newest batch of each of an institution's schedules.
+func (q Q) LatestBatches(ctx context.Context, institution uuid.UUID) ([]Batch, error) {
+	var all []Batch
+	err := q.list(ctx, "latest batches", &all, `SELECT `+batchColumns+` FROM batches b WHERE institution_id = $1
+		AND NOT EXISTS (SELECT 1 FROM batches n WHERE n.institution_id = $1 AND n.schedule_code = b.schedule_code AND n.number > b.number) ORDER BY schedule_code`, institution)
+	return all, err
+}
+
+// TakeItem makes somebody the owner of what needs a person.
+func (t *Tx) TakeItem(ctx context.Context, institution uuid.UUID, item, owner string, now time.Time) error {
+	return t.exec(ctx, "take an item of the inbox", `INSERT INTO inbox_owners (institution_id, item, owner, taken_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (institution_id, item) DO UPDATE SET owner = excluded.owner, taken_at = excluded.taken_at`, institution, item, owner, stored(now))
+}
+
+// ItemOwners lists who has taken what.
+func (q Q) ItemOwners(ctx context.Context, institution uuid.UUID) (map[string]string, error) {
+	var rows []struct {
+		Item  string `db:"item"`
+		Owner string `db:"owner"`
+	}
+	err := q.list(ctx, "owners of the inbox", &rows, `SELECT item, owner FROM inbox_owners WHERE institution_id = $1`, institution)
+	owners := map[string]string{}
+	for _, r := range rows {
+		owners[r.Item] = r.Owner
+	}
+	return owners, err
+}
