@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"platen/card"
+	"platen/fault"
 	"platen/sql/store"
 )
 
@@ -67,11 +68,14 @@ func (l *Ledger) write(what string, blocks []Reservation) error {
 	for _, r := range blocks {
 		fmt.Fprintf(&b, "%s %s %d %d\n", what, r.Range, r.First, r.Quantity)
 	}
+	fault.Point("ledger: " + what)
 	_, err := l.file.WriteString(b.String())
 	if err == nil {
+		fault.Point("ledger: " + what + " written")
 		err = l.file.Sync()
 	}
 	if err == nil {
+		fault.Point("ledger: " + what + " synced")
 		return nil
 	}
 	// Half a line may stand at the end now. Nothing is ever written behind it: the next reservation begins a new file.
@@ -89,6 +93,7 @@ func (l *Ledger) begin() error {
 		return fmt.Errorf("begin a high-water ledger: %w", err)
 	}
 	l.file = f
+	fault.Point("ledger: begun")
 	return syncDir(l.dir)
 }
 

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"platen/fault"
 )
 
 // tally hashes and counts what passes.
@@ -43,6 +45,7 @@ func createSpool(dir, id string, epoch int64) (*spoolFile, error) {
 		return nil, fmt.Errorf("begin a spool file: %w", err)
 	}
 	s.file = f
+	fault.Point("spool: begun")
 	return s, nil
 }
 
@@ -52,6 +55,7 @@ func (s *spoolFile) Write(p []byte) (int, error) {
 	if err != nil {
 		return n, fmt.Errorf("write the spool: %w", err)
 	}
+	fault.Point("spool: written")
 	return s.tally.Write(p)
 }
 
@@ -60,6 +64,7 @@ func (s *spoolFile) finish() (sum []byte, size int64, err error) {
 	if err := s.file.Sync(); err != nil {
 		return nil, 0, fmt.Errorf("sync the spool: %w", err)
 	}
+	fault.Point("spool: synced")
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, fmt.Errorf("read the spool back: %w", err)
 	}
@@ -77,6 +82,7 @@ func (s *spoolFile) finish() (sum []byte, size int64, err error) {
 	if err := os.Rename(s.file.Name(), filepath.Join(s.dir, s.name)); err != nil {
 		return nil, 0, fmt.Errorf("name the spool file: %w", err)
 	}
+	fault.Point("spool: named")
 	s.file = nil
 	return sum, s.n, syncDir(s.dir)
 }

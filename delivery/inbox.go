@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"platen/fault"
 )
 
 // maxEntries is how many answers one listing holds; the rest is seen when these are archived.
@@ -47,6 +49,7 @@ func (s *Session) List(ctx context.Context) (Listing, error) {
 		}
 		return Listing{}, failed(ctx, "list", NotDelivered, CodeRefused, err)
 	}
+	fault.Point("inbox: listed")
 	return sift(found, s.target.ReadyMarker), nil
 }
 
@@ -109,6 +112,7 @@ func (s *Session) Fetch(ctx context.Context, name string, w io.Writer, maxBytes 
 	}
 	defer func() { _ = f.Close() }()
 	sink := &sink{to: w, left: before.Size()}
+	fault.Point("inbox: before the bytes")
 	n, err := f.WriteTo(sink)
 	if sink.err != nil {
 		return n, sink.err
@@ -182,9 +186,11 @@ func (s *Session) Archive(ctx context.Context, name string) error {
 		if taken == nil {
 			continue
 		}
+		fault.Point("inbox: before the archive")
 		if err := s.moveAway(ctx, from, to); err != nil {
 			return failed(ctx, op, NotDelivered, CodeRefused, err)
 		}
+		fault.Point("inbox: archived")
 		return nil
 	}
 	return &Error{Op: op, Code: CodeNameTaken, Err: ErrNameTaken}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"platen/fault"
 )
 
 // sendWithMarker serves a bureau whose server cannot rename. The content is written under its final name and proved there; the bureau takes a
@@ -67,10 +69,12 @@ func (d *sending) alreadyMarked(ctx context.Context) (bool, error) {
 // mark creates the marker. A refused one is proved not to be there by deleting the file that it would have stood for.
 func (d *sending) mark(ctx context.Context) error {
 	const op = "write the marker"
+	fault.Point("upload: before the marker")
 	f, err := d.sftp.OpenFile(d.marker(), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err == nil {
 		err = f.Close()
 	}
+	fault.Point("upload: marked")
 	if err != nil && !answered(err) {
 		return failed(ctx, op, InDoubt, CodeConnectionLost, err)
 	}

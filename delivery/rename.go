@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"platen/fault"
 )
 
 // rename is the step after which the bureau has the file. SFTP's own rename refuses a name that exists (OpenSSH; draft-ietf-secsh-filexfer-02 6.5);
@@ -25,7 +27,9 @@ func (d *sending) rename(ctx context.Context) error {
 		d.deleteTemp()
 		return e
 	}
+	fault.Point("upload: before the rename")
 	err := d.renameRequest()
+	fault.Point("upload: renamed")
 	switch {
 	case err == nil:
 		return d.renamed(ctx)

@@ -12,6 +12,8 @@ import (
 	"path"
 
 	"github.com/pkg/sftp"
+
+	"platen/fault"
 )
 
 // Upload is one attempt to deliver one file.
@@ -187,10 +189,12 @@ func (d *sending) writeTemp(ctx context.Context) error {
 		return failed(ctx, "create the temporary file", NotDelivered, d.whyRefused(err), err)
 	}
 	d.created = true
+	fault.Point("upload: created")
 	source := &source{from: content, sum: sha256.New()}
 	if _, err := f.ReadFromWithConcurrency(source, d.target.Concurrency); err != nil {
 		return d.writeFailure(ctx, f, "write", err)
 	}
+	fault.Point("upload: written")
 	if source.n != d.Size || [32]byte(source.sum.Sum(nil)) != d.SHA256 {
 		_ = f.Close()
 		return &Error{Op: "write", Code: CodeSource, Err: errors.New("the content is not what was announced")}
@@ -201,6 +205,7 @@ func (d *sending) writeTemp(ctx context.Context) error {
 	if err := f.Close(); err != nil {
 		return failed(ctx, "close", NotDelivered, d.whyRefused(err), err)
 	}
+	fault.Point("upload: closed")
 	return d.proveTemp(ctx)
 }
 

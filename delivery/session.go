@@ -14,6 +14,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"platen/fault"
 )
 
 // What is negotiated with a bureau: authenticated encryption or counter mode with SHA-2, no SHA-1, no CBC, and no ChaCha20, whose
@@ -63,6 +65,7 @@ func Dial(ctx context.Context, t Target) (*Session, error) {
 		}
 		return nil, &Error{Op: op, Code: CodeUnreachable, Err: err}
 	}
+	fault.Point("login: connected")
 	hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	s := &Session{target: t, conn: conn, received: &allowance{}, stop: make(chan struct{})}
 	if err := s.login(ctx, keys, methods); err != nil {
@@ -74,6 +77,7 @@ func Dial(ctx context.Context, t Target) (*Session, error) {
 		return nil, failed(ctx, op, NotDelivered, CodeTimeout, net.ErrClosed)
 	}
 	go s.keepAlive()
+	fault.Point("login: done")
 	return s, nil
 }
 
@@ -205,6 +209,7 @@ func (s *Session) begin(ctx context.Context, receive int64) (context.Context, fu
 
 // lookAt asks what stands under a name. fs.ErrNotExist is the answer for a free one.
 func (s *Session) lookAt(ctx context.Context, full string) (fs.FileInfo, error) {
+	fault.Point("look: at a name")
 	if !s.target.NoStat {
 		return s.sftp.Lstat(full)
 	}
@@ -222,7 +227,9 @@ func (s *Session) lookAt(ctx context.Context, full string) (fs.FileInfo, error) 
 
 // remove deletes a file. pkg/sftp asks for the file's attributes before it says why it could not; where that is not answered the listing says it.
 func (s *Session) remove(ctx context.Context, full string) error {
+	fault.Point("look: before a removal")
 	err := s.sftp.Remove(full)
+	fault.Point("look: removed")
 	if err == nil || !s.target.NoStat || !answered(err) {
 		return err
 	}

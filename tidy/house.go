@@ -7,11 +7,11 @@ import (
 
 // house lists the folders from top to bottom: a package may import what stands below it, and its own folder.
 var house = []string{
-	"cmd", "samples", "api", "jobs", "bureau", "services", "batch", "delivery", "programs", "sql", "formats", "personalization", "hsm", "card",
+	"cmd", "samples", "api", "jobs", "bureau", "services", "batch", "delivery", "programs", "sql", "formats", "personalization", "hsm", "card", "fault",
 }
 
 // outbuildings serve tests; nothing of the program may need them.
-var outbuildings = []string{"testbed", "scan", "tidy"}
+var outbuildings = []string{"testbed", "faults", "scan", "tidy"}
 
 // checkHouse holds imports to the order of the house. Tests may look anywhere.
 func checkHouse(f *file, report reporter) {

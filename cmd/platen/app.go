@@ -15,6 +15,7 @@ import (
 
 	"platen/batch"
 	"platen/card"
+	"platen/fault"
 	"platen/hsm"
 	"platen/hsm/keystore"
 	"platen/hsm/software"
@@ -136,6 +137,9 @@ func (a *app) stamp() string {
 }
 
 func (a *app) openPlant(ctx context.Context) error {
+	if fault.Armed() && a.keys.Environment() == keystore.Production {
+		return fmt.Errorf("%s makes this process die on purpose; it is refused with a production keystore", faultVariable)
+	}
 	if a.config.Seed != "" && a.keys.Environment() == keystore.Production {
 		return errors.New("a seed makes keys and PINs repeatable; it is refused with a production keystore")
 	}

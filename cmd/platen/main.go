@@ -23,6 +23,10 @@ type shared struct {
 }
 
 func main() {
+	if err := armFaults(os.Getenv(faultVariable)); err != nil {
+		fmt.Fprintln(os.Stderr, "platen:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	out := &stickyWriter{w: os.Stdout}
 	root := rootCommand()

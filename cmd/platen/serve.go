@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"platen/api"
+	"platen/jobs"
 )
 
 // drainTime is how long a stopping process lets running jobs and requests finish.
@@ -37,16 +38,44 @@ PostgreSQL; the flags split the roles.`,
 
 func workCommand(s *shared) *cobra.Command {
 	var probes string
+	var once, schedules bool
 	c := &cobra.Command{
 		Use:   "work",
 		Short: "Carry jobs out: the same as serve with neither API nor schedules",
-		Args:  cobra.NoArgs,
+		Long: `Carries jobs out until it is stopped. With --once it does what is due now, one thing after another, and ends: exit code 1 if something
+failed and is left for the next time. An answer in a bureau's outbox is fetched by the second look that sees it unchanged.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), s, roles{work: true, probes: probes})
+			if once {
+				return workOnce(cmd, s, schedules)
+			}
+			return serve(cmd.Context(), s, roles{work: true, schedule: schedules, probes: probes})
 		},
 	}
 	c.Flags().StringVar(&probes, "probes", "", "host:port for /livez, /readyz and /metrics; empty = none")
+	c.Flags().BoolVar(&once, "once", false, "do what is due now, and end")
+	c.Flags().BoolVar(&schedules, "schedules", false, "open windows that come due, too")
 	return c
+}
+
+// workOnce does what is due now without the queue.
+func workOnce(cmd *cobra.Command, s *shared, schedules bool) (err error) {
+	a, err := openApp(cmd.Context(), s, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	release, err := a.soleWorker(cmd.Context())
+	if err != nil {
+		return err
+	}
+	n, err := jobs.Once(cmd.Context(), a.plant, schedules)
+	if s.json {
+		err = errors.Join(err, printJSON(cmd.OutOrStdout(), map[string]int{"done": n}))
+	} else {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d things were due and done.\n", n)
+	}
+	return errors.Join(err, release())
 }
 
 // roles are what a process does; probes is where one without API answers its probes.

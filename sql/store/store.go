@@ -20,6 +20,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"platen/fault"
 	"platen/sql/migrations"
 )
 
@@ -236,9 +237,11 @@ func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
 	if err := f(&Tx{Q: Q{run: tx, dialect: s.dialect}, tx: tx, conn: conn}); err != nil {
 		return err
 	}
+	fault.Point("commit")
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	fault.Point("committed")
 	return nil
 }
 
