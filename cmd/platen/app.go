@@ -35,6 +35,7 @@ type app struct {
 	keys    *keystore.Store
 	module  *software.Module
 	plant   *batch.Plant
+	vault   *vault.Vault
 	metrics *metrics
 	wake    atomic.Pointer[jobs.Runner]
 }
@@ -148,8 +149,9 @@ func (a *app) openPlant(ctx context.Context) error {
 		return err
 	}
 	a.metrics = newMetrics(a)
+	a.vault = vault.New(a.keys)
 	a.plant, err = batch.New(batch.Plant{
-		Store: a.store, Module: a.metrics.counting(a.module), Vault: vault.New(a.keys), Entropy: a.entropy(), Ledger: ledger, Now: a.now,
+		Store: a.store, Module: a.metrics.counting(a.module), Vault: a.vault, Entropy: a.entropy(), Ledger: ledger, Now: a.now,
 		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token,
 		Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs, LookDistance: a.config.Poll.Returns / 2,
 	})
@@ -167,7 +169,7 @@ func (a *app) openPlant(ctx context.Context) error {
 	})
 }
 
-// resolveKey reads a key file that a declaration names, relative to the configuration.
+// resolveKey reads a key file that a declaration names, relative to the configuration, and opens one that `platen keys seal` sealed.
 func (a *app) resolveKey(name string) (card.Secret, error) {
 	f, err := os.Open(a.config.Path(name))
 	if err != nil {
@@ -177,6 +179,13 @@ func (a *app) resolveKey(name string) (card.Secret, error) {
 	body, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
 		return card.Secret{}, fmt.Errorf("read key file %s: %w", name, err)
+	}
+	if vault.IsSealed(body) {
+		opened, err := a.vault.OpenText(name, body)
+		if err != nil {
+			return card.Secret{}, fmt.Errorf("open key file %s: %w", name, err)
+		}
+		return opened, nil
 	}
 	return card.NewSecret(body), nil
 }
