@@ -166,16 +166,24 @@ func (c call) contained(in flow, of container, isTag func([]byte) bool) (pipe, f
 
 var errHex = errors.New("is not pairs of hexadecimal digits")
 
-func (t *container) apply(b []byte, start int) ([]byte, error) {
-	n := (len(b) - start) / 2
-	if (len(b)-start)%2 != 0 {
-		return b, errHex
+// pairsOfHex refuses what is no whole number of bytes.
+func pairsOfHex(v []byte) error {
+	if len(v)%2 != 0 {
+		return errHex
 	}
-	for _, c := range b[start:] {
+	for _, c := range v {
 		if hexValue(c) > 15 {
-			return b, errHex
+			return errHex
 		}
 	}
+	return nil
+}
+
+func (t *container) apply(b []byte, start int) ([]byte, error) {
+	if err := pairsOfHex(b[start:]); err != nil {
+		return b, err
+	}
+	n := (len(b) - start) / 2
 	head := t.tag
 	switch {
 	case n > 0xffff:
@@ -232,7 +240,8 @@ func (t *container) invert(v []byte) ([]byte, error) {
 	if err != nil || head+data != len(v) {
 		return v, errWrongForm
 	}
-	return dropFront(v, head), nil
+	v = dropFront(v, head)
+	return v, pairsOfHex(v)
 }
 
 // digest makes functions whose result stands for the value and cannot be undone.

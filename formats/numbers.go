@@ -97,14 +97,12 @@ func (c call) luhnCheck(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(0, 0), c.wants(in, digits)); err != nil {
 		return pipe{}, in, err
 	}
-	check := func(v []byte) error {
+	return checking(func(v []byte) error {
 		if !luhnHolds(v) {
 			return errLuhn
 		}
 		return nil
-	}
-	return pipe{apply: func(b []byte, start int) ([]byte, error) { return b, check(b[start:]) },
-		invert: func(v []byte) ([]byte, error) { return v, check(v) }}, in, nil
+	}), in, nil
 }
 
 // mod10 writes digits with their check digit.

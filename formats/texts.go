@@ -51,12 +51,20 @@ func (c call) limit(in flow) (pipe, flow, error) {
 	if err != nil {
 		return pipe{}, in, err
 	}
-	return pipe{apply: func(b []byte, start int) ([]byte, error) {
-		if utf8.RuneCount(b[start:]) > n {
-			return b, errTooLong
+	return checking(func(v []byte) error {
+		if utf8.RuneCount(v) > n {
+			return errTooLong
 		}
-		return b, nil
-	}}, in, nil
+		return nil
+	}), in, nil
+}
+
+// checking makes a pipe that changes nothing and refuses in both directions what it would not write.
+func checking(check func(v []byte) error) pipe {
+	return pipe{
+		apply:  func(b []byte, start int) ([]byte, error) { return b, check(b[start:]) },
+		invert: func(v []byte) ([]byte, error) { return v, check(v) },
+	}
 }
 
 // split("sep", i): the i-th piece, 1 is the first; absent where there are not so many.
@@ -156,16 +164,16 @@ func (c call) charset(in flow) (pipe, flow, error) {
 	if !ok {
 		return pipe{}, in, fmt.Errorf("function charset: there is no set %q", c.args[0])
 	}
-	return pipe{apply: func(b []byte, start int) ([]byte, error) {
-		for i := start; i < len(b); {
-			r, size := utf8.DecodeRune(b[i:])
+	return checking(func(v []byte) error {
+		for i := 0; i < len(v); {
+			r, size := utf8.DecodeRune(v[i:])
 			if !has(r) {
-				return b, errCharset
+				return errCharset
 			}
 			i += size
 		}
-		return b, nil
-	}}, in, nil
+		return nil
+	}), in, nil
 }
 
 // translit(table): character by character through a table of the layout; what it does not list stays.
