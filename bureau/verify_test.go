@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -259,4 +260,40 @@ func FuzzVerifyOnlyAcceptsWhatItCanRead(f *testing.F) {
 			t.Fatalf("%d bad of %d records, %d faults named", v.Bad, len(v.Lines), len(v.Faults))
 		}
 	})
+}
+
+// TestVerifyFindsFaultsInEveryLayoutOfCards reads the same cards out of fixed lines, XML and a stream of control tags.
+func TestVerifyFindsFaultsInEveryLayoutOfCards(t *testing.T) {
+	for _, layout := range []string{"north-fixed", "cardgen-style", "datacard-style"} {
+		t.Run(layout, func(t *testing.T) {
+			i := newIssuer(t)
+			i.use(filepath.Join("..", "samples", "layouts", layout+".yaml"))
+			made := func() []*formats.Record {
+				records := i.cards(3)
+				for _, r := range records {
+					for f, v := range map[formats.Field]string{formats.ProductCode: i.product.Code, formats.ProductDesign: i.product.Design, formats.ProductTechnology: "CHIP",
+						formats.CardRequest: "NEW", formats.CardTrackName: "HOLDER/A", formats.CardEffective: "2611"} {
+						r.SetString(f, v)
+					}
+				}
+				return records
+			}
+			if v := verify(t, i, formats.CardFile, made()); !v.Good() || len(v.Lines) != 3 {
+				t.Fatalf("%d lines, %s, %+v", len(v.Lines), v.Reason(), v.Faults)
+			}
+			for code, plant := range map[string]func(*formats.Record){
+				"cvv2": set(formats.CardCVV2, digit(2)), "track1": set(formats.CardTrack1, digit(5)), "track2": set(formats.CardTrack2, digit(-3)),
+				"chip_track2": set(formats.CardChipTrack2, digit(20)), "pin_block": set(formats.CardPINBlock, func(_ *formats.Record, v []byte) []byte {
+					v[3] ^= 1
+					return v
+				}),
+			} {
+				records := made()
+				plant(records[1])
+				if v := verify(t, i, formats.CardFile, records); v.Unread != nil || v.Bad != 1 || v.Faults[0].Record != 2 || v.Faults[0].Code != code {
+					t.Errorf("%s: %d bad records, faults %+v, unread %v", code, v.Bad, v.Faults, v.Unread)
+				}
+			}
+		})
+	}
 }

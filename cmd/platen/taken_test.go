@@ -27,6 +27,7 @@ type taken struct {
 	name    string
 	bureau  string
 	kind    formats.Kind
+	layout  string
 	sha256  string // of the plaintext
 	records []printed
 }
@@ -86,7 +87,7 @@ func open(t *testing.T, opener *delivery.Opener, layouts []*formats.Layout, bure
 		}
 		records, err := parse(l, plain)
 		if err == nil {
-			out.kind, out.records = l.Kind(), records
+			out.kind, out.layout, out.records = l.Kind(), l.Name(), records
 			return out
 		}
 		why = append(why, err)
