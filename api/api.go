@@ -23,12 +23,16 @@ type Config struct {
 	Version string                          // of the program, told in the OpenAPI document
 	Now     func() time.Time                // clock of the request log; nil = time.Now
 	MaxBody int64                           // bytes of one order; 0 = DefaultMaxBody
+
+	PublicURL string  // scheme and host as clients see them behind a proxy; empty = as requests come
+	Secrets   Secrets // of clients that sign with one
 }
 
 // service is the API with all that its handlers use.
 type service struct {
 	Config
-	mux *http.ServeMux
+	mux    *http.ServeMux
+	limits *limits
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -45,7 +49,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{Config: c, mux: http.NewServeMux()}
+	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits()}
 	s.routeHealth()
 	s.routeV1()
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil

@@ -69,6 +69,10 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 	s.mine = s.newClient("demo-bank", 0)
 	s.theirs = s.newClient("other-bank", 1)
 	config.Plant, config.Log = s.plant, zerolog.New(s.log)
+	config.Secrets = api.Secrets{Vault: s.plant.Vault, Label: "secrets"}
+	if config.Now == nil {
+		config.Now = func() time.Time { return noon }
+	}
 	if config.Version == "" {
 		config.Version = "1"
 	}
@@ -135,7 +139,7 @@ func newKeys(t *testing.T, dir string, entropy hsm.Entropy) *keystore.Store {
 		usage     keystore.Usage
 		algorithm keystore.Algorithm
 	}{
-		{"permutation", keyblock.Data, keyblock.AES}, {"token", keyblock.Data, keyblock.AES}, {"pin-storage", keyblock.PINStorage, keyblock.AES},
+		{"permutation", keyblock.Data, keyblock.AES}, {"token", keyblock.Data, keyblock.AES}, {"secrets", keyblock.Data, keyblock.AES}, {"pin-storage", keyblock.PINStorage, keyblock.AES},
 		{"cvk-visa", keyblock.CVK, keyblock.TDES}, {"cvk-mastercard", keyblock.CVK, keyblock.TDES}, {"pvk-visa", keyblock.VisaPVK, keyblock.TDES},
 		{"pvk-mastercard", keyblock.VisaPVK, keyblock.TDES}, {"pvk-prepaid", keyblock.IBMPVK, keyblock.TDES},
 		{"zpk-north", keyblock.ZPK, keyblock.AES}, {"zpk-south", keyblock.ZPK, keyblock.TDES},
@@ -181,18 +185,28 @@ func (s *site) newClient(code string, move int64) client {
 	if c.institution, err = s.plant.Store.Institution(ctx, code); err != nil {
 		s.t.Fatal(err)
 	}
+	c.key = s.addBearer(store.Client{Institution: c.institution.ID, Name: code + "-desk", Roles: "submit,operate", Rate: 1_000_000})
+	return c
+}
+
+// addBearer adds a client that has a bearer key, and returns the key.
+func (s *site) addBearer(c store.Client) string {
+	s.t.Helper()
 	key, sum, err := api.NewClientKey()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c.key = key
-	err = s.plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.InsertClient(ctx, store.Client{ID: uuid.New(), Institution: c.institution.ID, Name: code + "-desk", KeySHA256: sum, CreatedAt: noon})
-	})
-	if err != nil {
+	c.ID, c.Method, c.KeySHA256 = uuid.New(), store.BearerClient, sum
+	s.add(c)
+	return key
+}
+
+func (s *site) add(c store.Client) {
+	s.t.Helper()
+	c.CreatedAt = noon
+	if err := s.plant.Store.InTx(s.t.Context(), func(tx *store.Tx) error { return tx.InsertClient(s.t.Context(), c) }); err != nil {
 		s.t.Fatal(err)
 	}
-	return c
 }
 
 // answer is what a request was answered with, checked against the OpenAPI document.

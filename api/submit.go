@@ -40,7 +40,7 @@ func (s *service) takeOrder(r *http.Request, up *upload) (batch.Receipt, error) 
 	if err != nil {
 		return batch.Receipt{}, err
 	}
-	o := batch.Submission{Institution: c.institution, Actor: c.client.Name, Body: up, Rows: openOrder}
+	o := batch.Submission{Institution: c.institution, Actor: c.actor(), Body: up, Rows: openOrder}
 	if o.Reference, err = onlyParameter(r, "reference"); err != nil {
 		return batch.Receipt{}, err
 	}
@@ -111,7 +111,7 @@ func (s *service) takeCorrection(r *http.Request, up *upload) (batch.Receipt, er
 			return d, err
 		}
 	}
-	receipt, err := s.Plant.Correct(r.Context(), c.institution, o.ID, up, open, c.client.Name)
+	receipt, err := s.Plant.Correct(r.Context(), c.institution, o.ID, up, open, c.actor())
 	if batch.IsNotFound(err) {
 		err = &internalError{err}
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"platen/api/signature"
 )
 
 // Times of an upload: how long its sender may be silent, and how long all of it may take.
@@ -63,6 +65,8 @@ func (u *upload) failure() error {
 	var network net.Error
 	p := problem(http.StatusBadRequest, "body_cut", "the body ended early; nothing was kept")
 	switch {
+	case errors.Is(u.err, signature.ErrDigest):
+		p = problem(http.StatusBadRequest, "digest_mismatch", "the body is not the one that Content-Digest and the signature speak of; nothing was kept")
 	case errors.As(u.err, &tooLarge):
 		p = problem(http.StatusRequestEntityTooLarge, "too_large", "split the order into several; nothing was kept")
 	case errors.As(u.err, &network) && network.Timeout(), errors.Is(u.err, os.ErrDeadlineExceeded), errors.Is(u.err, context.DeadlineExceeded):

@@ -20,6 +20,7 @@ var (
 	ErrPINBlock   = errors.New("PIN block is not valid") // one error for every fault, so that it tells an attacker nothing
 	ErrToken      = errors.New("not a card token")
 	ErrNotInRange = errors.New("card number does not belong to the range")
+	ErrSealed     = errors.New("a sealed secret cannot be opened: it was changed, or is another's")
 )
 
 // CodeRequest asks for one card verification value. ServiceCode is the card's own for CVV, 000 for CVV2, 999 for iCVV;
@@ -150,7 +151,7 @@ type Module interface {
 	Ready(ctx context.Context) error
 }
 
-// Vault holds the two permutations that make card numbers and tokens. It always runs on the local keystore.
+// Vault holds the two permutations that make card numbers and tokens, and seals secrets. It always runs on the local keystore.
 type Vault interface {
 	// PANs fills out[i] with the card number of sequence first+i in r, under the permutation key (FF1 of NIST SP 800-38G with
 	// cycle-walking; the tweak is the range number).
@@ -164,6 +165,13 @@ type Vault interface {
 
 	// OpenToken inverts Token with the key version that the token names; anything else fails with ErrToken.
 	OpenToken(token string, label card.KeyLabel) (card.ID, error)
+
+	// Seal encrypts a secret of a few bytes for the database, bound to a purpose: the same secret sealed for another does not open. The key's
+	// version stands in front.
+	Seal(key card.KeyRef, purpose string, secret []byte) ([]byte, error)
+
+	// OpenSealed inverts Seal with the key version that it names; anything else fails with ErrSealed.
+	OpenSealed(label card.KeyLabel, purpose string, sealed []byte) ([]byte, error)
 
 	// KeyVersion resolves a label to its current version and check value.
 	KeyVersion(key card.KeyRef) (version int, kcv string, err error)

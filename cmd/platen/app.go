@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
+	"platen/api"
 	"platen/batch"
 	"platen/card"
 	"platen/fault"
@@ -135,6 +136,11 @@ func (a *app) stamp() string {
 		s += "-SEEDED"
 	}
 	return s
+}
+
+// secrets keeps what clients sign with.
+func (a *app) secrets() api.Secrets {
+	return api.Secrets{Vault: a.plant.Vault, Label: a.config.Keys.Secrets}
 }
 
 func (a *app) openPlant(ctx context.Context) error {

@@ -40,6 +40,7 @@ type Config struct {
 type KeysConfig struct {
 	PINStorage card.KeyLabel `koanf:"pin_storage"`
 	Token      card.KeyLabel `koanf:"token"`
+	Secrets    card.KeyLabel `koanf:"secrets"`
 }
 
 // ModuleConfig chooses the security module.
@@ -50,9 +51,10 @@ type ModuleConfig struct {
 
 // HTTPConfig is where the API listens; both TLS files or none.
 type HTTPConfig struct {
-	Listen  string `koanf:"listen"`
-	TLSCert string `koanf:"tls_cert"`
-	TLSKey  string `koanf:"tls_key"`
+	Listen    string `koanf:"listen"`
+	TLSCert   string `koanf:"tls_cert"`
+	TLSKey    string `koanf:"tls_key"`
+	PublicURL string `koanf:"public_url"`
 }
 
 // PollConfig is how often a process looks: at bureaus for returns, at the database for work.
@@ -74,7 +76,7 @@ func Default() Config {
 		Spool:    "spool",
 		Ledger:   "ledger",
 		Keystore: "keys/keystore.json",
-		Keys:     KeysConfig{PINStorage: "pin-storage", Token: "token"},
+		Keys:     KeysConfig{PINStorage: "pin-storage", Token: "token", Secrets: "secrets"},
 		Module:   ModuleConfig{Kind: "software"},
 		HTTP:     HTTPConfig{Listen: "127.0.0.1:8080"},
 		Workers:  2,
@@ -137,13 +139,16 @@ func (c Config) check(environ []string) error {
 	if err := c.checkKBPK(environ); err != nil {
 		fault("kbpk", "%v", err)
 	}
-	for key, label := range map[string]card.KeyLabel{"keys.pin_storage": c.Keys.PINStorage, "keys.token": c.Keys.Token} {
+	for key, label := range map[string]card.KeyLabel{"keys.pin_storage": c.Keys.PINStorage, "keys.token": c.Keys.Token, "keys.secrets": c.Keys.Secrets} {
 		if _, err := card.NewKeyLabel(string(label)); err != nil {
 			fault(key, "%v", card.ErrKeyLabel)
 		}
 	}
 	if c.Keys.PINStorage == c.Keys.Token {
 		fault("keys.token", "must differ from keys.pin_storage: one key serves one purpose")
+	}
+	if c.Keys.Secrets == c.Keys.PINStorage || c.Keys.Secrets == c.Keys.Token {
+		fault("keys.secrets", "must differ from the other keys: one key serves one purpose")
 	}
 	if c.Module.Kind != "software" {
 		fault("module.kind", "must be software")
@@ -166,6 +171,9 @@ func (c Config) checkProcess(fault func(key, format string, args ...any)) {
 	}
 	if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
 		fault("http.tls_cert", "and http.tls_key belong together: give both or none")
+	}
+	if u, err := url.Parse(c.HTTP.PublicURL); c.HTTP.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.TrimPrefix(c.HTTP.PublicURL, u.Scheme+"://") != u.Host) {
+		fault("http.public_url", "must be SCHEME://HOST without a path, as clients call it")
 	}
 	if c.Workers < 1 || c.Workers > 256 {
 		fault("workers", "must be 1 to 256")

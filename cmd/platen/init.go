@@ -207,6 +207,7 @@ func keysNeeded(set *programs.Set, common KeysConfig) []need {
 	}
 	add(common.PINStorage, keyblock.PINStorage, keyblock.AES)
 	add(common.Token, keyblock.Data, keyblock.AES)
+	add(common.Secrets, keyblock.Data, keyblock.AES)
 	for _, r := range set.Ranges {
 		add(r.PermutationKey, keyblock.Data, keyblock.AES)
 		add(r.TokenKey, keyblock.Data, keyblock.AES)

@@ -110,7 +110,7 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	handler, err := api.New(api.Config{Plant: a.plant, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now})
+	handler, err := api.New(api.Config{Plant: a.plant, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now, PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets()})
 	if err != nil {
 		return err
 	}

@@ -429,14 +429,30 @@ CREATE TABLE events (
 
 CREATE INDEX events_object ON events (object_kind, object_number, number);
 
+-- method is how a client proves who it is: by a bearer key, of which the SHA-256 is kept; by a secret that both sides hold, sealed by the vault; or by a
+-- key pair, of which the public half is kept. rate is in requests a second; 0 = the default.
 CREATE TABLE api_clients (
     id             UUID PRIMARY KEY,
     institution_id UUID NOT NULL REFERENCES institutions (id),
     name           TEXT NOT NULL,
-    key_sha256     BYTEA NOT NULL UNIQUE,
+    roles          TEXT NOT NULL,
+    method         TEXT NOT NULL CHECK (method IN ('bearer', 'secret', 'key-pair')),
+    key_sha256     BYTEA UNIQUE,
+    secret         BYTEA,
+    public_key     BYTEA,
+    rate           INTEGER NOT NULL DEFAULT 0 CHECK (rate >= 0),
     created_at     TIMESTAMPTZ NOT NULL,
     revoked_at     TIMESTAMPTZ,
-    UNIQUE (institution_id, name)
+    UNIQUE (institution_id, name),
+    CHECK ((method = 'bearer') = (key_sha256 IS NOT NULL) AND (method = 'secret') = (secret IS NOT NULL) AND (method = 'key-pair') = (public_key IS NOT NULL))
+);
+
+-- Ids of signed requests that were carried out, so that none is a second time.
+CREATE TABLE api_requests (
+    client_id  UUID NOT NULL REFERENCES api_clients (id),
+    request_id TEXT NOT NULL,
+    seen_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (client_id, request_id)
 );
 
 CREATE TABLE audit_log (
@@ -450,6 +466,7 @@ CREATE TABLE audit_log (
 
 -- +goose Down
 DROP TABLE audit_log;
+DROP TABLE api_requests;
 DROP TABLE api_clients;
 DROP TABLE events;
 DROP TABLE stock;

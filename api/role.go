@@ -1,0 +1,65 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Role is what a client may do beyond looking, which every client of an institution may.
+type Role string
+
+// The roles.
+const (
+	Submit  Role = "submit"  // orders, corrections, single cards, card actions
+	Operate Role = "operate" // what a card-operations desk decides: cancel, pause, block, activate, close
+	PIN     Role = "pin"     // PIN and security-value services
+	PAN     Role = "pan"     // card numbers for tokens and back
+	Admin   Role = "admin"   // webhooks and what else an institution declares over the API
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{Submit, Operate, PIN, PAN, Admin} }
+
+// ParseRoles reads names with commas between; an empty text is no role.
+func ParseRoles(text string) ([]Role, error) {
+	var all []Role
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		r := Role(name)
+		if !slices.Contains(Roles(), r) {
+			return nil, fmt.Errorf("no role is called %q: use %s", name, RoleNames(Roles()))
+		}
+		if !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// RoleNames is what ParseRoles reads.
+func RoleNames(roles []Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
+
+// needed is the role that each operation of /v1 needs which changes or reveals something. Whatever else is not a GET has no place here, and the
+// server does not start: see roleOf.
+var needed = map[string]Role{
+	"POST /v1/orders":                  Submit,
+	"POST /v1/orders/{id}/corrections": Submit,
+}
+
+// roleOf is the role that a route needs; empty for one that every client may use.
+func roleOf(pattern string) Role {
+	role, ok := needed[pattern]
+	if !ok && !strings.HasPrefix(pattern, "GET ") {
+		panic("no role is given for " + pattern)
+	}
+	return role
+}
