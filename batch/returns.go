@@ -242,7 +242,7 @@ func (a *application) recordNew(ctx context.Context, tx *store.Tx, lines []store
 	for i := range lines {
 		moved.Count(lines[i].Outcome)
 	}
-	if err := tx.InsertReturnLines(ctx, lines); err != nil {
+	if err := tx.InsertReturnLines(ctx, a.returning, lines); err != nil {
 		return err
 	}
 	moved.Cursor = lines[len(lines)-1].Line

@@ -41,7 +41,9 @@ type Runner struct {
 	close  func() error
 	swept  sweepState
 
-	watched time.Time // of the loop alone
+	// Of the loop alone: when bureaus' times were looked at, and the month whose partitions stand ready.
+	watched time.Time
+	month   string
 }
 
 // Start migrates nothing and fails when the queue's tables are missing. The plant's Wake is set to this runner.

@@ -30,7 +30,7 @@ func (r *Runner) Healthy() error {
 
 // sweep looks at our own tables for everything that is due and hands it to the queue.
 func (r *Runner) sweep(ctx context.Context) error {
-	var faults []error
+	faults := []error{r.ensureMonths(ctx)}
 	if r.config.Schedule {
 		faults = append(faults, r.openWindows(ctx), r.watch(ctx))
 	}
@@ -42,6 +42,18 @@ func (r *Runner) sweep(ctx context.Context) error {
 		r.swept.last.Store(time.Now().UnixMicro())
 	}
 	return err
+}
+
+// ensureMonths lets the big tables have their partitions in time: when the process starts, and each time the month has changed.
+func (r *Runner) ensureMonths(ctx context.Context) error {
+	now := r.config.Plant.Now().UTC()
+	if month := now.Format("2006-01"); r.month != month {
+		if err := r.config.Plant.Store.EnsureMonths(ctx, now); err != nil {
+			return err
+		}
+		r.month = month
+	}
+	return nil
 }
 
 // watchEvery is how soon it is known that a bureau's answer is overdue.

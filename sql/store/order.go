@@ -23,6 +23,8 @@ type Order struct {
 	IntakeEpoch    int64           `db:"intake_epoch"`
 	Requested      int64           `db:"requested"`
 	RefusedRows    int64           `db:"refused_rows"`
+	Cancelled      int64           `db:"cancelled"` // cards taken back before their file was frozen
+	Held           string          `db:"held"`      // why it is paused; empty = it is not
 	SubmittedBy    string          `db:"submitted_by"`
 	CreatedAt      time.Time       `db:"created_at"`
 	InFlight       bool            `db:"in_flight"` // its intake holds a lease that has not run out
@@ -30,7 +32,7 @@ type Order struct {
 
 func (q Q) orderColumns() string {
 	return `number, id, institution_id, reference, idempotency_key, kind, state, fingerprint, intake_epoch, requested, refused_rows,
-		submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
+		cancelled, held, submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
 }
 
 // LineState is where an order line stands.
@@ -90,7 +92,7 @@ type RefusedRow struct {
 // InsertOrder stores a new order in state RECEIVED with an intake lease. ErrConflict: the reference or key is taken.
 func (t *Tx) InsertOrder(ctx context.Context, o Order, leaseSeconds int) (Order, error) {
 	var err error
-	if o.Number, err = t.Next(ctx, "order"); err != nil {
+	if o.Number, err = t.NextFrom(ctx, "order", firstOrder(o.CreatedAt)); err != nil {
 		return o, err
 	}
 	o.State, o.IntakeEpoch = card.OrderReceived, 1

@@ -202,9 +202,9 @@ func (t *Tx) AdvanceReturn(ctx context.Context, r *ReturnFile, from int64) error
 		r.Cursor, r.Applied, r.Duplicates, r.Rejected, r.Quarantined, r.Number, r.Epoch, from, card.ReturnApplying)
 }
 
-// InsertReturnLines stores lines with their outcomes.
-func (t *Tx) InsertReturnLines(ctx context.Context, lines []ReturnLine) error {
-	b := t.bulk("return_lines", strings.Split(returnLineColumns, ", "), len(lines))
+// InsertReturnLines stores lines of a return file with their outcomes.
+func (t *Tx) InsertReturnLines(ctx context.Context, of ReturnFile, lines []ReturnLine) error {
+	b := t.bulk("return_lines", strings.Split(returnLineColumns+", recorded_at", ", "), len(lines))
 	for i := range lines {
 		l := &lines[i]
 		b.int(l.Return)
@@ -219,6 +219,7 @@ func (t *Tx) InsertReturnLines(ctx context.Context, lines []ReturnLine) error {
 			b.string(v)
 		}
 		b.time(l.OccurredAt)
+		b.time(of.CreatedAt)
 		b.endRow()
 	}
 	return t.Insert(ctx, b)

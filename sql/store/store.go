@@ -343,6 +343,14 @@ func (t *Tx) Next(ctx context.Context, counter string) (int64, error) {
 	return n, err
 }
 
+// NextFrom is Next for a counter that has to have passed a value.
+func (t *Tx) NextFrom(ctx context.Context, counter string, value int64) (int64, error) {
+	if err := t.RaiseCounter(ctx, counter, value); err != nil {
+		return 0, err
+	}
+	return t.Next(ctx, counter)
+}
+
 // Counter reads a counter and keeps it locked until commit; one that was never used is 0.
 func (t *Tx) Counter(ctx context.Context, counter string) (int64, error) {
 	var n int64

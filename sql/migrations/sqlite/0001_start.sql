@@ -57,6 +57,10 @@ CREATE TABLE pan_reservations (
     PRIMARY KEY (range_number, first_sequence)
 );
 
+CREATE INDEX pan_reservations_file ON pan_reservations (file_number);
+
+-- A number begins with year and month, so that the lines of a month's orders follow each other. cancelled counts cards that were taken back before anything of them
+-- was written into a file; held is why the order is paused. fulfilled, rejected, withdrawn and remade are its cards' fates when it last ended.
 CREATE TABLE orders (
     number          BIGINT PRIMARY KEY,
     id              TEXT NOT NULL UNIQUE,
@@ -70,11 +74,20 @@ CREATE TABLE orders (
     intake_lease    BIGINT NOT NULL DEFAULT 0,
     requested       BIGINT NOT NULL DEFAULT 0 CHECK (requested >= 0),
     refused_rows    BIGINT NOT NULL DEFAULT 0 CHECK (refused_rows >= 0),
+    cancelled       BIGINT NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+    held            TEXT NOT NULL DEFAULT '',
+    fulfilled       BIGINT NOT NULL DEFAULT 0,
+    rejected        BIGINT NOT NULL DEFAULT 0,
+    withdrawn       BIGINT NOT NULL DEFAULT 0,
+    remade          BIGINT NOT NULL DEFAULT 0,
     submitted_by    TEXT NOT NULL,
     created_at      TIMESTAMP NOT NULL,
     UNIQUE (institution_id, reference),
     UNIQUE (institution_id, idempotency_key)
 );
+
+CREATE INDEX orders_list ON orders (institution_id, number);
+CREATE INDEX orders_active ON orders (institution_id, number) WHERE state IN (5, 6, 7, 9);
 
 -- A line is one row of what was submitted; unit is the number of its first card in the order, quantity how many it asks for.
 CREATE TABLE order_lines (
@@ -106,6 +119,8 @@ CREATE TABLE order_lines (
     language           TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (order_number, unit)
 );
+
+CREATE INDEX order_lines_open ON order_lines (order_number, unit) WHERE state = 1;
 
 CREATE INDEX order_lines_open_card ON order_lines (card_id) WHERE state < 3 AND card_id IS NOT NULL;
 
@@ -198,6 +213,11 @@ CREATE TABLE batches (
     created_at     TIMESTAMP NOT NULL
 );
 
+CREATE INDEX batches_list ON batches (institution_id, number);
+CREATE INDEX batches_open ON batches (number) WHERE state = 1;
+
+-- frozen = rendering has begun: its lines are what they are. held counts paused orders with lines in it. worker is the process whose claim is in force, empty
+-- until it begins; rendered is how far it has come.
 CREATE TABLE files (
     number            BIGINT PRIMARY KEY,
     id                TEXT NOT NULL UNIQUE,
@@ -225,6 +245,11 @@ CREATE TABLE files (
     failures          INTEGER NOT NULL DEFAULT 0,
     planned           BIGINT NOT NULL,
     minted            BIGINT NOT NULL DEFAULT 0 CHECK (minted <= planned),
+    same_day          BOOLEAN NOT NULL DEFAULT FALSE,
+    frozen            BOOLEAN NOT NULL DEFAULT FALSE,
+    held              INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
+    worker            TEXT NOT NULL DEFAULT '',
+    rendered          BIGINT NOT NULL DEFAULT 0,
     sealed            BIGINT,
     plaintext_sha256  BLOB,
     plaintext_bytes   BIGINT,
@@ -250,6 +275,20 @@ CREATE TABLE files (
 );
 
 CREATE INDEX files_at_work ON files (state) WHERE state < 11;
+CREATE INDEX files_list ON files (institution_id, number);
+CREATE INDEX files_batch ON files (batch_number);
+CREATE INDEX files_created ON files (created_at);
+
+-- Processes that carry jobs out. seen_at is microseconds of database time; slots is how many files one builds side by side, express how many more of them small or
+-- same-day ones.
+CREATE TABLE workers (
+    name       TEXT PRIMARY KEY,
+    slots      INTEGER NOT NULL,
+    express    INTEGER NOT NULL,
+    draining   BOOLEAN NOT NULL DEFAULT FALSE,
+    started_at TIMESTAMP NOT NULL,
+    seen_at    BIGINT NOT NULL
+);
 
 -- Who has taken on what needs a person; item names it as the inbox does.
 CREATE TABLE inbox_owners (
@@ -337,6 +376,8 @@ CREATE TABLE return_files (
 );
 
 CREATE UNIQUE INDEX return_files_pending ON return_files (bureau_number, name) WHERE archived = FALSE;
+CREATE INDEX return_files_list ON return_files (institution_id, number);
+CREATE INDEX return_files_at_work ON return_files (state) WHERE state < 6;
 CREATE INDEX return_files_content ON return_files (bureau_number, sha256);
 
 -- The raw bytes of a return file, stored before anything is read from them.
@@ -347,7 +388,7 @@ CREATE TABLE return_chunks (
     PRIMARY KEY (return_number, position)
 );
 
--- outcome 1 applied, 2 duplicate, 3 rejected, 4 quarantined.
+-- recorded_at is when the return file was found. outcome 1 applied, 2 duplicate, 3 rejected, 4 quarantined.
 CREATE TABLE return_lines (
     return_number BIGINT NOT NULL REFERENCES return_files (number),
     line          BIGINT NOT NULL,
@@ -361,7 +402,8 @@ CREATE TABLE return_lines (
     bureau_reason TEXT NOT NULL DEFAULT '',
     figures       TEXT NOT NULL DEFAULT '',
     occurred_at   TIMESTAMP NOT NULL,
-    PRIMARY KEY (return_number, line)
+    recorded_at   TIMESTAMP NOT NULL,
+    PRIMARY KEY (return_number, line, recorded_at)
 );
 
 CREATE INDEX return_lines_file ON return_lines (file_number, file_line);
@@ -479,6 +521,7 @@ DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
 DROP TABLE inbox_owners;
+DROP TABLE workers;
 DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;
