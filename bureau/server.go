@@ -73,10 +73,11 @@ func (s *Simulator) serve(conn net.Conn) {
 	v := &visit{sim: s}
 	defer func() {
 		_ = conn.Close()
+		v.leave()
 		s.mu.Lock()
 		delete(s.sessions, conn)
 		s.mu.Unlock()
-		v.leave()
+		s.parted.Broadcast()
 	}()
 	_ = conn.SetDeadline(time.Now().Add(handshakeTime))
 	client, channels, requests, err := ssh.NewServerConn(conn, s.ssh)

@@ -42,7 +42,7 @@ type Config struct {
 	Module   hsm.Module
 	Dice     Dice
 
-	Poll time.Duration // how often it looks for files by itself; 0 = 1 s
+	Poll time.Duration // how often it looks for files by itself; 0 = 1 s, less = never: only Process takes files
 	Now  func() time.Time
 	Log  zerolog.Logger
 }
@@ -67,6 +67,7 @@ type Simulator struct {
 
 	mu       sync.Mutex
 	sessions map[net.Conn]bool
+	parted   sync.Cond // a session has ended; holds mu
 	closed   bool
 	fresh    map[string]int // finished names whose sessions still run, and how many
 	counts   Counts
@@ -87,6 +88,7 @@ type Counts struct {
 // Start opens the directories and the port and begins to take files. It ends when ctx does or with Close.
 func Start(ctx context.Context, config Config) (*Simulator, error) {
 	s := &Simulator{config: config, wake: make(chan struct{}, 1), sessions: map[net.Conn]bool{}, fresh: map[string]int{}}
+	s.parted.L = &s.mu
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("start bureau %s: %w", config.Bureau.Code, err)
 	}
@@ -97,7 +99,9 @@ func Start(ctx context.Context, config Config) (*Simulator, error) {
 	}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.running.Go(s.accept)
-	s.running.Go(func() { s.work(ctx) })
+	if config.Poll >= 0 {
+		s.running.Go(func() { s.work(ctx) })
+	}
 	context.AfterFunc(ctx, s.hangUp)
 	return s, nil
 }
@@ -114,7 +118,7 @@ func (s *Simulator) prepare() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Poll <= 0 {
+	if c.Poll == 0 {
 		c.Poll = defaultPoll
 	}
 	var err error
@@ -166,6 +170,15 @@ func (s *Simulator) count(change func(*Counts)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.counts)
+}
+
+// Quiet returns when nobody is logged in any more and every file that was brought may be taken.
+func (s *Simulator) Quiet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.sessions) > 0 {
+		s.parted.Wait()
+	}
 }
 
 // Close ends all sessions and waits for the work in hand.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -55,6 +56,21 @@ func stopShared() error {
 // PLATEN_TEST_POSTGRES_DSN names, or one that the first call of the test binary starts and Main stops.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return postgres(t, "")
+}
+
+// PostgresCopy returns the connection string of a copy of a database of the same server, which nobody may be connected to.
+func PostgresCopy(t testing.TB, of string) string {
+	t.Helper()
+	u, err := url.Parse(of)
+	if err != nil {
+		t.Fatal("what is to be copied is not a URL")
+	}
+	return postgres(t, " TEMPLATE "+strings.TrimPrefix(u.Path, "/"))
+}
+
+func postgres(t testing.TB, template string) string {
+	t.Helper()
 	server, err := serverDSN()
 	if err != nil {
 		t.Fatalf("a PostgreSQL server for tests: %v", err)
@@ -63,7 +79,7 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := administer(server, "CREATE DATABASE "+name); err != nil {
+	if err := administer(server, "CREATE DATABASE "+name+template); err != nil {
 		t.Fatalf("create a test database: %v", err)
 	}
 	t.Cleanup(func() {

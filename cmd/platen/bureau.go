@@ -12,11 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"platen/bureau"
-	"platen/card"
-	"platen/delivery"
-	"platen/hsm"
-	"platen/hsm/keystore"
-	"platen/hsm/software"
 	"platen/programs"
 )
 
@@ -98,40 +93,15 @@ func simulate(ctx context.Context, config Config, d dials, log zerolog.Logger) (
 }
 
 func startBureau(ctx context.Context, config Config, set *programs.Set, b programs.Bureau, d dials, log zerolog.Logger) (*bureau.Simulator, error) {
-	side := func(name string) string { return config.Path(filepath.Join("bureaus", b.Code, name)) }
-	parts := map[string][]byte{"host_key": nil, "authorized_keys": nil, "pgp.asc": nil}
-	for name := range parts {
-		body, err := os.ReadFile(side(name))
-		if err != nil {
-			return nil, fmt.Errorf("read the bureau's side (platen init makes it): %w", err)
-		}
-		parts[name] = body
-	}
 	sender, err := os.ReadFile(config.Path("keys/platen-pgp.pub.asc"))
 	if err != nil {
 		return nil, fmt.Errorf("read our public key: %w", err)
 	}
-	opener, err := delivery.NewOpener(parts["pgp.asc"], sender)
+	c, err := bureau.Side(config.Path(filepath.Join("bureaus", b.Code)), sender, set, b)
 	if err != nil {
 		return nil, err
 	}
-	kbpk, err := keystore.LoadKBPK("file:" + side("kbpk.hex"))
-	if err != nil {
-		return nil, err
-	}
-	keys, err := keystore.Open(side("keystore.json"), kbpk)
-	if err != nil {
-		return nil, err
-	}
-	module, err := software.New(keys, hsm.SystemEntropy(), software.Options{})
-	if err != nil {
-		return nil, err
-	}
-	products := map[string]card.Product{}
-	for _, p := range set.Products {
-		products[p.Code] = p
-	}
-	return bureau.Start(ctx, bureau.Config{Listen: b.SFTP.Address, HostKey: parts["host_key"], AuthorizedKeys: parts["authorized_keys"], Root: side("root"),
-		Opener: opener, Layouts: set.Layouts, Bureau: b, Products: products, Module: module, Poll: d.poll, Now: time.Now, Log: log,
-		Dice: bureau.Dice{Seed: d.seed, RejectPermille: d.reject, SpoilPermille: d.spoil}})
+	c.Poll, c.Now, c.Log = d.poll, time.Now, log
+	c.Dice = bureau.Dice{Seed: d.seed, RejectPermille: d.reject, SpoilPermille: d.spoil}
+	return bureau.Start(ctx, c)
 }

@@ -35,13 +35,18 @@ const newestOnly = ` AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card
 
 // countStates is a column that counts rows whose state satisfies a rule of package card.
 func countStates(column string, rule func(card.IssueState) bool) string {
+	return `coalesce(sum(CASE WHEN ` + stateIn(column, rule) + ` THEN 1 ELSE 0 END), 0)`
+}
+
+// stateIn is the condition that a column's state satisfies a rule of package card.
+func stateIn(column string, rule func(card.IssueState) bool) string {
 	var list []string
 	for s := card.IssueFollowsFile; s <= card.IssueCancelled; s++ {
 		if rule(s) {
 			list = append(list, strconv.Itoa(int(s)))
 		}
 	}
-	return `coalesce(sum(CASE WHEN ` + column + ` IN (` + strings.Join(list, ", ") + `) THEN 1 ELSE 0 END), 0)`
+	return column + ` IN (` + strings.Join(list, ", ") + `)`
 }
 
 func is(state card.IssueState) func(card.IssueState) bool {
