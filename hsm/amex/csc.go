@@ -74,7 +74,7 @@ func front(k *tdes.Key, pan, expiry string) ([tdes.BlockSize]byte, error) {
 func packed(digits string) [tdes.BlockSize]byte {
 	var wide [2 * tdes.BlockSize]byte
 	var out [tdes.BlockSize]byte
-	nibbles.FromASCII(wide[:], []byte(digits))
+	copy(wide[:], digits)
 	nibbles.Join(out[:], wide[:])
 	return out
 }

@@ -4,6 +4,7 @@ package cvv
 
 import (
 	"crypto/des"
+	"encoding/binary"
 
 	"platen/hsm"
 	"platen/hsm/nibbles"
@@ -22,24 +23,39 @@ const (
 // Bench is one caller's working storage, so that a card costs no allocation. The value stands in it until its next use.
 type Bench struct {
 	first, second [des.BlockSize]byte
-	digits        [32]byte
+	digits        [2 * des.BlockSize]byte
 	value         [Digits]byte
 }
 
 // Code computes the three digits of a card number (12 to 19 ASCII digits, unchecked), an expiry and a service code: number, expiry and service
 // code in two blocks; single DES of the first under the left half of the key, the second added, EDE2 of the sum, decimalised.
 func (b *Bench) Code(k *tdes.Key, pan []byte, expiry [4]byte, service [3]byte) []byte {
-	n := nibbles.FromASCII(b.digits[:], pan)
-	n += nibbles.FromASCII(b.digits[n:], expiry[:])
-	n += nibbles.FromASCII(b.digits[n:], service[:])
-	clear(b.digits[n:])
-	nibbles.Join(b.first[:], b.digits[:16])
-	nibbles.Join(b.second[:], b.digits[16:])
+	b.Blocks(pan, expiry, service)
 	k.Left().Encrypt(b.first[:], b.first[:])
 	nibbles.Xor(b.first[:], b.second[:])
 	k.Encrypt(b.first[:], b.first[:])
-	nibbles.Split(b.digits[:16], b.first[:])
-	nibbles.Decimalise(b.value[:], b.digits[:16])
+	return b.Value(b.first[:])
+}
+
+// Blocks are the two blocks that Code enciphers, for those whose cipher is elsewhere.
+func (b *Bench) Blocks(pan []byte, expiry [4]byte, service [3]byte) (first, second []byte) {
+	const digit, block = 4, 16 // bits, digits
+	front := pan[:min(len(pan), block)]
+	rest := pan[len(front):]
+	tail := nibbles.Word(expiry[:])<<(3*digit) | nibbles.Word(service[:])
+	// The seven digits of the tail follow the number's: its rest in the second block, or a short number in the first.
+	free := uint(block-len(front)) * digit
+	high := nibbles.Word(front)<<free | tail>>(7*digit-free)
+	low := nibbles.Word(rest)<<(7*digit) | tail
+	binary.BigEndian.PutUint64(b.first[:], high)
+	binary.BigEndian.PutUint64(b.second[:], low<<(uint(block-7-len(rest))*digit+free))
+	return b.first[:], b.second[:]
+}
+
+// Value decimalises the last block of Code.
+func (b *Bench) Value(block []byte) []byte {
+	nibbles.Split(b.digits[:], block)
+	nibbles.Decimalise(b.value[:], b.digits[:])
 	return b.value[:]
 }
 

@@ -82,7 +82,7 @@ func identity(issuer *tdes.Key, pan, psn string) (string, error) {
 func derive(issuer *tdes.Key, digits string) Key {
 	var wide [identityDigits]byte
 	var y [tdes.BlockSize]byte
-	nibbles.FromASCII(wide[:], []byte(digits))
+	copy(wide[:], digits)
 	nibbles.Join(y[:], wide[:])
 	out := issuer.Derive(y, tdes.Invert(y))
 	material.SetOddParity(out[:])

@@ -3,6 +3,7 @@ package ff1
 
 import (
 	"crypto/cipher"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,21 +22,16 @@ const (
 // two halves, each a number below 2^63, so that no big arithmetic is needed. It holds nothing that changes and may be used by many
 // goroutines, each with its own Scratch.
 type Permutation struct {
-	block      cipher.Block
-	start      [blockSize]byte // the MAC state after the first block P and after all whole blocks of Q that only the tweak fills
-	last       []byte          // the rest of Q: tweak's end, zeros, place of the round number, place of the half
-	roundAt    int             // index of the round number in last
-	numberSize int             // bytes of a half in Q (b of SP 800-38G)
-	sumSize    int             // bytes of the MAC that are used (d)
-	left       uint64          // radix^u, the modulus of the left half A
-	right      uint64          // radix^v, the modulus of the right half B
+	block     cipher.Block
+	high, low uint64 // what the last block of Q is added to, with the tweak's end in it; the round number and the half are still to come
+	roundAt   uint   // bits of low that the half takes; the round number stands before them
+	long      bool   // 12 bytes of the MAC are used (d of SP 800-38G), not 8
+	left      uint64 // radix^u, the modulus of the left half A
+	right     uint64 // radix^v, the modulus of the right half B
 }
 
 // Scratch is one goroutine's working storage; ciphers make their arguments escape, so it is kept and not put on the stack.
-type Scratch struct {
-	mac  [blockSize]byte
-	last [2 * blockSize]byte
-}
+type Scratch struct{ mac [blockSize]byte }
 
 // New prepares the permutation of numerals of digits digits of radix. It fails with ErrDomain.
 func New(block cipher.Block, radix uint64, digits int, tweak []byte) (*Permutation, error) {
@@ -52,33 +48,29 @@ func New(block cipher.Block, radix uint64, digits int, tweak []byte) (*Permutati
 	if err != nil {
 		return nil, err
 	}
-	p := &Permutation{block: block, left: left, right: right}
-	p.numberSize = (bits.Len64(right-1) + 7) / 8
-	p.sumSize = (p.numberSize+3)/4*4 + 4
-	if p.sumSize > blockSize {
-		return nil, ErrDomain
-	}
+	numberSize := (bits.Len64(right-1) + 7) / 8 // bytes of a half in Q (b of SP 800-38G)
 
-	first := [blockSize]byte{1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), rounds, byte(u)}
-	binary.BigEndian.PutUint32(first[8:], uint32(digits))
-	binary.BigEndian.PutUint32(first[12:], uint32(len(tweak)))
-	block.Encrypt(p.start[:], first[:])
+	mac := [blockSize]byte{1, 2, 1, byte(radix >> 16), byte(radix >> 8), byte(radix), rounds, byte(u)}
+	binary.BigEndian.PutUint32(mac[8:], uint32(digits))
+	binary.BigEndian.PutUint32(mac[12:], uint32(len(tweak)))
+	block.Encrypt(mac[:], mac[:])
 
+	// Q is the tweak, zeros, the round number and a half. A half has eight bytes at most, so the last block holds both, and the blocks before it
+	// never change.
 	q := append([]byte(nil), tweak...)
-	for (len(q)+1+p.numberSize)%blockSize != 0 {
+	for (len(q)+1+numberSize)%blockSize != 0 {
 		q = append(q, 0)
 	}
-	// Whole blocks before the round number never change.
-	for len(q) >= blockSize {
-		for i, b := range q[:blockSize] {
-			p.start[i] ^= b
-		}
-		block.Encrypt(p.start[:], p.start[:])
-		q = q[blockSize:]
+	q = append(q, make([]byte, 1+numberSize)...)
+	for ; len(q) > blockSize; q = q[blockSize:] {
+		subtle.XORBytes(mac[:], mac[:], q[:blockSize])
+		block.Encrypt(mac[:], mac[:])
 	}
-	p.roundAt = len(q)
-	p.last = append(q, make([]byte, 1+p.numberSize)...)
-	return p, nil
+	subtle.XORBytes(mac[:], mac[:], q)
+	return &Permutation{
+		block: block, high: binary.BigEndian.Uint64(mac[:8]), low: binary.BigEndian.Uint64(mac[8:]),
+		roundAt: uint(numberSize) * 8, long: numberSize > 4, left: left, right: right,
+	}, nil
 }
 
 // Right is how many values the right half of a numeral has: a number n below radix^digits has the halves n/Right and n%Right.
@@ -113,31 +105,20 @@ func (p *Permutation) Decrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 
 // sum is y of a round, reduced: the MAC of the tweak, the round number and a half, as a number modulo modulus.
 func (p *Permutation) sum(s *Scratch, round byte, half, modulus uint64) uint64 {
-	last := s.last[:len(p.last)]
-	copy(last, p.last)
-	last[p.roundAt] = round
-	for i := len(last); i > p.roundAt+1; {
-		i--
-		last[i] = byte(half)
-		half >>= 8
+	high, low := p.high, p.low^half
+	if p.roundAt < 64 {
+		low ^= uint64(round) << p.roundAt
+	} else {
+		high ^= uint64(round)
 	}
-	s.mac = p.start
-	for len(last) > 0 {
-		for i, b := range last[:blockSize] {
-			s.mac[i] ^= b
-		}
-		p.block.Encrypt(s.mac[:], s.mac[:])
-		last = last[blockSize:]
+	binary.BigEndian.PutUint64(s.mac[:8], high)
+	binary.BigEndian.PutUint64(s.mac[8:], low)
+	p.block.Encrypt(s.mac[:], s.mac[:])
+	high, low = binary.BigEndian.Uint64(s.mac[:8]), binary.BigEndian.Uint64(s.mac[8:])
+	if p.long {
+		return bits.Rem64(high>>32, high<<32|low>>32, modulus)
 	}
-	high, low := binary.BigEndian.Uint64(s.mac[:8]), binary.BigEndian.Uint64(s.mac[8:])
-	// Keep the first sumSize bytes: a number of at most 128 bits.
-	if shift := uint(blockSize-p.sumSize) * 8; shift == 64 {
-		high, low = 0, high
-	} else if shift > 0 {
-		low = low>>shift | high<<(64-shift)
-		high >>= shift
-	}
-	return bits.Rem64(high, low, modulus)
+	return high % modulus
 }
 
 // addMod adds two numbers up to modulus < 2^63.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"platen/hsm"
+	"platen/hsm/nibbles"
 	"platen/hsm/tdes"
 )
 
@@ -108,22 +109,31 @@ func NewScheme(p hsm.IBM3624) (Scheme, error) {
 
 // Natural computes the natural PIN of a card into out: its validation data under the key, through the decimalisation table.
 func (b *Bench) Natural(k *tdes.Key, s *Scheme, field []byte, out *Clear) {
+	k.Encrypt(b.block[:], b.NaturalBlock(s, field))
+	b.NaturalFrom(b.block[:], &s.Table, s.Length, out)
+}
+
+// NaturalBlock is the block that Natural enciphers, for those whose cipher is elsewhere.
+func (b *Bench) NaturalBlock(s *Scheme, field []byte) []byte {
 	s.Template.Fill(&b.nibbles, field)
-	b.natural(k, &s.Table, s.Length, out)
+	nibbles.Join(b.block[:], b.nibbles[:])
+	return b.block[:]
 }
 
-// NaturalOf is Natural for ready validation data: sixteen hexadecimal digits, one a byte.
-func (b *Bench) NaturalOf(k *tdes.Key, validation *[16]byte, table *DecTable, length int, out *Clear) {
-	b.nibbles = *validation
-	b.natural(k, table, length, out)
-}
-
-func (b *Bench) natural(k *tdes.Key, table *DecTable, length int, out *Clear) {
-	b.encrypt(k)
+// NaturalFrom reads the natural PIN from the enciphered block of Natural.
+func (b *Bench) NaturalFrom(block []byte, table *DecTable, length int, out *Clear) {
+	nibbles.Split(b.nibbles[:], block)
 	*out = Clear{N: length}
 	for i := range out.Digits[:length] {
 		out.Digits[i] = table[b.nibbles[i]]
 	}
+}
+
+// NaturalOf is Natural for ready validation data: sixteen hexadecimal digits, one a byte.
+func (b *Bench) NaturalOf(k *tdes.Key, validation *[16]byte, table *DecTable, length int, out *Clear) {
+	nibbles.Join(b.block[:], validation[:])
+	k.Encrypt(b.block[:], b.block[:])
+	b.NaturalFrom(b.block[:], table, length, out)
 }
 
 // OffsetOf is a PIN less the natural PIN, digit by digit without borrowing. Both have one length.

@@ -1,6 +1,7 @@
 package pin
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"platen/hsm"
@@ -29,20 +30,21 @@ type Bench struct {
 // PVV computes the Visa PIN verification value of a PIN (ABA PVV): eleven digits of the card number without its check digit, the key index and
 // the first four digits of the PIN under the key, decimalised. field is AccountField of the card number.
 func (b *Bench) PVV(k *tdes.Key, field []byte, pvki int, p *Clear) hsm.PVV {
-	nibbles.FromASCII(b.nibbles[:], field[1:FieldSize])
-	b.nibbles[11] = byte(pvki)
-	copy(b.nibbles[12:], p.Digits[:4])
-	b.encrypt(k)
-	var out hsm.PVV
-	nibbles.Decimalise(out[:], b.nibbles[:])
-	return out
+	k.Encrypt(b.block[:], b.PVVBlock(field, pvki, p))
+	return b.PVVOf(b.block[:])
 }
 
-// encrypt replaces the sixteen hexadecimal digits by their block under a key.
-func (b *Bench) encrypt(k *tdes.Key) {
-	nibbles.Join(b.block[:], b.nibbles[:])
-	k.Encrypt(b.block[:], b.block[:])
-	nibbles.Split(b.nibbles[:], b.block[:])
+// PVVBlock is the block that PVV enciphers, for those whose cipher is elsewhere.
+func (b *Bench) PVVBlock(field []byte, pvki int, p *Clear) []byte {
+	binary.BigEndian.PutUint64(b.block[:], nibbles.Word(field[1:FieldSize])<<20|uint64(pvki)<<16|nibbles.Word(p.Digits[:4]))
+	return b.block[:]
+}
+
+// PVVOf decimalises the enciphered block of PVV.
+func (b *Bench) PVVOf(block []byte) (out hsm.PVV) {
+	nibbles.Split(b.nibbles[:], block)
+	nibbles.Decimalise(out[:], b.nibbles[:])
+	return out
 }
 
 // FieldSize is the length of an account field.

@@ -5,6 +5,7 @@ package pinblock
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/binary"
 
 	"platen/hsm"
 	"platen/hsm/nibbles"
@@ -37,7 +38,6 @@ type Bench struct {
 	Random [16]byte            // format 4: 8 random bytes; formats 1 and 3: fill, one hexadecimal digit a byte, 10 to 15 for format 3
 
 	account [aes.BlockSize]byte
-	digits  [16]byte
 }
 
 // BuildISO0 makes a format 0 block: length, PIN and fill F, added to twelve digits of the account number, under TDES.
@@ -49,8 +49,7 @@ func (b *Bench) BuildISO0(k *tdes.Key, account []byte) []byte {
 
 // ClearISO0 is BuildISO0 without encryption.
 func (b *Bench) ClearISO0(account []byte) []byte {
-	b.write(0, 0xF)
-	return b.bind(account)
+	return b.put(b.field(0, allF) ^ accountISO0(account))
 }
 
 // OpenISO0 opens a format 0 block.
@@ -59,47 +58,31 @@ func (b *Bench) OpenISO0(k *tdes.Key, sealed, account []byte) bool {
 		return false
 	}
 	k.Decrypt(b.Block[:tdes.BlockSize], sealed)
-	return b.readISO0(account)
+	return b.ReadISO0(account)
 }
 
-func (b *Bench) readISO0(account []byte) bool {
-	b.unbind(account)
-	return b.read(0, 0xF, 0xF)
+// ReadISO0 is OpenISO0 for the deciphered block in Block.
+func (b *Bench) ReadISO0(account []byte) bool {
+	field := b.get() ^ accountISO0(account)
+	return b.read(field, 0, field^allF)
 }
 
-// bind adds the account to the digits and leaves them as a block of 8 bytes.
-func (b *Bench) bind(account []byte) []byte {
-	block := b.Block[:tdes.BlockSize]
-	nibbles.Join(block, b.digits[:])
-	b.accountISO0(account)
-	nibbles.Xor(block, b.account[:tdes.BlockSize])
-	return block
-}
-
-// unbind inverts bind.
-func (b *Bench) unbind(account []byte) {
-	block := b.Block[:tdes.BlockSize]
-	b.accountISO0(account)
-	nibbles.Xor(block, b.account[:tdes.BlockSize])
-	nibbles.Split(b.digits[:], block)
-}
-
-// accountISO0 writes four zeros and the account field.
-func (b *Bench) accountISO0(account []byte) {
-	var digits [16]byte
-	nibbles.FromASCII(digits[4:], pin.AccountField(account))
-	nibbles.Join(b.account[:tdes.BlockSize], digits[:])
-}
+// accountISO0 is four zeros and the account field.
+func accountISO0(account []byte) uint64 { return nibbles.Word(pin.AccountField(account)) }
 
 // BuildISO4 makes a format 4 block: length, PIN, fill A and 8 bytes of random under AES, added to the account number, under AES again.
 func (b *Bench) BuildISO4(k cipher.Block, account []byte) []byte {
-	b.write(4, 0xA)
-	nibbles.Join(b.Block[:8], b.digits[:])
-	copy(b.Block[8:], b.Random[:8])
+	k.Encrypt(b.Block[:], b.FieldISO4())
 	AccountISO4(b.account[:], account)
-	k.Encrypt(b.Block[:], b.Block[:])
 	nibbles.Xor(b.Block[:], b.account[:])
 	k.Encrypt(b.Block[:], b.Block[:])
+	return b.Block[:]
+}
+
+// FieldISO4 is the PIN field of format 4 that BuildISO4 begins with, for those whose cipher is elsewhere.
+func (b *Bench) FieldISO4() []byte {
+	b.put(b.field(4, allA))
+	copy(b.Block[8:], b.Random[:8])
 	return b.Block[:]
 }
 
@@ -112,56 +95,57 @@ func (b *Bench) OpenISO4(k cipher.Block, sealed, account []byte) bool {
 	k.Decrypt(b.Block[:], sealed)
 	nibbles.Xor(b.Block[:], b.account[:])
 	k.Decrypt(b.Block[:], b.Block[:])
-	nibbles.Split(b.digits[:], b.Block[:8])
+	return b.ReadISO4()
+}
+
+// ReadISO4 inverts FieldISO4: it reads the deciphered PIN field in Block.
+func (b *Bench) ReadISO4() bool {
 	copy(b.Random[:8], b.Block[8:])
-	return b.read(4, 0xA, 0xA)
+	field := b.get()
+	return b.read(field, 4, field^allA)
 }
 
 // AccountISO4 writes the account field of format 4 into the 16 bytes of dst: how much longer than twelve the number is, the number from the
 // left, zeros. A number shorter than twelve has zeros in front. It has 19 ASCII digits at most.
 func AccountISO4(dst, account []byte) {
-	var digits [32]byte
-	at := 1
-	if len(account) > 12 {
-		digits[0] = byte(len(account) - 12)
-	} else {
-		at += 12 - len(account)
-	}
-	nibbles.FromASCII(digits[at:], account)
-	nibbles.Join(dst, digits[:])
+	const beside = 15 // digits in the first eight bytes beside the length
+	front := account[:min(len(account), beside)]
+	rest := account[len(front):]
+	length := uint64(max(0, len(account)-12))
+	binary.BigEndian.PutUint64(dst, length<<60|nibbles.Word(front)<<(4*(beside-max(12, len(front)))))
+	binary.BigEndian.PutUint64(dst[8:], nibbles.Word(rest)<<(64-4*len(rest)))
 }
 
-// write puts control, length, PIN and one fill into the digits.
-func (b *Bench) write(control, fill byte) {
-	for i := range b.digits {
-		b.digits[i] = fill
-	}
-	b.front(control)
+// A PIN field is sixteen digits in a word: control, length, PIN, fill.
+const (
+	allF   = 0xFFFFFFFFFFFFFFFF
+	allA   = 0xAAAAAAAAAAAAAAAA
+	behind = 1<<56 - 1 // behind control and length
+)
+
+// put leaves a word as the block of 8 bytes; get takes it.
+func (b *Bench) put(word uint64) []byte {
+	binary.BigEndian.PutUint64(b.Block[:tdes.BlockSize], word)
+	return b.Block[:tdes.BlockSize]
 }
 
-// writeFilled is write with the fill of Random.
-func (b *Bench) writeFilled(control byte) {
-	b.digits = b.Random
-	b.front(control)
+func (b *Bench) get() uint64 { return binary.BigEndian.Uint64(b.Block[:tdes.BlockSize]) }
+
+// field is the PIN field of the PIN in hand, with the digits of fill behind the PIN.
+func (b *Bench) field(control, fill uint64) uint64 {
+	n := b.PIN.N
+	left := 56 - 4*n // bits
+	return control<<60 | uint64(n)<<56 | nibbles.Word(b.PIN.Digits[:n])<<left | fill&(1<<left-1)
 }
 
-func (b *Bench) front(control byte) {
-	b.digits[0], b.digits[1] = control, byte(b.PIN.N)
-	copy(b.digits[2:], b.PIN.Digits[:b.PIN.N])
-}
-
-// read reads what write wrote; fill may be least to most. It does the same work for every content.
-func (b *Bench) read(control byte, least, most int) bool {
-	n := int(b.digits[1])
-	bad := b.digits[0] ^ control
-	bad |= below(n, pin.MinLength) | below(pin.MaxLength, n)
-	for i, d := range b.digits[2:] {
-		inPIN := below(i, n)
-		bad |= inPIN & below(9, int(d))
-		bad |= (inPIN ^ 1) & (below(int(d), least) | below(most, int(d)))
-		if i < pin.MaxLength {
-			b.PIN.Digits[i] = d * inPIN
-		}
+// read reads what field wrote. wrong has bits set in every digit that cannot be fill. It does the same work for every content.
+func (b *Bench) read(field, control, wrong uint64) bool {
+	n := int(field>>56) & 0xF
+	fill := uint64(behind) >> (4 * n)
+	digits := field & behind &^ fill
+	bad := field>>60 ^ control | below(n, pin.MinLength) | below(pin.MaxLength, n) | letters(digits) | wrong&fill
+	for i := range b.PIN.Digits {
+		b.PIN.Digits[i] = byte(digits>>(52-4*i)) & 0x0F
 	}
 	b.PIN.N = n
 	if bad != 0 {
@@ -170,5 +154,11 @@ func (b *Bench) read(control byte, least, most int) bool {
 	return bad == 0
 }
 
+// tops is the highest bit of every digit.
+const tops = 0x8888888888888888
+
+// letters has the highest bit of every digit that is A to F.
+func letters(word uint64) uint64 { return word & (word<<1 | word<<2) & tops }
+
 // below is 1 when a < b and 0 otherwise, without a branch, for small numbers.
-func below(a, b int) byte { return byte(uint32(a-b) >> 31) }
+func below(a, b int) uint64 { return uint64(a-b) >> 63 }

@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"platen/hsm"
-	"platen/hsm/nibbles"
 	"platen/hsm/pin"
 )
 
@@ -59,8 +58,8 @@ func TestMalformedBlocksAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nibbles.Split(b.digits[:], raw)
-		if b.read(4, 0xA, 0xA) {
+		copy(b.Block[:], raw)
+		if b.ReadISO4() {
 			t.Errorf("%s was taken", name)
 		}
 		if b.PIN != (pin.Clear{}) {

@@ -67,27 +67,18 @@ func Clear(format hsm.PINFormat, p pin.Clear, account string, random [16]byte) (
 	case ISO0:
 		return b.ClearISO0([]byte(account)), nil
 	case ISO1:
-		b.writeFilled(1)
+		return b.put(b.field(1, nibbles.Word(random[:]))), nil
 	case ISO2:
-		b.write(2, 0xF)
+		return b.put(b.field(2, allF)), nil
 	case ISO3:
 		for _, d := range random[2+p.N:] {
 			if d < 0xA {
 				return nil, &hsm.InputError{Field: "random", Reason: "must be digits A to F for format 3"}
 			}
 		}
-		b.writeFilled(3)
-		return b.bind([]byte(account)), nil
-	default:
-		return nil, &hsm.InputError{Field: "format", Reason: "must be 0, 1, 2 or 3"}
+		return b.put(b.field(3, nibbles.Word(random[:])) ^ accountISO0([]byte(account))), nil
 	}
-	return b.packed(), nil
-}
-
-// packed is the digits as a block of 8 bytes, bound to nothing.
-func (b *Bench) packed() []byte {
-	nibbles.Join(b.Block[:tdes.BlockSize], b.digits[:])
-	return b.Block[:tdes.BlockSize]
+	return nil, &hsm.InputError{Field: "format", Reason: "must be 0, 1, 2 or 3"}
 }
 
 // Read inverts Clear. It fails with hsm.ErrPINBlock for every malformed block.
@@ -107,18 +98,16 @@ func Read(format hsm.PINFormat, block []byte, account string) (pin.Clear, error)
 }
 
 func (b *Bench) readClear(format hsm.PINFormat, account []byte) bool {
-	switch format {
+	switch field := b.get(); format {
 	case ISO0:
-		return b.readISO0(account)
+		return b.ReadISO0(account)
+	case ISO1:
+		return b.read(field, 1, 0)
+	case ISO2:
+		return b.read(field, 2, field^allF)
 	case ISO3:
-		b.unbind(account)
-		return b.read(3, 0xA, 0xF)
-	case ISO1, ISO2:
-		nibbles.Split(b.digits[:], b.Block[:tdes.BlockSize])
-		if format == ISO1 {
-			return b.read(1, 0x0, 0xF)
-		}
-		return b.read(2, 0xF, 0xF)
+		field ^= accountISO0(account)
+		return b.read(field, 3, tops&^letters(field))
 	}
 	return false
 }

@@ -16,6 +16,8 @@ type bench struct {
 	pins    pin.Bench
 	natural pin.Clear
 	random  [32]byte // 8 bytes for a block, the rest for digits
+
+	admitted [binDigits]byte // the last BIN that was let in
 }
 
 // pin is the clear PIN in hand.

@@ -26,7 +26,7 @@ func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeReques
 			return err
 		}
 		r := &in[i]
-		if err := m.admit(i, r.PAN); err != nil {
+		if err := m.admit(b, i, r.PAN); err != nil {
 			return fmt.Errorf("card verification value: %w", err)
 		}
 		expiry := r.Expiry.YYMM()

@@ -33,7 +33,7 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, pans[i]); err != nil {
+		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("derive PIN: %w", err)
 		}
 		b.pins.Natural(key, &s, pin.AccountField(pans[i].Reveal()), b.pin())
@@ -70,7 +70,7 @@ func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, paramete
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, pans[i]); err != nil {
+		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("PIN offset: %w", err)
 		}
 		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {

@@ -87,7 +87,7 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, pans[i]); err != nil {
+		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("generate PIN: %w", err)
 		}
 		if err := m.drawPIN(b, length, pans[i].Reveal(), objects[i]); err != nil {
@@ -144,7 +144,7 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 			return err
 		}
 		for _, pan := range [...]card.PAN{from[i], to[i]} {
-			if err := m.admit(i, pan); err != nil {
+			if err := m.admit(b, i, pan); err != nil {
 				return fmt.Errorf("transfer PIN: %w", err)
 			}
 		}

@@ -32,7 +32,7 @@ func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, p
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, pans[i]); err != nil {
+		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("PIN verification value: %w", err)
 		}
 		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
@@ -65,7 +65,7 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, accounts[i]); err != nil {
+		if err := m.admit(b, i, accounts[i]); err != nil {
 			return fmt.Errorf("PIN verification value of block: %w", err)
 		}
 		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) {

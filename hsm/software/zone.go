@@ -74,7 +74,7 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 		if err := cancelled(ctx, i); err != nil {
 			return err
 		}
-		if err := m.admit(i, pans[i]); err != nil {
+		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("export PIN: %w", err)
 		}
 		if accounts[i].IsZero() {
