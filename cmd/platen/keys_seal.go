@@ -59,7 +59,7 @@ func (a *app) sealKeyFile(name string) (err error) {
 	if vault.IsSealed(body) {
 		return errors.New("it is sealed already")
 	}
-	sealed, err := a.vault.SealText(keyFilesKey, name, card.NewSecret(body), a.entropy())
+	sealed, err := a.vault.SealText(keyFilesKey, name, card.NewSecret(body))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func TestASealedTextOpensOnlyUnchangedAndUnderItsName(t *testing.T) {
 	}
 	v := vault.New(keys)
 	secret := []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----")
-	sealed, err := v.SealText("key-files", "keys/ours.asc", card.NewSecret(bytes.Clone(secret)), hsm.SystemEntropy())
+	sealed, err := v.SealText("key-files", "keys/ours.asc", card.NewSecret(bytes.Clone(secret)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,19 +28,17 @@ func TestASealedTextOpensOnlyUnchangedAndUnderItsName(t *testing.T) {
 	if got, err := v.OpenText("keys/ours.asc", sealed); err != nil || !bytes.Equal(got.Reveal(), secret) {
 		t.Errorf("opened %v", err)
 	}
-	if _, err := v.OpenText("keys/theirs.asc", sealed); !errors.Is(err, vault.ErrEnvelope) {
+	if _, err := v.OpenText("keys/theirs.asc", sealed); !errors.Is(err, hsm.ErrSealed) {
 		t.Errorf("under another name: %v", err)
 	}
 	for i := range sealed {
 		changed := bytes.Clone(sealed)
 		changed[i] ^= 1
-		if got, err := v.OpenText("keys/ours.asc", changed); err == nil && !bytes.Equal(got.Reveal(), secret) {
-			t.Fatalf("byte %d changed, and other text was opened", i)
-		} else if err == nil && i < len(sealed)-3 { // the last characters of base64 may carry no bits
+		if _, err := v.OpenText("keys/ours.asc", changed); err == nil && i < len(sealed)-1 { // the last byte only ends the line
 			t.Fatalf("byte %d changed, and nobody noticed", i)
 		}
 	}
-	if _, err := v.SealText("permutation", "x", card.NewSecret(nil), hsm.SystemEntropy()); err == nil {
+	if _, err := v.SealText("permutation", "x", card.NewSecret(nil)); err == nil {
 		t.Error("sealed under a key that is not there")
 	}
 }
