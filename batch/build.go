@@ -24,6 +24,7 @@ type job struct {
 	layout  *formats.Layout
 	press   *personalization.Press
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
+	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
 }
 
 // ErrNotYet says that a file cannot be worked on now; it is looked at again later.

@@ -1,13 +1,18 @@
 package batch
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"platen/card"
 	"platen/formats"
+	"platen/programs"
+	"platen/sql/store"
 )
 
 // Described is one section of a file, field by field, with card data masked.
@@ -29,12 +34,9 @@ var errEnough = errors.New("enough")
 // Describe renders a minted file, reads it back with its layout, and explains header and first records. Numbers show their first six and last four digits,
 // tracks, codes and PIN blocks nothing.
 func (p *Plant) Describe(ctx context.Context, number int64, records int) ([]Described, error) {
-	j, err := p.openJob(ctx, number, 0)
+	j, err := p.openMinted(ctx, number)
 	if err != nil {
 		return nil, err
-	}
-	if j.file.Minted < j.file.Planned {
-		return nil, fmt.Errorf("file %d is %s: its cards are not all made yet", number, j.file.State)
 	}
 	out, in := io.Pipe()
 	rendered := make(chan error, 1)
@@ -48,6 +50,76 @@ func (p *Plant) Describe(ctx context.Context, number int64, records int) ([]Desc
 		err = errors.Join(err, failed)
 	}
 	return all, errors.Join(err, closing)
+}
+
+// Records makes the records of a minted file once more, all of their values whether its layout shows them or not, and hands them to take in order.
+// A record is used again for the next.
+func (p *Plant) Records(ctx context.Context, number int64, take func(*formats.Record)) error {
+	j, err := p.openMinted(ctx, number)
+	if err != nil {
+		return err
+	}
+	j.take = take
+	for first := int64(1); first <= j.file.Planned; first += renderChunk {
+		if _, err := j.renderPage(ctx, first, min(first+renderChunk-1, j.file.Planned)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openMinted opens a file for reading whose cards are all made.
+func (p *Plant) openMinted(ctx context.Context, number int64) (*job, error) {
+	j, err := p.openJob(ctx, number, 0)
+	if err == nil && j.file.Minted < j.file.Planned {
+		err = fmt.Errorf("file %d is %s: its cards are not all made yet", number, j.file.State)
+	}
+	return j, err
+}
+
+// VerifyFile makes a minted file once more and checks every record as sealing does: structure, counts and totals, numbers against cards, tracks, codes.
+// same tells whether the bytes are those that were sealed; it is false for a file that was not sealed yet.
+func (p *Plant) VerifyFile(ctx context.Context, number int64) (records int64, same bool, err error) {
+	j, err := p.openMinted(ctx, number)
+	if err != nil {
+		return 0, false, err
+	}
+	sum := sha256.New()
+	out, in := io.Pipe()
+	rendered := make(chan error, 1)
+	go func() {
+		err := j.render(ctx, io.MultiWriter(in, sum))
+		rendered <- errors.Join(err, in.CloseWithError(err))
+	}()
+	records, err = j.verify(ctx, out)
+	closing := out.CloseWithError(errEnough)
+	if failed := <-rendered; failed != nil && !errors.Is(failed, errEnough) {
+		err = errors.Join(err, failed)
+	}
+	return records, bytes.Equal(sum.Sum(nil), j.file.PlaintextSHA), errors.Join(err, closing)
+}
+
+// Known returns the current declaration of a bureau and of all products of an institution.
+func (p *Plant) Known(ctx context.Context, i store.Institution, bureau string) (programs.Bureau, map[string]card.Product, error) {
+	bureaus, err := current(ctx, p, p.Store.Q, i.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return programs.Bureau{}, nil, err
+	}
+	b, ok := bureaus[bureau]
+	if !ok {
+		return programs.Bureau{}, nil, fmt.Errorf("bureau %q: %w", bureau, store.ErrNotFound)
+	}
+	declared, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
+	products := map[string]card.Product{}
+	for code, e := range declared {
+		products[code] = *e.value
+	}
+	return *b.value, products, err
+}
+
+// DescribeFile reads a file with a layout and explains header and first records, like Describe; the rest is not read.
+func DescribeFile(r io.Reader, l *formats.Layout, records int) ([]Described, error) {
+	return describe(l.NewReader(r), int64(records))
 }
 
 func describe(r *formats.Reader, records int64) ([]Described, error) {

@@ -191,6 +191,10 @@ func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) 
 	for i := range rows {
 		putRow(record, &j.file, &rows[i])
 		put(record, i)
+		if j.take != nil {
+			j.take(record)
+			continue
+		}
 		if err := p.Add(record); err != nil {
 			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
 		}

@@ -39,9 +39,9 @@ const (
 
 // Fault is what is wrong with one record. It carries no value of it.
 type Fault struct {
-	Record int64 // 1 is the first detail
-	UID    string
-	Code   string
+	Record int64  `json:"record"` // 1 is the first detail
+	UID    string `json:"uid"`
+	Code   string `json:"code"`
 }
 
 // Line is what a bureau keeps of a record: how to speak of it.
@@ -92,6 +92,8 @@ func (v *Verdict) fault(record int64, code string) {
 // Verify reads a card file or a PIN-mailer file to its end and checks every record: in a card file the card number's check digit, the
 // expiry, tracks against number, expiry and service code, CVV, CVV2 and iCVV by computing them again, the PIN block by opening it and comparing its
 // PVV with the tracks'; in a mailer file that the PIN block opens for the mailer's reference and that no card number is shown.
+//
+// Without a module nothing is computed: then the check digit, the expiry, and the tracks against number and expiry are checked.
 //
 // What is wrong with the file stands in the verdict. The error is only for checks that could not be made: a key that is missing, a module
 // that does not answer, a cancelled ctx.
@@ -155,10 +157,14 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 	}
 	c.verdict.Lines = append(c.verdict.Lines, line)
 	record := int64(len(c.verdict.Lines))
-	if c.uids[line.UID] {
+	if line.UID != "" && c.uids[line.UID] {
 		c.verdict.fault(record, FaultTwice)
 	}
 	c.uids[line.UID] = true
+	if c.module == nil {
+		c.plain(rec, record, kind)
+		return nil
+	}
 	product, known := c.productOf(rec)
 	if !known {
 		c.verdict.fault(record, FaultProduct)
@@ -176,6 +182,20 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 	}
 	c.card(rec, record, &product)
 	return nil
+}
+
+// plain checks a record by itself.
+func (c *checker) plain(rec *formats.Record, record int64, kind formats.Kind) {
+	switch {
+	case kind == formats.CardFile:
+		if p, ok := c.printed(rec, record); ok {
+			p.CheckTracks(func(what string) { c.verdict.fault(record, what) })
+			c.waiting = append(c.waiting[:0], p)
+			c.wipe()
+		}
+	case kind == formats.PINMailer && rec.Has(formats.CardPAN):
+		c.verdict.fault(record, FaultPANShown)
+	}
 }
 
 // productOf finds a record's product by the code or the design that it or the header names. Where neither is said there must be only one.
@@ -223,22 +243,9 @@ func (c *checker) change(ctx context.Context, product card.Product) error {
 
 // card reads what a record prints of a card and lets it wait for the module.
 func (c *checker) card(rec *formats.Record, record int64, product *card.Product) {
-	var p personalization.Printed
-	var err error
-	if p.PAN, err = card.NewPAN(rec.Get(formats.CardPAN)); err != nil {
-		c.verdict.fault(record, FaultPAN)
+	p, ok := c.printed(rec, record)
+	if !ok {
 		return
-	}
-	if p.Expiry, err = expiryOf(rec); err != nil {
-		c.verdict.fault(record, FaultExpiry)
-		return
-	}
-	if psn := rec.Get(formats.CardPSN); len(psn) > 0 {
-		if len(psn) != 2 || strings.Trim(string(psn), "0123456789") != "" {
-			c.verdict.fault(record, FaultPSN)
-			return
-		}
-		p.PSN, p.HasPSN = card.PSN(psn[0]-'0')*10+card.PSN(psn[1]-'0'), true
 	}
 	if code := rec.Get(formats.CardServiceCode); len(code) > 0 && string(code) != product.ServiceCode {
 		c.verdict.fault(record, FaultServiceCode)
@@ -252,6 +259,27 @@ func (c *checker) card(rec *formats.Record, record int64, product *card.Product)
 	if product.PIN.InCardFile && !rec.Has(formats.CardPINBlock) {
 		c.verdict.fault(record, FaultPIN)
 	}
+	c.waiting, c.records = append(c.waiting, p), append(c.records, record)
+}
+
+// printed reads what a record prints of a card; false when number, expiry or PSN are none.
+func (c *checker) printed(rec *formats.Record, record int64) (p personalization.Printed, ok bool) {
+	var err error
+	if p.PAN, err = card.NewPAN(rec.Get(formats.CardPAN)); err != nil {
+		c.verdict.fault(record, FaultPAN)
+		return p, false
+	}
+	if p.Expiry, err = expiryOf(rec); err != nil {
+		c.verdict.fault(record, FaultExpiry)
+		return p, false
+	}
+	if psn := rec.Get(formats.CardPSN); len(psn) > 0 {
+		if len(psn) != 2 || strings.Trim(string(psn), "0123456789") != "" {
+			c.verdict.fault(record, FaultPSN)
+			return p, false
+		}
+		p.PSN, p.HasPSN = card.PSN(psn[0]-'0')*10+card.PSN(psn[1]-'0'), true
+	}
 	for _, copied := range []struct {
 		to    *[]byte
 		field formats.Field
@@ -261,7 +289,7 @@ func (c *checker) card(rec *formats.Record, record int64, product *card.Product)
 	} {
 		*copied.to = append([]byte(nil), rec.Get(copied.field)...)
 	}
-	c.waiting, c.records = append(c.waiting, p), append(c.records, record)
+	return p, true
 }
 
 // expiryOf is the record's own expiry, or that of its track 2 where the layout prints none.

@@ -29,9 +29,10 @@ func (a Audience) String() string { return audienceNames[min(int(a), len(audienc
 type treatment uint8
 
 const (
-	shown  treatment = iota
-	masked           // the card number with six and four digits
-	left             // nothing
+	shown   treatment = iota
+	masked            // the card number with six and four digits
+	left              // nothing
+	starred           // as many stars, in a preview
 )
 
 // For makes the layout of the same file for an audience. Values that it may not see are left out: blanks in fixed lines, empty columns, no

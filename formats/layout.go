@@ -152,6 +152,9 @@ func (l *Layout) appendRaw(dst []byte, c *column, rec *Record) ([]byte, error) {
 			return dst, err
 		}
 	}
+	if c.audience == starred {
+		star(dst[start:], c.class())
+	}
 	return dst, nil
 }
 

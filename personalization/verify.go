@@ -109,6 +109,25 @@ func (p *Press) matchEnd(end []byte, r *Printed, d *discretionary) (values, bool
 	return d.match(end[dateAndCode:], r.PSN, r.HasPSN)
 }
 
+// CheckTracks takes the tracks apart and compares them with number and expiry, as far as that goes without keys and product. wrong is called
+// with the name of each that is not right.
+func (r *Printed) CheckTracks(wrong func(what string)) {
+	expiry := r.Expiry.YYMM()
+	for _, track := range [...]struct {
+		printed []byte
+		read    func(r *Printed) ([]byte, bool)
+		name    string
+	}{{r.Track1, readTrack1, WrongTrack1}, {r.Track2, readTrack2, WrongTrack2}, {r.ChipTrack2, readChipTrack2, WrongChipTrack2}} {
+		if len(track.printed) == 0 {
+			continue
+		}
+		end, ok := track.read(r)
+		if !ok || len(end) < dateAndCode || !bytes.Equal(end[:4], expiry[:]) {
+			wrong(track.name)
+		}
+	}
+}
+
 // readTrack1 checks track 1 up to the expiry and returns the rest.
 func readTrack1(r *Printed) ([]byte, bool) {
 	rest, ok := bytes.CutPrefix(r.Track1, []byte{'B'})

@@ -17,7 +17,7 @@ func fileCommand(s *shared) *cobra.Command {
 	var institution string
 	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution), fileResend(s, &institution))
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileVerify(s, &institution), fileReplay(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution), fileResend(s, &institution))
 	return c
 }
 
@@ -110,35 +110,6 @@ func attemptViews(attempts []store.Attempt) []map[string]any {
 			"ciphertext_sha256": hex.EncodeToString(x.CiphertextSHA), "code": x.Code, "detail": x.Detail, "started_at": x.StartedAt, "finished_at": x.FinishedAt})
 	}
 	return all
-}
-
-func fileDescribe(s *shared, institution *string) *cobra.Command {
-	var records int
-	c := &cobra.Command{
-		Use: "describe ID|NUMBER", Short: "Render a file's first records and explain them field by field, with card data masked", Args: cobra.ExactArgs(1),
-		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
-			described, err := a.plant.Describe(cmd.Context(), f.Number, records)
-			if err != nil {
-				return err
-			}
-			if s.json {
-				return printJSON(cmd.OutOrStdout(), described)
-			}
-			for _, r := range described {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %d\n", r.Section, r.Number)
-				t := newTable(cmd.OutOrStdout(), "  field", "value")
-				for _, v := range r.Fields {
-					t.row("  "+v.Name, v.Value)
-				}
-				if err := t.flush(); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
-	}
-	c.Flags().IntVar(&records, "records", 2, "how many records to explain")
-	return c
 }
 
 func fileAdvance(s *shared, institution *string) *cobra.Command {

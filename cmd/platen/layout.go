@@ -15,7 +15,7 @@ import (
 
 func layoutCommand(s *shared) *cobra.Command {
 	c := &cobra.Command{Use: "layout", Short: "Check layouts before they meet a card"}
-	c.AddCommand(layoutTest(s))
+	c.AddCommand(layoutLint(s), layoutPreview(s), layoutTest(s), layoutDiff(s), layoutSheet(s))
 	return c
 }
 

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"platen/card"
 	"platen/formats"
 	"platen/samples"
@@ -143,78 +141,38 @@ func limitOf(t *testing.T, column string, uses []string) int {
 	return 0
 }
 
-// sectionSheet is as much of a section's YAML as a field sheet shows.
-type sectionSheet struct {
-	Length int
-	Fields []struct {
-		At, Len     int
-		Name, Value string
-		Const, Fill *string
-		Pipe        any
-	}
-}
-
 func sheet(t *testing.T, name string) string {
 	t.Helper()
 	body, err := fs.ReadFile(samples.FS, "layouts/"+name+".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l struct {
-		Mode                    string
-		Header, Detail, Trailer sectionSheet
-	}
-	if err := yaml.Unmarshal(body, &l); err != nil {
+	l, err := formats.Load(name, body)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	b.WriteString("```\n")
-	l.Header.write(&b, "header", l.Mode)
-	l.Detail.write(&b, "detail", l.Mode)
-	l.Trailer.write(&b, "trailer", l.Mode)
+	last, bytes := formats.Section(0), map[formats.Section]int{}
+	for _, r := range l.Sheet() {
+		bytes[r.Section] += r.Length
+	}
+	for _, r := range l.Sheet() {
+		if r.Section != last {
+			last = r.Section
+			b.WriteString(r.Part)
+			if r.At > 0 {
+				fmt.Fprintf(&b, ", %d bytes", bytes[r.Section])
+			}
+			b.WriteByte('\n')
+		}
+		where := r.Place
+		if r.At > 0 {
+			where = fmt.Sprintf("%d+%d", r.At, r.Length)
+		}
+		fmt.Fprintf(&b, "  %-12s  %s\n", where, strings.Join(append([]string{r.Content}, r.Form...), " | "))
+	}
 	return b.String() + "```\n"
-}
-
-func (s sectionSheet) write(b *strings.Builder, name, mode string) {
-	b.WriteString(name)
-	if s.Length > 0 {
-		fmt.Fprintf(b, ", %d bytes", s.Length)
-	}
-	b.WriteByte('\n')
-	for i, f := range s.Fields {
-		what := f.Value
-		switch {
-		case f.Const != nil:
-			what = fmt.Sprintf("%q", *f.Const)
-		case f.Fill != nil:
-			what = fmt.Sprintf("filled with %q", *f.Fill)
-		}
-		for _, p := range pipes(f.Pipe) {
-			what += " | " + p
-		}
-		where := fmt.Sprint(i + 1)
-		switch mode {
-		case "fixed":
-			where = fmt.Sprintf("%d+%d", f.At, f.Len)
-		case "jsonl":
-			where = f.Name
-		}
-		fmt.Fprintf(b, "  %-12s  %s\n", where, what)
-	}
-}
-
-func pipes(v any) []string {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		var all []string
-		for _, p := range v {
-			all = append(all, fmt.Sprint(p))
-		}
-		return all
-	}
-	return nil
 }
 
 func states(t *testing.T, object string) string {
