@@ -4,6 +4,7 @@ GO       ?= go
 CARDS    ?= 10000
 DIR      ?= platen-demo
 BENCH    ?= .
+TAGS     := pkcs11
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build demo test check bench
@@ -17,11 +18,12 @@ demo:
 # One PostgreSQL serves all packages; sshd is started by the tests that need it. Both end with the tests.
 test:
 	.ci/deps
-	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -race -timeout 30m ./...
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags $(TAGS) ./...
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 	$(GO) test ./tidy
@@ -29,4 +31,4 @@ check:
 
 bench:
 	.ci/deps
-	$(GO) run ./testbed/with $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -38,6 +38,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require github.com/miekg/pkcs11 v1.1.2
+
 require (
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/VividCortex/ewma v1.2.0 // indirect

@@ -22,6 +22,9 @@ const (
 	ISO4               = hsm.ISO4
 )
 
+// FillLabel is what the CMAC of an AES zone key is computed over to derive the key of repeatable fill. Files rest on it: it may not change.
+const FillLabel = "platen PIN block fill"
+
 // Size is the length in bytes of an encrypted block of a format.
 func Size(format hsm.PINFormat) int {
 	if format == ISO4 {

@@ -15,7 +15,7 @@ type bench struct {
 	blocks  pinblock.Bench // its PIN is the clear PIN in hand
 	pins    pin.Bench
 	natural pin.Clear
-	random  [32]byte // 8 bytes for a block, the rest for digits
+	random  pin.Randomness
 
 	admitted [binDigits]byte // the last BIN that was let in
 }

@@ -37,7 +37,7 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 			return fmt.Errorf("derive PIN: %w", err)
 		}
 		b.pins.Natural(key, &s, pin.AccountField(pans[i].Reveal()), b.pin())
-		if err := m.entropy.Draw(purposeDerived, objectOf(pans[i]), b.random[:8]); err != nil {
+		if err := m.entropy.Draw(purposeDerived, pin.ObjectOf(pans[i]), b.random[:8]); err != nil {
 			return fmt.Errorf("derive PIN: %w", err)
 		}
 		if out[i], err = drawer.put(b, pans[i]); err != nil {

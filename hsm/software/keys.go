@@ -11,6 +11,7 @@ import (
 	"platen/hsm/cmac"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
+	"platen/hsm/pinblock"
 	"platen/hsm/tdes"
 )
 
@@ -33,7 +34,7 @@ func newAESKey(clearKey []byte) (*aesKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	derived := cmac.Sum(block, []byte("platen PIN block fill"))
+	derived := cmac.Sum(block, []byte(pinblock.FillLabel))
 	defer clear(derived[:])
 	fill, err := aes.NewCipher(derived[:])
 	if err != nil {

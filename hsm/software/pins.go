@@ -12,7 +12,6 @@ import (
 
 // Purposes of draws. A seeded run rests on them: they may not change.
 const (
-	purposePIN      = "pin"
 	purposeDerived  = "derived pin fill"
 	purposeTransfer = "transferred pin fill"
 )
@@ -90,7 +89,7 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("generate PIN: %w", err)
 		}
-		if err := m.drawPIN(b, length, pans[i].Reveal(), objects[i]); err != nil {
+		if err := pin.Draw(m.entropy, length, pans[i].Reveal(), objects[i], &b.random, b.pin()); err != nil {
 			return fmt.Errorf("generate PIN: %w", err)
 		}
 		if out[i], err = drawer.put(b, pans[i]); err != nil {
@@ -98,34 +97,6 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 		}
 	}
 	return nil
-}
-
-// drawPIN draws uniform digits into the bench and block fill into b.random. A byte of 250 or more is skipped, for a remainder of it would favour
-// some digits; a trivial PIN is skipped whole and never mapped to another.
-func (m *Module) drawPIN(b *bench, length int, pan []byte, object uint64) error {
-	purpose := purposePIN
-	for attempt := 1; ; attempt++ {
-		if err := m.entropy.Draw(purpose, object, b.random[:]); err != nil {
-			return err
-		}
-		p := b.pin()
-		p.N = 0
-		for _, c := range b.random[8:] {
-			if c >= 250 {
-				continue
-			}
-			p.Digits[p.N] = c % 10
-			p.N++
-			if p.N < length {
-				continue
-			}
-			if !pin.NotTrivial.Refuses(p, pan) {
-				return nil
-			}
-			p.N = 0
-		}
-		purpose = fmt.Sprintf("%s redraw %d", purposePIN, attempt)
-	}
 }
 
 // TransferPINs implements hsm.Module.
@@ -151,7 +122,7 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 		if err := drawer.take(b, i, &pins[i], from[i]); err != nil {
 			return fmt.Errorf("transfer PIN: %w", err)
 		}
-		if err := m.entropy.Draw(purposeTransfer, objectOf(to[i]), b.random[:8]); err != nil {
+		if err := m.entropy.Draw(purposeTransfer, pin.ObjectOf(to[i]), b.random[:8]); err != nil {
 			return fmt.Errorf("transfer PIN: %w", err)
 		}
 		if out[i], err = drawer.put(b, to[i]); err != nil {
@@ -159,13 +130,4 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 		}
 	}
 	return nil
-}
-
-// objectOf numbers a draw by its card number, which fits: 10^19 is below 2^64.
-func objectOf(pan card.PAN) uint64 {
-	n := uint64(0)
-	for _, c := range pan.Reveal() {
-		n = n*10 + uint64(c-'0')
-	}
-	return n
 }
