@@ -228,23 +228,40 @@ func bounds(t *testing.T, b Bench) {
 	weak := hsm.IBM3624{DecTable: "0000011111222223", Validation: "1234567890AN", Length: 5}
 	plain := hsm.IBM3624{DecTable: "0123456789012345", Validation: "1234567890AB", Length: 5}
 	pvv, offset, pin := make([]hsm.PVV, 1), make([]hsm.Offset, 1), make([]hsm.PIN, 1)
-	for name, err := range map[string]error{
-		"PIN of 3":        m.GeneratePINs(ctx, ref(Storage), 3, pans, objects(1), pin),
-		"PIN of 13":       m.GeneratePINs(ctx, ref(Storage), 13, pans, objects(1), pin),
-		"index 7":         m.PVVs(ctx, ref(Storage), ref(VisaPVK), 7, pans, pins, pvv),
-		"index below 0":   m.PVVs(ctx, ref(Storage), ref(VisaPVK), -1, pans, pins, pvv),
-		"weak table":      m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), weak, pans, pin),
-		"template":        m.Offsets(ctx, ref(Storage), ref(IBMPVK), plain, pans, pins, offset),
-		"other length":    m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(6), pans, pins, offset),
-		"no PAN, code":    m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 1), card.NewSecrets(1, 3)),
-		"no PAN, draw":    m.GeneratePINs(ctx, ref(Storage), 4, none, objects(1), pin),
-		"no PAN, derive":  m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), none, pin),
-		"no PAN, move to": m.TransferPINs(ctx, ref(Storage), pans, pins, none, pin),
-		"no account":      m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, none, card.NewSecrets(1, 8)),
-		"no PIN":          m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, make([]hsm.PIN, 1), pans, card.NewSecrets(1, 8)),
+	code := func(expiry card.Expiry, service string) error {
+		in := []hsm.CodeRequest{{PAN: pans[0], Expiry: expiry, ServiceCode: [3]byte([]byte(service))}}
+		return m.Codes(ctx, ref(CVK), in, card.NewSecrets(1, 3))
+	}
+	for name, c := range map[string]struct {
+		err   error
+		names string
+	}{
+		"PIN of 3":            {m.GeneratePINs(ctx, ref(Storage), 3, pans, objects(1), pin), "pin must have 4 to 12 digits"},
+		"PIN of 13":           {m.GeneratePINs(ctx, ref(Storage), 13, pans, objects(1), pin), "pin must have 4 to 12 digits"},
+		"month 13":            {code(card.Expiry{Year: 2030, Month: 13}, "201"), "expiry must be"},
+		"month 0":             {code(card.Expiry{Year: 2030}, "201"), "expiry must be"},
+		"year 1999":           {code(card.Expiry{Year: 1999, Month: 1}, "201"), "expiry must be"},
+		"service code of two": {code(card.Expiry{Year: 2030, Month: 1}, "20\x00"), "service_code must have 3 digits"},
+		"service code 2x1":    {code(card.Expiry{Year: 2030, Month: 1}, "2x1"), "service_code must have 3 digits"},
+		"index 7":             {m.PVVs(ctx, ref(Storage), ref(VisaPVK), 7, pans, pins, pvv), "pvki must be 0 to 6"},
+		"index below 0":       {m.PVVs(ctx, ref(Storage), ref(VisaPVK), -1, pans, pins, pvv), "pvki must be 0 to 6"},
+		"index of a block":    {m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 7, pvv), "pvki must be 0 to 6"},
+		"weak table":          {m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), weak, pans, pin), "decimalisation table"},
+		"template":            {m.Offsets(ctx, ref(Storage), ref(IBMPVK), plain, pans, pins, offset), "validation template"},
+		"other length":        {m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(6), pans, pins, offset), ""},
+		"no PAN, code":        {m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 1), card.NewSecrets(1, 3)), "PAN must have"},
+		"no PAN, draw":        {m.GeneratePINs(ctx, ref(Storage), 4, none, objects(1), pin), "PAN must have"},
+		"no PAN, derive":      {m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), none, pin), "PAN must have"},
+		"no PAN, move to":     {m.TransferPINs(ctx, ref(Storage), pans, pins, none, pin), "PAN must have"},
+		"no account":          {m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, none, card.NewSecrets(1, 8)), "PAN must have"},
+		"no account, block":   {m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, none, card.NewSecrets(1, 8), 5), "PAN must have"},
+		"no PIN":              {m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, make([]hsm.PIN, 1), pans, card.NewSecrets(1, 8)), hsm.ErrPINBlock.Error()},
 	} {
-		if err == nil {
-			t.Errorf("%s: taken", name)
+		if c.err == nil || !strings.Contains(c.err.Error(), c.names) {
+			t.Errorf("%s: %v", name, c.err)
+		}
+		if c.err != nil && strings.Contains(c.err.Error(), string(pans[0].Reveal()[6:])) {
+			t.Errorf("%s: the error carries a card number", name)
 		}
 	}
 }

@@ -6,14 +6,15 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/cvv"
 	"platen/hsm/keyblock"
 )
 
 // Codes implements hsm.Module (CW).
 func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
-	if out.Len() < len(in) || out.Width() < cvv.Digits {
-		return fmt.Errorf("card verification values: %w", errLengths)
+	if err := arguments.Codes(in, out); err != nil {
+		return err
 	}
 	key, err := m.keys.resolve(cvk, keyblock.CVK)
 	if err != nil {
@@ -21,9 +22,6 @@ func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeReques
 	}
 	return m.pool.each(ctx, len(in), func(ctx context.Context, i int) error {
 		r := &in[i]
-		if r.PAN.IsZero() {
-			return fmt.Errorf("card verification value %d: %w", i, card.ErrPANLength)
-		}
 		expiry := r.Expiry.YYMM()
 		if r.MMYY {
 			expiry = r.Expiry.MMYY()

@@ -30,8 +30,6 @@ var (
 	ErrFormat = errors.New("payShield: only PIN blocks of format 0 can be made and opened")
 	// ErrCheckValue says that a key in the configuration is not the one that its check value names.
 	ErrCheckValue = errors.New("payShield: a key has another check value than its configuration says")
-
-	errLengths = errors.New("arguments have different lengths")
 )
 
 // Options are where the module is and how it is spoken to. Zero values take the defaults.

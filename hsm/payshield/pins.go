@@ -8,6 +8,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
 )
@@ -83,11 +84,8 @@ const maxRedraws = 16
 // GeneratePINs implements hsm.Module (JA). The module draws; objects number nothing here. Which PINs are trivial is for the module's table of
 // excluded PINs to say.
 func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
-	if len(objects) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("generate PINs: %w", errLengths)
-	}
-	if length < pin.MinLength || length > pin.MaxLength {
-		return fmt.Errorf("generate PINs: length %d must be %d to %d", length, pin.MinLength, pin.MaxLength)
+	if err := arguments.GeneratePINs(length, pans, objects, out); err != nil {
+		return err
 	}
 	d, err := m.openDrawer(storage)
 	if err != nil {
@@ -125,10 +123,10 @@ func derivation(parameters hsm.IBM3624, field string) string {
 
 // DerivePINs implements hsm.Module (EE, with an offset of zeros).
 func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
-	if len(out) != len(pans) {
-		return fmt.Errorf("derive PINs: %w", errLengths)
+	if _, err := arguments.DerivePINs(parameters, pans, out); err != nil {
+		return err
 	}
-	d, key, err := m.derivationKeys(storage, pvk, parameters)
+	d, key, err := m.derivationKeys(storage, pvk)
 	if err != nil {
 		return fmt.Errorf("derive PINs: %w", err)
 	}
@@ -147,10 +145,7 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 	})
 }
 
-func (m *Module) derivationKeys(storage, pvk card.KeyRef, parameters hsm.IBM3624) (drawer, *Key, error) {
-	if _, err := pin.NewScheme(parameters); err != nil {
-		return drawer{}, nil, err
-	}
+func (m *Module) derivationKeys(storage, pvk card.KeyRef) (drawer, *Key, error) {
 	key, err := m.keys.resolve(pvk, keyblock.IBMPVK)
 	if err != nil {
 		return drawer{}, nil, err
@@ -161,10 +156,10 @@ func (m *Module) derivationKeys(storage, pvk card.KeyRef, parameters hsm.IBM3624
 
 // Offsets implements hsm.Module (DE).
 func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN offsets: %w", errLengths)
+	if _, err := arguments.Offsets(parameters, pans, pins, out); err != nil {
+		return err
 	}
-	d, key, err := m.derivationKeys(storage, pvk, parameters)
+	d, key, err := m.derivationKeys(storage, pvk)
 	if err != nil {
 		return fmt.Errorf("PIN offsets: %w", err)
 	}
@@ -189,10 +184,7 @@ func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, paramete
 
 // PVVs implements hsm.Module (DG).
 func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN verification values: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.PVVs(pvki, pans, pins, out); err != nil {
 		return err
 	}
 	key, err := m.keys.resolve(pvk, keyblock.VisaPVK)

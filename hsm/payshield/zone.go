@@ -8,9 +8,9 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
-	"platen/hsm/pinblock"
 )
 
 // PIN-block formats by their Thales numbers.
@@ -78,8 +78,8 @@ func (m *Module) zoneKey(zpk card.KeyRef, format hsm.PINFormat) (*Key, error) {
 // transfer key (JG, format 05), and from it to under the LMK for the new account (JE). Without a transfer key it fails with ErrNoTransfer; where the
 // module does not permit the format, with a Refusal of code 69. A PIN for the account that it has stays as it is.
 func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
-	if len(pins) != len(from) || len(to) != len(from) || len(out) != len(from) {
-		return fmt.Errorf("transfer PINs: %w", errLengths)
+	if err := arguments.TransferPINs(from, pins, to, out); err != nil {
+		return err
 	}
 	d, err := m.openDrawer(storage)
 	if err != nil {
@@ -119,8 +119,8 @@ func (m *Module) rebind(ctx context.Context, d drawer, key *Key, from card.PAN, 
 
 // ExportPINs implements hsm.Module for format 0 (JG). Accounts that are not the card numbers themselves need the transfer key (JG, then CC).
 func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
-	if len(pins) != len(pans) || len(accounts) != len(pans) || out.Len() < len(pans) || out.Width() < pinblock.Size(format) {
-		return fmt.Errorf("export PINs: %w", errLengths)
+	if err := arguments.ExportPINs(format, pans, pins, accounts, out); err != nil {
+		return err
 	}
 	zone, err := m.zoneKey(zpk, format)
 	if err != nil {
@@ -182,10 +182,7 @@ func received(blocks card.Secrets, i int, pan card.PAN) (block, field string, er
 
 // BlockPVVs implements hsm.Module for format 0 (JE, then DG).
 func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, pvk card.KeyRef, pvki int, out []hsm.PVV) error {
-	if blocks.Len() < len(accounts) || len(out) != len(accounts) {
-		return fmt.Errorf("PIN verification values of blocks: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.BlockPVVs(accounts, blocks, pvki, out); err != nil {
 		return err
 	}
 	key, err := m.keys.resolve(pvk, keyblock.VisaPVK)
@@ -214,8 +211,8 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 
 // CheckBlocks implements hsm.Module for format 0: a translation of the block to its own key tells how long its PIN is (CC).
 func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
-	if blocks.Len() < len(accounts) {
-		return fmt.Errorf("check PIN blocks: %w", errLengths)
+	if err := arguments.CheckBlocks(accounts, blocks); err != nil {
+		return err
 	}
 	zone, err := m.zoneKey(zpk, format)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 // MaxPVKI is the highest PIN verification key index.
 const MaxPVKI = 6
 
-// CheckPVKI refuses a PIN verification key index outside 0 to 6.
+// CheckPVKI refuses a PIN verification key index outside 0 to 6 with an hsm.InputError.
 func CheckPVKI(pvki int) error {
 	if pvki < 0 || pvki > MaxPVKI {
-		return fmt.Errorf("PIN verification key index %d must be 0 to %d", pvki, MaxPVKI)
+		return &hsm.InputError{Field: "pvki", Reason: fmt.Sprintf("must be 0 to %d", MaxPVKI)}
 	}
 	return nil
 }

@@ -6,14 +6,14 @@ import (
 
 	"platen/card"
 	"platen/hsm"
-	"platen/hsm/cvv"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 )
 
 // Codes implements hsm.Module.
 func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
-	if out.Len() < len(in) || out.Width() < cvv.Digits {
-		return fmt.Errorf("card verification values: %w", errLengths)
+	if err := arguments.Codes(in, out); err != nil {
+		return err
 	}
 	key, err := m.keys.tdesFor(cvk, keyblock.CVK)
 	if err != nil {

@@ -6,18 +6,16 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
 )
 
 // DerivePINs implements hsm.Module.
 func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
-	if len(out) != len(pans) {
-		return fmt.Errorf("derive PINs: %w", errLengths)
-	}
-	s, err := pin.NewScheme(parameters)
+	s, err := arguments.DerivePINs(parameters, pans, out)
 	if err != nil {
-		return fmt.Errorf("derive PINs: %w", err)
+		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.IBMPVK)
 	if err != nil {
@@ -49,12 +47,9 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 
 // Offsets implements hsm.Module. The whole PIN is checked: offset, natural PIN and PIN have the same length.
 func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN offsets: %w", errLengths)
-	}
-	s, err := pin.NewScheme(parameters)
+	s, err := arguments.Offsets(parameters, pans, pins, out)
 	if err != nil {
-		return fmt.Errorf("PIN offsets: %w", err)
+		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.IBMPVK)
 	if err != nil {

@@ -315,47 +315,6 @@ func TestChangedPINsAndBlocksGetOneError(t *testing.T) {
 	}
 }
 
-func TestSlicesMustPairUp(t *testing.T) {
-	m := newModule(t, newStore(t), hsm.SystemEntropy())
-	ctx := context.Background()
-	pans := pansOf(t, "400000", 2)
-	pins := generate(t, m, 4, pans)
-	for name, err := range map[string]error{
-		"codes":    m.Codes(ctx, ref("cvk"), make([]hsm.CodeRequest, 2), card.NewSecrets(1, 3)),
-		"narrow":   m.Codes(ctx, ref("cvk"), make([]hsm.CodeRequest, 2), card.NewSecrets(2, 2)),
-		"generate": m.GeneratePINs(ctx, ref("pins"), 4, pans, objects(1), make([]hsm.PIN, 2)),
-		"derive":   m.DerivePINs(ctx, ref("pins"), ref("pvk.ibm"), scheme, pans, make([]hsm.PIN, 1)),
-		"PVVs":     m.PVVs(ctx, ref("pins"), ref("pvk.visa"), 1, pans, pins[:1], make([]hsm.PVV, 2)),
-		"offsets":  m.Offsets(ctx, ref("pins"), ref("pvk.ibm"), scheme, pans, pins, make([]hsm.Offset, 1)),
-		"transfer": m.TransferPINs(ctx, ref("pins"), pans, pins, pans[:1], make([]hsm.PIN, 2)),
-		"export":   m.ExportPINs(ctx, ref("pins"), ref("zpk.a"), hsm.ISO4, pans, pins, pans, card.NewSecrets(2, 8)),
-		"blocks":   m.BlockPVVs(ctx, ref("zpk.a"), hsm.ISO4, pans, card.NewSecrets(1, 16), ref("pvk.visa"), 1, make([]hsm.PVV, 2)),
-		"check":    m.CheckBlocks(ctx, ref("zpk.a"), hsm.ISO4, pans, card.NewSecrets(1, 16), 4),
-		"format":   m.ExportPINs(ctx, ref("pins"), ref("zpk.a"), 3, pans, pins, pans, card.NewSecrets(2, 16)),
-		"length":   m.GeneratePINs(ctx, ref("pins"), 13, pans, objects(2), make([]hsm.PIN, 2)),
-		"PVKI":     m.PVVs(ctx, ref("pins"), ref("pvk.visa"), 7, pans, pins, make([]hsm.PVV, 2)),
-		"no PAN":   m.GeneratePINs(ctx, ref("pins"), 4, make([]card.PAN, 2), objects(2), make([]hsm.PIN, 2)),
-		"empty":    m.Codes(ctx, ref("cvk"), make([]hsm.CodeRequest, 1), card.NewSecrets(1, 3)),
-	} {
-		if err == nil {
-			t.Errorf("%s: taken", name)
-		}
-	}
-}
-
-func TestACancelledCallStops(t *testing.T) {
-	m := newModule(t, newStore(t), hsm.SystemEntropy())
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	pans := pansOf(t, "400000", 1)
-	if err := m.GeneratePINs(ctx, ref("pins"), 4, pans, objects(1), make([]hsm.PIN, 1)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	if err := m.Ready(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("ready: %v", err)
-	}
-}
-
 func TestErrorsCarryNoCardData(t *testing.T) {
 	m := newModule(t, newStore(t), hsm.SystemEntropy())
 	pans := pansOf(t, "453978", 1)

@@ -68,39 +68,6 @@ func operations(m hsm.Module, pans []card.PAN, pins []hsm.PIN) map[string]struct
 	}
 }
 
-// The matrix of usage and operation: each key of each operation is replaced by a key of every other usage, and all are refused.
-func TestEveryOperationTakesOnlyKeysMeantForIt(t *testing.T) {
-	m := newModule(t, newStore(t), hsm.SeededEntropy("x"))
-	pans := pansOf(t, "400000", 3)
-	pins := generate(t, m, 5, pans)
-	for name, op := range operations(m, pans, pins) {
-		right := make([]card.KeyRef, len(op.keys))
-		for i, label := range op.keys {
-			right[i] = ref(label)
-		}
-		if err := op.run(right); err != nil {
-			t.Errorf("%s with its own keys: %v", name, err)
-		}
-		for i, own := range op.keys {
-			for label := range usages {
-				if label == own {
-					continue
-				}
-				wrong := append([]card.KeyRef(nil), right...)
-				wrong[i] = ref(label)
-				if err := op.run(wrong); !errors.Is(err, hsm.ErrKeyUsage) {
-					t.Errorf("%s with %s for %s: %v", name, label, own, err)
-				}
-			}
-			wrong := append([]card.KeyRef(nil), right...)
-			wrong[i] = ref("none")
-			if err := op.run(wrong); !errors.Is(err, hsm.ErrUnknownKey) {
-				t.Errorf("%s with an unknown key: %v", name, err)
-			}
-		}
-	}
-}
-
 func TestRealCardNumbersAreRefusedUnlessAllowedByName(t *testing.T) {
 	store := newStore(t)
 	m := newModule(t, store, hsm.SeededEntropy("x"))

@@ -6,6 +6,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
 )
@@ -70,11 +71,8 @@ func (d *drawer) put(b *bench, pan card.PAN) (hsm.PIN, error) {
 
 // GeneratePINs implements hsm.Module.
 func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
-	if len(objects) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("generate PINs: %w", errLengths)
-	}
-	if length < pin.MinLength || length > pin.MaxLength {
-		return fmt.Errorf("generate PINs: length %d must be %d to %d", length, pin.MinLength, pin.MaxLength)
+	if err := arguments.GeneratePINs(length, pans, objects, out); err != nil {
+		return err
 	}
 	drawer, err := m.openDrawer(storage)
 	if err != nil {
@@ -101,8 +99,8 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 
 // TransferPINs implements hsm.Module.
 func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
-	if len(pins) != len(from) || len(to) != len(from) || len(out) != len(from) {
-		return fmt.Errorf("transfer PINs: %w", errLengths)
+	if err := arguments.TransferPINs(from, pins, to, out); err != nil {
+		return err
 	}
 	drawer, err := m.openDrawer(storage)
 	if err != nil {

@@ -6,16 +6,14 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
 )
 
 // PVVs implements hsm.Module.
 func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN verification values: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.PVVs(pvki, pans, pins, out); err != nil {
 		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.VisaPVK)
@@ -45,10 +43,7 @@ func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, p
 
 // BlockPVVs implements hsm.Module.
 func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, pvk card.KeyRef, pvki int, out []hsm.PVV) error {
-	if blocks.Len() < len(accounts) || len(out) != len(accounts) {
-		return fmt.Errorf("PIN verification values of blocks: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.BlockPVVs(accounts, blocks, pvki, out); err != nil {
 		return err
 	}
 	key, err := m.keys.tdesFor(pvk, keyblock.VisaPVK)

@@ -6,6 +6,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/pinblock"
 	"platen/hsm/tdes"
@@ -57,8 +58,8 @@ func (k *aesKey) setFill(b *bench, account []byte) {
 
 // ExportPINs implements hsm.Module.
 func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
-	if len(pins) != len(pans) || len(accounts) != len(pans) || out.Len() < len(pans) || out.Width() < pinblock.Size(format) {
-		return fmt.Errorf("export PINs: %w", errLengths)
+	if err := arguments.ExportPINs(format, pans, pins, accounts, out); err != nil {
+		return err
 	}
 	zone, err := m.zoneKey(zpk, format)
 	if err != nil {
@@ -77,9 +78,6 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 		if err := m.admit(b, i, pans[i]); err != nil {
 			return fmt.Errorf("export PIN: %w", err)
 		}
-		if accounts[i].IsZero() {
-			return fmt.Errorf("export PIN: account %d: %w", i, card.ErrPANLength)
-		}
 		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
 			return fmt.Errorf("export PIN: %w", err)
 		}
@@ -90,8 +88,8 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 
 // CheckBlocks implements hsm.Module.
 func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
-	if blocks.Len() < len(accounts) {
-		return fmt.Errorf("check PIN blocks: %w", errLengths)
+	if err := arguments.CheckBlocks(accounts, blocks); err != nil {
+		return err
 	}
 	zone, err := m.zoneKey(zpk, format)
 	if err != nil {
@@ -102,9 +100,6 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 	for i := range accounts {
 		if err := cancelled(ctx, i); err != nil {
 			return err
-		}
-		if accounts[i].IsZero() {
-			return fmt.Errorf("check PIN blocks: account %d: %w", i, card.ErrPANLength)
 		}
 		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) || b.pin().N != length {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
