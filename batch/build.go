@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"platen/card"
@@ -25,6 +26,7 @@ type job struct {
 	press   *personalization.Press
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
+	printed atomic.Int64             // lines rendered so far
 }
 
 // ErrNotYet says that a file cannot be worked on now; it is looked at again later.
@@ -34,7 +36,7 @@ var ErrNotYet = errors.New("not yet")
 // has aged while the job stood in the queue.
 func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) {
 	if epoch != 0 {
-		if err := p.Store.HoldFile(ctx, number, epoch, Lease); err != nil {
+		if err := p.Store.BeginFile(ctx, number, epoch, Lease, p.Instance); err != nil {
 			return nil, err
 		}
 	}
@@ -100,6 +102,9 @@ func (j *job) build(ctx context.Context) error {
 		if err := j.mint(ctx); err != nil {
 			return err
 		}
+		if err := j.Store.FreezeFile(ctx, &j.file); err != nil {
+			return err
+		}
 		if err := j.seal(ctx); err != nil {
 			return err
 		}
@@ -140,15 +145,23 @@ func (j *job) move(ctx context.Context, next card.FileState, reason string, also
 
 // keepLease renews the claim until the returned function is called, which tells whether the claim was lost.
 func (j *job) keepLease(ctx context.Context) func() error {
-	return renew(ctx, func(ctx context.Context) error { return j.Store.HoldFile(ctx, j.file.Number, j.file.Epoch, Lease) })
+	return renew(ctx, tellEvery, func(ctx context.Context) error {
+		return j.Store.HoldRendering(ctx, j.file.Number, j.file.Epoch, Lease, j.printed.Load())
+	})
 }
 
-// renew calls hold every ten seconds until the returned function is called, which tells whether the claim was lost.
-func renew(ctx context.Context, hold func(context.Context) error) func() error {
+// renewEvery is how often a claim is renewed, tellEvery how often a claim on a file is, which tells its progress with it.
+const (
+	renewEvery = Lease / 3 * time.Second
+	tellEvery  = 2 * time.Second
+)
+
+// renew calls hold again and again until the returned function is called, which tells whether the claim was lost.
+func renew(ctx context.Context, every time.Duration, hold func(context.Context) error) func() error {
 	ctx, cancel := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	go func() {
-		tick := time.NewTicker(Lease / 3 * time.Second)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {

@@ -205,7 +205,7 @@ func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.Fi
 		Bureau: g.bureau.number, BureauVersion: g.bureau.version, BureauCode: g.bureau.code,
 		Product: g.product.number, ProductVersion: g.product.version, Layout: g.layout.number, LayoutVersion: g.layout.version,
 		Keys: keys, Sequence: sequence, Stamp: pl.plant.Stamp, BusinessDate: pl.batch.BusinessDate, FileTime: pl.now.Format("150405"),
-		State: card.FilePlanned, Planned: lines, CreatedAt: pl.plant.Now(),
+		State: card.FilePlanned, Planned: lines, SameDay: pl.schedule.SameDay, CreatedAt: pl.plant.Now(),
 	}
 	head := headOf(pl.inst, f, g.product.value)
 	if f.Name, err = g.layout.value.FileName(head); err != nil {

@@ -42,6 +42,11 @@ type Plant struct {
 	// the same. 0 leaves it to the caller.
 	LookDistance time.Duration
 
+	// Instance tells this process from others that work on the same database. InstitutionFiles is how many files of one institution may be built at once, by all
+	// processes together; 0 = any number.
+	Instance         string
+	InstitutionFiles int
+
 	WarnDays int    // warn of a range that lasts for fewer days; 0 = 60
 	Stamp    string // TEST, PROD, or what else must stand in every file
 	Log      zerolog.Logger

@@ -65,6 +65,7 @@ func (j *job) renderLines(ctx context.Context, w *formats.Writer) error {
 					return fmt.Errorf("write lines: %w", err)
 				}
 				p.Wipe()
+				j.printed.Store(min((n+1)*renderChunk, j.file.Planned))
 			case <-ctx.Done():
 				return ctx.Err()
 			}

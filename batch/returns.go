@@ -36,7 +36,7 @@ func (p *Plant) ApplyReturn(ctx context.Context, number, epoch int64) error {
 		return err
 	}
 	a := &application{Plant: p, returning: r, bureau: b.value}
-	stop := renew(ctx, func(ctx context.Context) error { return p.Store.HoldReturn(ctx, number, epoch, returnWindow) })
+	stop := renew(ctx, renewEvery, func(ctx context.Context) error { return p.Store.HoldReturn(ctx, number, epoch, returnWindow) })
 	err = a.run(ctx)
 	if lost := stop(); lost != nil {
 		err = errors.Join(err, lost)

@@ -66,9 +66,11 @@ func newClient(driver riverdriver.Driver[*sql.Tx], c Config, workers *river.Work
 	if workers != nil {
 		config.Workers = workers
 		config.Queues = map[string]river.QueueConfig{
-			buildQueue: {MaxWorkers: c.Workers},
-			applyQueue: {MaxWorkers: c.Workers + 1},
-			linkQueue:  {MaxWorkers: linkWorkers},
+			planQueue:    {MaxWorkers: 2},
+			buildQueue:   {MaxWorkers: c.Workers},
+			expressQueue: {MaxWorkers: expressSlots},
+			applyQueue:   {MaxWorkers: c.Workers + 1},
+			linkQueue:    {MaxWorkers: linkWorkers},
 		}
 	}
 	client, err := river.NewClient(driver, config)
@@ -80,9 +82,11 @@ func newClient(driver riverdriver.Driver[*sql.Tx], c Config, workers *river.Work
 
 // Work that keeps the processor or the database busy and work that waits for others have queues of their own, so that a slow bureau never delays minting.
 const (
-	buildQueue = "build"
-	applyQueue = "apply"
-	linkQueue  = "link"
+	planQueue    = "plan"
+	buildQueue   = "build"
+	expressQueue = "express"
+	applyQueue   = "apply"
+	linkQueue    = "link"
 )
 
 // linkWorkers is how many conversations with bureaus a process has at once. Each mostly waits; a bureau takes part in a few at most (batch.Plant.ClaimSends).

@@ -41,6 +41,9 @@ type Runner struct {
 	close  func() error
 	swept  sweepState
 
+	builders *builders
+	started  time.Time
+
 	// Of the loop alone: when bureaus' times were looked at, and the month whose partitions stand ready.
 	watched time.Time
 	month   string
@@ -48,6 +51,9 @@ type Runner struct {
 
 // Start migrates nothing and fails when the queue's tables are missing. The plant's Wake is set to this runner.
 func Start(ctx context.Context, c Config) (*Runner, error) {
+	if c.Work && c.Plant != nil && c.Plant.Instance == "" {
+		return nil, errors.New("a process that works needs a name among others")
+	}
 	if c.Plant == nil || c.Workers < 1 || c.QueuePoll <= 0 || c.ReturnsPoll <= 0 {
 		return nil, errors.New("jobs need a plant, at least one worker and poll intervals")
 	}
@@ -55,10 +61,11 @@ func Start(ctx context.Context, c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{config: c, wake: make(chan struct{}, 1), close: closeQueue}
+	r := &Runner{config: c, wake: make(chan struct{}, 1), close: closeQueue, started: time.Now()}
+	r.builders = &builders{plant: c.Plant, wake: r.Wake}
 	var workers *river.Workers
 	if c.Work {
-		workers = newWorkers(c.Plant, c.Log)
+		workers = newWorkers(c.Plant, r.builders, c.Log)
 	}
 	if r.client, err = newClient(driver, c, workers); err != nil {
 		return nil, errors.Join(err, closeQueue())
@@ -99,6 +106,11 @@ func (r *Runner) Stop(ctx context.Context) error {
 	}
 	var err error
 	if r.config.Work {
+		told, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+		defer cancel()
+		if err := r.leave(told); err != nil {
+			r.config.Log.Warn().Err(err).Msg("could not tell the other workers that this one goes")
+		}
 		if err = r.client.Stop(ctx); err != nil {
 			hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
@@ -107,6 +119,11 @@ func (r *Runner) Stop(ctx context.Context) error {
 	}
 	r.cancel()
 	r.done.Wait()
+	if r.config.Work {
+		forgotten, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+		defer cancel()
+		err = errors.Join(err, r.config.Plant.Store.ForgetWorker(forgotten, r.config.Plant.Instance))
+	}
 	return errors.Join(err, r.close())
 }
 

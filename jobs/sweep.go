@@ -10,7 +10,6 @@ import (
 	"github.com/riverqueue/river"
 
 	"platen/batch"
-	"platen/card"
 	"platen/sql/store"
 )
 
@@ -35,7 +34,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 		faults = append(faults, r.openWindows(ctx), r.watch(ctx))
 	}
 	if r.config.Work {
-		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
+		faults = append(faults, r.seen(ctx), r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
 	}
 	err := errors.Join(faults...)
 	if err == nil {
@@ -97,13 +96,6 @@ func (r *Runner) claim(ctx context.Context) error {
 		for _, n := range batches {
 			jobs = append(jobs, river.InsertManyParams{Args: planArgs{Batch: n, Claim: time.Now().UnixMicro()}})
 		}
-		files, err := tx.ClaimStale(ctx, batch.Lease, card.FilePlanned, card.FileBuilding, card.FileSealed)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			jobs = append(jobs, river.InsertManyParams{Args: buildArgs{File: f.Number, Epoch: f.Epoch}})
-		}
 		returns, err := tx.ClaimReturns(ctx, 2*batch.Lease)
 		if err != nil {
 			return err
@@ -116,6 +108,11 @@ func (r *Runner) claim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("claim work: %w", err)
 	}
+	builds, err := r.claimBuilds(ctx)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, builds...)
 	sends, err := r.config.Plant.ClaimSends(ctx)
 	if err != nil {
 		return fmt.Errorf("claim files to send: %w", err)

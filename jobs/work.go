@@ -24,6 +24,12 @@ type buildArgs struct {
 	Epoch int64 `json:"epoch"`
 }
 
+// expressArgs are of a build that small and same-day files do not share with others.
+type expressArgs struct {
+	File  int64 `json:"file"`
+	Epoch int64 `json:"epoch"`
+}
+
 type sendArgs struct {
 	File  int64 `json:"file"`
 	Epoch int64 `json:"epoch"`
@@ -41,18 +47,20 @@ type applyArgs struct {
 }
 
 // Kind names each job for River.
-func (planArgs) Kind() string  { return "plan-batch" }
-func (buildArgs) Kind() string { return "build-file" }
-func (sendArgs) Kind() string  { return "send-file" }
-func (pollArgs) Kind() string  { return "poll-returns" }
-func (applyArgs) Kind() string { return "apply-return" }
+func (planArgs) Kind() string    { return "plan-batch" }
+func (buildArgs) Kind() string   { return "build-file" }
+func (expressArgs) Kind() string { return "build-express" }
+func (sendArgs) Kind() string    { return "send-file" }
+func (pollArgs) Kind() string    { return "poll-returns" }
+func (applyArgs) Kind() string   { return "apply-return" }
 
 // InsertOpts puts each job into its queue; equal arguments are inserted once.
-func (planArgs) InsertOpts() river.InsertOpts  { return options(buildQueue) }
-func (buildArgs) InsertOpts() river.InsertOpts { return options(buildQueue) }
-func (sendArgs) InsertOpts() river.InsertOpts  { return options(linkQueue) }
-func (pollArgs) InsertOpts() river.InsertOpts  { return options(linkQueue) }
-func (applyArgs) InsertOpts() river.InsertOpts { return options(applyQueue) }
+func (planArgs) InsertOpts() river.InsertOpts    { return options(planQueue) }
+func (expressArgs) InsertOpts() river.InsertOpts { return options(expressQueue) }
+func (buildArgs) InsertOpts() river.InsertOpts   { return options(buildQueue) }
+func (sendArgs) InsertOpts() river.InsertOpts    { return options(linkQueue) }
+func (pollArgs) InsertOpts() river.InsertOpts    { return options(linkQueue) }
+func (applyArgs) InsertOpts() river.InsertOpts   { return options(applyQueue) }
 
 func options(queue string) river.InsertOpts {
 	return river.InsertOpts{Queue: queue, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true}}
@@ -83,10 +91,13 @@ func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
 }
 
 // newWorkers binds every kind of job to the plant.
-func newWorkers(p *batch.Plant, log zerolog.Logger) *river.Workers {
+func newWorkers(p *batch.Plant, b *builders, log zerolog.Logger) *river.Workers {
 	all := river.NewWorkers()
 	river.AddWorker(all, &worker[planArgs]{log: log, do: func(ctx context.Context, a planArgs) error { return p.Plan(ctx, a.Batch) }})
-	river.AddWorker(all, &worker[buildArgs]{log: log, do: func(ctx context.Context, a buildArgs) error { return p.Build(ctx, a.File, a.Epoch) }})
+	river.AddWorker(all, &worker[buildArgs]{log: log, do: func(ctx context.Context, a buildArgs) error { return b.build(ctx, batch.AnyFile, a.File, a.Epoch) }})
+	river.AddWorker(all, &worker[expressArgs]{log: log, do: func(ctx context.Context, a expressArgs) error {
+		return b.build(ctx, batch.ExpressFile, a.File, a.Epoch)
+	}})
 	river.AddWorker(all, &worker[sendArgs]{log: log, do: func(ctx context.Context, a sendArgs) error { return send(ctx, p, a) }})
 	river.AddWorker(all, &worker[applyArgs]{log: log, do: func(ctx context.Context, a applyArgs) error { return p.ApplyReturn(ctx, a.Return, a.Epoch) }})
 	polling := new(looks)

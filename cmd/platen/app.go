@@ -159,7 +159,7 @@ func (a *app) openPlant(ctx context.Context) error {
 	a.plant, err = batch.New(batch.Plant{
 		Store: a.store, Module: a.metrics.counting(a.module), Vault: a.vault, Entropy: a.entropy(), Ledger: ledger, Now: a.now,
 		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token,
-		Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs, LookDistance: a.config.Poll.Returns / 2,
+		Instance: instanceName(a.config), InstitutionFiles: a.config.InstitutionFiles, Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs, LookDistance: a.config.Poll.Returns / 2,
 	})
 	if err != nil {
 		return err

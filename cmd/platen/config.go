@@ -19,19 +19,20 @@ import (
 // Config is what one Platen process needs to know: platen.yaml, overridden by PLATEN_* variables. What the running system does is
 // declared elsewhere, in programs.
 type Config struct {
-	Database string       `koanf:"database"` // postgres://... or sqlite:PATH
-	Spool    string       `koanf:"spool"`    // directory of encrypted files
-	Ledger   string       `koanf:"ledger"`   // directory of the high-water ledger
-	Keystore string       `koanf:"keystore"` // file of key blocks
-	KBPK     string       `koanf:"kbpk"`     // file:PATH or env:NAME
-	Keys     KeysConfig   `koanf:"keys"`
-	Module   ModuleConfig `koanf:"module"`
-	HTTP     HTTPConfig   `koanf:"http"`
-	Workers  int          `koanf:"workers"`
-	Poll     PollConfig   `koanf:"poll"`
-	Log      LogConfig    `koanf:"log"`
-	Instance string       `koanf:"instance"` // this process's name among others; empty = made from host and process number
-	Seed     string       `koanf:"seed"`     // tests only: everything random becomes a function of it
+	Database         string       `koanf:"database"` // postgres://... or sqlite:PATH
+	Spool            string       `koanf:"spool"`    // directory of encrypted files
+	Ledger           string       `koanf:"ledger"`   // directory of the high-water ledger
+	Keystore         string       `koanf:"keystore"` // file of key blocks
+	KBPK             string       `koanf:"kbpk"`     // file:PATH or env:NAME
+	Keys             KeysConfig   `koanf:"keys"`
+	Module           ModuleConfig `koanf:"module"`
+	HTTP             HTTPConfig   `koanf:"http"`
+	Workers          int          `koanf:"workers"`
+	InstitutionFiles int          `koanf:"institution_files"` // files of one institution built at once, by all processes together; 0 = any number
+	Poll             PollConfig   `koanf:"poll"`
+	Log              LogConfig    `koanf:"log"`
+	Instance         string       `koanf:"instance"` // this process's name among others; empty = made from host and process number
+	Seed             string       `koanf:"seed"`     // tests only: everything random becomes a function of it
 
 	BaseDir string `koanf:"-"` // directory of platen.yaml, absolute; relative paths of the configuration and of programs start here
 }
@@ -177,6 +178,9 @@ func (c Config) checkProcess(fault func(key, format string, args ...any)) {
 	}
 	if c.Workers < 1 || c.Workers > 256 {
 		fault("workers", "must be 1 to 256")
+	}
+	if c.InstitutionFiles < 0 || c.InstitutionFiles > 10_000 {
+		fault("institution_files", "must be 0 to 10000")
 	}
 	for key, every := range map[string]time.Duration{"poll.returns": c.Poll.Returns, "poll.queue": c.Poll.Queue} {
 		if every < 10*time.Millisecond || every > time.Hour {

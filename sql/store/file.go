@@ -56,6 +56,11 @@ type File struct {
 	Failures        int            `db:"failures"`
 	Planned         int64          `db:"planned"`
 	Minted          int64          `db:"minted"`
+	SameDay         bool           `db:"same_day"`
+	Frozen          bool           `db:"frozen"`   // rendering has begun: its lines are what they are
+	Held            int            `db:"held"`     // paused orders with lines in it
+	Worker          string         `db:"worker"`   // the process whose claim is in force; empty until it begins
+	Rendered        int64          `db:"rendered"` // lines, as far as the process has told
 	Sealed          *int64         `db:"sealed"`
 	PlaintextSHA    []byte         `db:"plaintext_sha256"`
 	PlaintextBytes  *int64         `db:"plaintext_bytes"`
@@ -83,7 +88,7 @@ func (f *File) InClear() bool {
 }
 
 const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,
-	layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted,
+	layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted, same_day, frozen, held, worker, rendered,
 	sealed, plaintext_sha256, plaintext_bytes, ciphertext_sha256, ciphertext_bytes, spool, ack_read, ack_ok, ack_bad, produced, rejected, spoiled,
 	created_at, sealed_at, sent_at, acknowledged_at, balanced_at, overdue, overdue_since`
 
@@ -121,10 +126,10 @@ func SequenceCounter(bureau int64) string { return fmt.Sprintf("file sequence of
 // InsertFile stores a planned file.
 func (t *Tx) InsertFile(ctx context.Context, f File) error {
 	return t.exec(ctx, "store file", `INSERT INTO files (number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code,
-		product_number, product_version, layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, planned, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+		product_number, product_version, layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, planned, same_day, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		f.Number, f.ID, f.Institution, f.Batch, int64(f.Purpose), f.Bureau, f.BureauVersion, f.BureauCode, f.Product, f.ProductVersion, f.Layout, f.LayoutVersion,
-		f.Keys, f.Sequence, f.Name, f.Stamp, f.BusinessDate, f.FileTime, int64(card.FilePlanned), f.Planned, stored(f.CreatedAt))
+		f.Keys, f.Sequence, f.Name, f.Stamp, f.BusinessDate, f.FileTime, int64(card.FilePlanned), f.Planned, f.SameDay, stored(f.CreatedAt))
 }
 
 // InsertSlices stores a file's slices.
@@ -197,14 +202,14 @@ type Due struct {
 	State  card.FileState `db:"state"`
 }
 
-// ClaimStale raises the epoch of every file in a state that nobody holds: its lease has run out and its retry time has come.
+// ClaimStale raises the epoch of every file in a state that nobody holds: its lease has run out, its retry time has come, and no paused order has lines in it.
 // The lease that it sets gives the chosen worker that long to begin.
 func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.FileState) ([]Due, error) {
 	var all []Due
 	for _, s := range states {
 		var some []Due
-		err := t.list(ctx, "claim stale files", &some, `UPDATE files SET epoch = epoch + 1, lease_until = `+t.clock()+` + $1
-			WHERE state = $2 AND lease_until <= `+t.clock()+` AND retry_after <= `+t.clock()+` RETURNING number, epoch, state`,
+		err := t.list(ctx, "claim stale files", &some, `UPDATE files SET epoch = epoch + 1, worker = '', lease_until = `+t.clock()+` + $1
+			WHERE state = $2 AND held = 0 AND lease_until <= `+t.clock()+` AND retry_after <= `+t.clock()+` RETURNING number, epoch, state`,
 			int64(leaseSeconds)*1_000_000, s)
 		if err != nil {
 			return nil, err
@@ -252,7 +257,7 @@ func (t *Tx) LetGo(ctx context.Context, f *File, pause time.Duration, failed boo
 	if failed {
 		failures = f.Failures + 1
 	}
-	return t.execClaimed(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, retry_after = `+t.clock()+` + $1, failures = $2,
+	return t.execClaimed(ctx, fmt.Sprintf("let go of file %d", f.Number), `UPDATE files SET lease_until = 0, worker = '', retry_after = `+t.clock()+` + $1, failures = $2,
 		reason = CASE WHEN $3 = '' THEN reason ELSE $3 END WHERE number = $4 AND epoch = $5`, pause.Microseconds(), failures, reason, f.Number, f.Epoch)
 }
 
@@ -344,7 +349,7 @@ type DueCounts struct {
 func (q Q) Due(ctx context.Context) (DueCounts, error) {
 	var d DueCounts
 	err := q.get(ctx, "count due work", &d, `SELECT
-		(SELECT count(*) FROM files WHERE state IN (1, 2, 3) AND lease_until <= `+q.clock()+`) AS build,
+		(SELECT count(*) FROM files WHERE state IN (1, 2, 3) AND held = 0 AND lease_until <= `+q.clock()+`) AS build,
 		(SELECT count(*) FROM files WHERE state IN (4, 5) AND lease_until <= `+q.clock()+`) AS send,
 		(SELECT count(*) FROM return_files WHERE state IN (3, 4, 5) AND lease_until <= `+q.clock()+`) AS ret`)
 	return d, err
