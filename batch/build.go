@@ -80,23 +80,34 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 
 // Build mints, renders and seals a claimed file. It may be called again after any crash: it goes on where the database says.
 func (p *Plant) Build(ctx context.Context, number, epoch int64) error {
+	return p.claimed(ctx, number, epoch, func(ctx context.Context, j *job) error { return j.build(ctx) })
+}
+
+// claimed does something with a claimed file and lets go of it.
+func (p *Plant) claimed(ctx context.Context, number, epoch int64, do func(context.Context, *job) error) error {
 	j, err := p.openJob(ctx, number, epoch)
 	if err != nil {
 		return err
 	}
 	stop := j.keepLease(ctx)
-	err = j.build(ctx)
+	err = do(ctx, j)
 	if lost := stop(); lost != nil {
 		err = errors.Join(err, lost)
 	}
 	return j.letGo(ctx, err)
 }
 
+// begin freezes a planned file.
+func (j *job) begin(ctx context.Context) error {
+	if j.file.State != card.FilePlanned {
+		return nil
+	}
+	return j.move(ctx, card.FileBuilding, "", nil)
+}
+
 func (j *job) build(ctx context.Context) error {
-	if j.file.State == card.FilePlanned {
-		if err := j.move(ctx, card.FileBuilding, "", nil); err != nil {
-			return err
-		}
+	if err := j.begin(ctx); err != nil {
+		return err
 	}
 	if j.file.State == card.FileBuilding {
 		if err := j.mint(ctx); err != nil {

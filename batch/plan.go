@@ -433,7 +433,7 @@ func (pl *planner) lapsed(l *store.OrderLine, p *card.Product) (bool, error) {
 	if l.Expiry == 0 {
 		return false, nil
 	}
-	override, err := lineExpiry(l)
+	override, err := chosenExpiry(l.Expiry)
 	if err != nil {
 		return false, err
 	}

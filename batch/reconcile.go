@@ -3,6 +3,8 @@ package batch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"platen/card"
 	"platen/sql/store"
@@ -82,17 +84,24 @@ func (p *Plant) settleOrders(ctx context.Context, tx *store.Tx, f store.File) er
 	return nil
 }
 
-// settleOrdersOf looks again at the orders that waited for a card which was just closed and is never made again.
-func (p *Plant) settleOrdersOf(ctx context.Context, tx *store.Tx, closed card.ID) error {
-	issues, err := tx.Issues(ctx, closed)
+// settleOrdersOf looks again at the orders that waited for cards which were just closed and are never made again.
+func (p *Plant) settleOrdersOf(ctx context.Context, tx *store.Tx, closed []card.ID) error {
+	newest, err := tx.NewestIssues(ctx, closed)
 	if err != nil {
 		return err
 	}
-	newest := issues[len(issues)-1]
-	if newest.State != card.IssueSpoiled && newest.State != card.IssueCancelled {
-		return nil
+	orders := map[int64]bool{}
+	for _, i := range newest {
+		if i.State == card.IssueSpoiled || i.State == card.IssueCancelled {
+			orders[i.Order] = true
+		}
 	}
-	return p.settleOrder(ctx, tx, newest.Order)
+	for _, number := range slices.Sorted(maps.Keys(orders)) {
+		if err := p.settleOrder(ctx, tx, number); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settleOrder ends an order whose cards all have their fate.

@@ -108,31 +108,19 @@ type views struct {
 	tokens []string
 }
 
-// views computes the two public views of each card; cards of one range that follow each other share one call.
+// views computes the two public views of each card.
 func (j *job) views(ids []card.ID) (views, error) {
 	v := views{pans: make([]card.PAN, len(ids)), tokens: make([]string, len(ids))}
-	for i := 0; i < len(ids); {
-		end := i + 1
-		for end < len(ids) && ids[end].Range() == ids[i].Range() {
-			end++
-		}
-		r, err := j.rangeOf(ids[i].Range())
+	for i, id := range ids {
+		r, err := j.rangeOf(id.Range())
 		if err != nil {
 			return v, err
 		}
-		sequences := make([]int64, 0, end-i)
-		for k := i; k < end; k++ {
-			sequences = append(sequences, ids[k].Sequence())
-			if v.tokens[k], err = j.Vault.Token(ids[k], r.TokenKey); err != nil {
-				return v, err
-			}
-		}
-		if err := j.Vault.PANs(r.Range, r.PermutationKey, sequences, v.pans[i:end], card.NewPANs(end-i)); err != nil {
+		if v.tokens[i], err = j.Vault.Token(id, r.TokenKey); err != nil {
 			return v, err
 		}
-		i = end
 	}
-	return v, nil
+	return v, j.numbersOf(ids, v.pans)
 }
 
 func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*formats.Part, error) {

@@ -125,26 +125,6 @@ func (t *Tx) SetNewestIssue(ctx context.Context, id card.ID, issue int) error {
 	return t.execOne(ctx, "move a card to its next issue", `UPDATE cards SET newest_issue = $1 WHERE id = $2 AND newest_issue = $3`, issue, id, issue-1)
 }
 
-// CloseCard closes a card for a reason, linking the card that replaces it, and closes its issues' use. Evidence of their production stays; what waits
-// for a file is cancelled.
-func (t *Tx) CloseCard(ctx context.Context, c *Card, reason card.Reason, replacement *card.ID) error {
-	if err := c.Status.To(card.CardClosed); err != nil {
-		return fmt.Errorf("close card: %w", err)
-	}
-	if err := t.execOne(ctx, "close card", `UPDATE cards SET status = $1, closed_for = $2, replaced_by = $3 WHERE id = $4 AND status = $5`,
-		card.CardClosed, reason, nullable(replacement), c.ID, c.Status); err != nil {
-		return err
-	}
-	c.Status = card.CardClosed
-	for _, table := range []string{"issues", "pin_mailers"} {
-		if err := t.exec(ctx, "cancel what a closed card waits for", `UPDATE `+table+` SET state = $1 WHERE card_id = $2 AND file_number IS NULL`, card.IssueCancelled, c.ID); err != nil {
-			return err
-		}
-	}
-	return t.exec(ctx, "close a card's issues", `UPDATE issues SET use_state = $1 WHERE card_id = $2 AND use_state IN ($3, $4)`,
-		card.UseClosed, c.ID, card.UsePending, card.UseCurrent)
-}
-
 // WaitingIssue is an issue, or one attempt at its PIN mailer, that exists and waits for a file.
 type WaitingIssue struct {
 	Card    card.ID `db:"card_id"`
@@ -210,14 +190,8 @@ func (t *Tx) MoveLines(ctx context.Context, f File, first, last int64, from, to 
 	if f.Purpose == MailerPurpose {
 		table = "pin_mailers"
 	}
-	r, err := t.run.ExecContext(ctx, `UPDATE `+table+` SET state = $1 WHERE file_number = $2 AND line BETWEEN $3 AND $4 AND state = $5`, to, f.Number, first, last, from)
-	if err != nil {
-		return clean("move lines of a file", err)
-	}
-	if n, err := r.RowsAffected(); err != nil || n != last-first+1 {
-		return fmt.Errorf("move lines of a file: %d of %d: %w", n, last-first+1, ErrStale)
-	}
-	return nil
+	return t.execMany(ctx, "move lines of a file", last-first+1, `UPDATE `+table+` SET state = $1 WHERE file_number = $2 AND line BETWEEN $3 AND $4 AND state = $5`,
+		to, f.Number, first, last, from)
 }
 
 // Mailer is a PIN mailer: its file and line, and how far it has come.

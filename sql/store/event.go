@@ -31,6 +31,22 @@ func (t *Tx) Record(ctx context.Context, institution uuid.UUID, objectKind strin
 		VALUES ($1, $2, $3, $4, $5, $6)`, institution, objectKind, object, kind, string(body), stored(now))
 }
 
+// RecordAll is Record for many events, whose data are JSON already.
+func (t *Tx) RecordAll(ctx context.Context, events []Event) error {
+	b := t.bulk("events", []string{"institution_id", "object_kind", "object_number", "kind", "data", "recorded_at"}, len(events))
+	for i := range events {
+		e := &events[i]
+		b.string(e.Institution.String())
+		b.string(e.ObjectKind)
+		b.int(e.Object)
+		b.string(e.Kind)
+		b.string(e.Data)
+		b.time(e.RecordedAt)
+		b.endRow()
+	}
+	return t.Insert(ctx, b)
+}
+
 // Events lists what happened to one object, oldest first.
 func (q Q) Events(ctx context.Context, institution uuid.UUID, objectKind string, object int64) ([]Event, error) {
 	var all []Event

@@ -304,19 +304,7 @@ func (q Q) CardAwaitsAction(ctx context.Context, id card.ID) (bool, error) {
 
 // PlanLines moves a run of open lines to PLANNED; all of quantity lines must still be open.
 func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity int64) error {
-	r, err := t.run.ExecContext(ctx, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1`, order, first, last)
-	if err != nil {
-		return clean("lock order lines", err)
-	}
-	if n, err := r.RowsAffected(); err != nil || n != quantity {
-		return fmt.Errorf("lock order lines: %d of %d were open: %w", n, quantity, ErrStale)
-	}
-	return nil
-}
-
-// MadeLine marks a planned card action as carried out.
-func (t *Tx) MadeLine(ctx context.Context, order, unit int64) error {
-	return t.execOne(ctx, "mark a card action made", `UPDATE order_lines SET state = 4 WHERE order_number = $1 AND unit = $2 AND state = 2`, order, unit)
+	return t.execMany(ctx, "lock order lines", quantity, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1`, order, first, last)
 }
 
 // MoveOrder changes an order's state, checked against its transition table.

@@ -304,18 +304,34 @@ func (q Q) execClaimed(ctx context.Context, what, query string, args ...any) err
 
 // execOne is exec for a statement that must change exactly one row, and fails with ErrStale when it changed another number of them.
 func (q Q) execOne(ctx context.Context, what, query string, args ...any) error {
+	return q.execMany(ctx, what, 1, query, args...)
+}
+
+// execMany is execOne for n rows.
+func (q Q) execMany(ctx context.Context, what string, n int64, query string, args ...any) error {
 	r, err := q.run.ExecContext(ctx, query, args...)
 	if err != nil {
 		return clean(what, err)
 	}
-	n, err := r.RowsAffected()
+	changed, err := r.RowsAffected()
 	if err != nil {
 		return clean(what, err)
 	}
-	if n != 1 {
-		return fmt.Errorf("%s: %w", what, ErrStale)
+	if changed != n {
+		return fmt.Errorf("%s: %d rows changed, not %d: %w", what, changed, n, ErrStale)
 	}
 	return nil
+}
+
+// each calls take for every row, and closes the rows.
+func each(rows *sqlx.Rows, take func() error) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := take(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // clock is the database's own time in microseconds: leases know no other.
