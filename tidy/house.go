@@ -7,7 +7,7 @@ import (
 
 // house lists the folders from top to bottom: a package may import what stands below it, and its own folder.
 var house = []string{
-	"cmd", "samples", "api", "jobs", "bureau", "services", "batch", "delivery", "programs", "sql", "formats", "personalization", "hsm", "card", "fault",
+	"cmd", "bench", "samples", "api", "jobs", "bureau", "services", "batch", "delivery", "programs", "sql", "formats", "personalization", "hsm", "card", "fault",
 }
 
 // outbuildings serve tests; nothing of the program may need them.
