@@ -31,4 +31,5 @@ check:
 
 bench:
 	.ci/deps
+	$(GO) run ./testbed/with $(GO) run ./cmd/platen bench
 	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -run '^$$' -bench '$(BENCH)' -benchmem ./...
