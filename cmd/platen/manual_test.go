@@ -107,7 +107,7 @@ func TestTheManualTellsOfEveryCommandAndFlag(t *testing.T) {
 		}
 	}
 	eachCommand(rootCommand(), func(c *cobra.Command) {
-		if c.Name() == "version" || c.Name() == "institution" || !c.Runnable() {
+		if c.Name() == "version" || c.Name() == "institution" || c.Hidden || !c.Runnable() {
 			return
 		}
 		if !shown[c.CommandPath()] {
