@@ -63,7 +63,9 @@ func StartCluster() (*Cluster, error) {
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		err = c.run(bin)
+		if c.port, err = freePort(); err == nil {
+			err = c.run(bin)
+		}
 		if err == nil {
 			return c, nil
 		}
@@ -136,16 +138,62 @@ func (c *Cluster) initialise(bin string) error {
 	return nil
 }
 
-// run starts the server on a fresh port and returns when it accepts connections.
-func (c *Cluster) run(bin string) error {
-	port, err := freePort()
+// Kill ends all processes of the server with SIGKILL: nothing is flushed, nobody says goodbye.
+func (c *Cluster) Kill() error {
+	postmaster := c.command.Process
+	// A stopped postmaster starts no further process while the others are counted.
+	if err := postmaster.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	children, err := childrenOf(postmaster.Pid)
 	if err != nil {
 		return err
 	}
-	c.port = port
+	for _, pid := range append(children, postmaster.Pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill PostgreSQL: %w", err)
+		}
+	}
+	<-c.ended
+	return nil
+}
+
+// Restart starts a server that was killed again, on its data and its port. It returns when crash recovery is over.
+func (c *Cluster) Restart() error {
+	bin, err := postgresBin()
+	if err != nil {
+		return err
+	}
+	return c.run(bin)
+}
+
+// childrenOf lists the processes that a process has started and that still run.
+func childrenOf(pid int) ([]int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var all []int
+	for _, path := range stats {
+		body, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// pid (name) state parent ...; see proc(5). The name may hold anything.
+		fields := strings.Fields(string(body[strings.LastIndexByte(string(body), ')')+1:]))
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			all = append(all, child)
+		}
+	}
+	return all, nil
+}
+
+// run starts the server on its port and returns when it accepts connections.
+func (c *Cluster) run(bin string) error {
 	c.log = &tail{limit: keptLogLines}
 	c.ended = make(chan struct{})
-	c.command = exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-p", strconv.Itoa(port), "-h", "127.0.0.1",
+	c.command = exec.Command(filepath.Join(bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-p", strconv.Itoa(c.port), "-h", "127.0.0.1",
 		"-k", c.dir, "-c", "max_connections="+maxConnections)
 	c.account.become(c.command, c.dir)
 	c.command.SysProcAttr.Pdeathsig = syscall.SIGINT

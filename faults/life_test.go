@@ -1,0 +1,148 @@
+package faults_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// stage is one step of the life that is rehearsed: a command, or a time in which the bureaus work.
+type stage struct {
+	name string
+	args []string // none = the bureaus work
+}
+
+// orders are small on purpose: each of their cards passes every fault point there is.
+var orders = map[string]string{
+	"mass.csv": "product,quantity\nprepaid-mag,3\n",
+	"bulk.csv": "product,first_name,last_name,address1,city,country\nmc-credit-chip,Ada,Rao,1 Mill Lane,Leeds,GB\n" +
+		"visa-debit-chip,Bo,Lind,Storgatan 2,Lund,SE\nvisa-debit-chip,Cy,Novak,U Reky 9,Brno,CZ\n",
+	"actions.csv": "card,reason\nBULK#3,DAMAGED\nMASS#2,LOST\n",
+}
+
+// life is everything from the first order to the last answer: new cards with PIN mailers at two bureaus, rejects and remakes, a card that is made again and one
+// that gets another number. Every command may be repeated.
+func (p *press) life() []stage {
+	submit := func(file, reference string) []string {
+		return []string{"order", "submit", filepath.Join(p.dir, "orders", file), "--reference", reference}
+	}
+	work := []string{"work", "--once"}
+	return []stage{
+		{"mass", submit("mass.csv", "MASS")}, {"bulk", submit("bulk.csv", "BULK")},
+		{"plan", []string{"run", "--cycle", "nightly", "--slot", "1"}}, {"send", work}, {"bureaus", nil}, {"answers", work},
+		{"actions", submit("actions.csv", "ACTIONS")},
+		{"replan", []string{"run", "--cycle", "nightly", "--slot", "2"}}, {"resend", work}, {"bureaus", nil}, {"last", work},
+	}
+}
+
+// recording is an undisturbed life: what the press was before each stage, and which fault points each reaches.
+type recording struct {
+	stages  []stage
+	before  []string // directories
+	bases   []string // databases of a server
+	points  [][]string
+	journal journal
+}
+
+// record lives once undisturbed.
+func record(p *press) recording {
+	p.t.Helper()
+	for name, body := range orders {
+		put(p.t, filepath.Join(p.dir, "orders", name), []byte(body))
+	}
+	r := recording{stages: p.life(), journal: journal{"MASS": 3, "BULK": 3, "ACTIONS": 2}}
+	dir := memory(p.t)
+	p.open()
+	for i, s := range r.stages {
+		before := filepath.Join(dir, fmt.Sprint(i))
+		p.save(before)
+		r.before = append(r.before, before)
+		if p.server != nil {
+			r.bases = append(r.bases, p.server.create(p.t, p.database))
+		}
+		if s.args == nil {
+			p.bureausWork()
+			r.points = append(r.points, nil)
+			continue
+		}
+		list := filepath.Join(dir, fmt.Sprintf("points-%d", i))
+		if o := p.run("record@"+list, s.args...); o.code != 0 {
+			p.t.Fatalf("undisturbed, %s ends with exit code %d\n%s%s", s.name, o.code, o.stdout, o.stderr)
+		}
+		body, err := os.ReadFile(list)
+		must(p.t, err)
+		r.points = append(r.points, strings.Split(strings.TrimSpace(string(body)), "\n"))
+	}
+	v := p.rest(nil)
+	for _, bad := range append(v, p.prove(r.journal, p.close())...) {
+		p.t.Errorf("undisturbed: %s", bad.text)
+	}
+	return r
+}
+
+// total is how many fault points a life has.
+func (r recording) total() (n int) {
+	for _, list := range r.points {
+		n += len(list)
+	}
+	return n
+}
+
+// at finds the stage of the nth fault point of a life, counted from 1, and its number in there.
+func (r recording) at(n int) (stage, point int) {
+	for i, list := range r.points {
+		if n <= len(list) {
+			return i, n
+		}
+		n -= len(list)
+	}
+	return -1, 0
+}
+
+// back makes the press what it was before a stage.
+func (p *press) back(r recording, stage int) {
+	p.t.Helper()
+	p.load(r.before[stage])
+	if p.server != nil {
+		if p.database != "" && p.database != r.bases[stage] {
+			p.server.drop(p.t, p.database)
+		}
+		p.database = p.server.create(p.t, r.bases[stage])
+	}
+	p.open()
+}
+
+// goOn carries on from a stage as if nobody knew that something broke in it, until everything is at rest.
+func (p *press) goOn(r recording, from int) violations {
+	p.t.Helper()
+	var v violations
+	for _, s := range r.stages[from:] {
+		if s.args == nil {
+			p.bureausWork()
+		} else if o := p.run("", s.args...); o.code != 0 {
+			v.add(other, "after the fault, %s ends with exit code %d\n%s%s", s.name, o.code, o.stdout, o.stderr)
+		}
+	}
+	return p.rest(v)
+}
+
+// restRounds are how many times everybody works until nothing may be due any more.
+const restRounds = 8
+
+// rest lets workers and bureaus work until the books balance. What waits for a file gets another window.
+func (p *press) rest(v violations) violations {
+	p.t.Helper()
+	for round := range restRounds {
+		if o := p.run("", "books"); o.code == 0 {
+			return v
+		}
+		p.bureausWork()
+		for _, args := range [][]string{{"work", "--once"}, {"run", "--cycle", "nightly", "--slot", fmt.Sprint("rest-", round)}, {"work", "--once"}} {
+			if o := p.run("", args...); o.code != 0 {
+				v.add(other, "at rest, %s ends with exit code %d\n%s%s", args[0], o.code, o.stdout, o.stderr)
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,181 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"platen/testbed"
+)
+
+var (
+	whole    = flag.Bool("whole", false, "rehearse everything, not a sample")
+	report   = flag.String("report", "", "write the matrix to this file")
+	seedFlag = flag.String("seed", "", "repeat the cases of this seed; empty = draw one")
+	only     = flag.String("only", "", "repeat one case, as a failure names it")
+	workers  = flag.Int("workers", runtime.NumCPU(), "cases that are rehearsed side by side")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	testbed.Main(m)
+}
+
+// rehearsal is one row of the matrix.
+type rehearsal struct {
+	name    string // of its cases
+	fault   string // in words
+	how     string
+	sample  int // cases in a sample
+	wanted  int // faults that the whole matrix must inject; 0 = as many as there are
+	workers int // 0 = as many as are asked for
+
+	// begin prepares one worker, and returns what rehearses a case: whether the fault was injected, and what must not be.
+	begin func(t *testing.T, seed string) (rehearse func(c string) (int, violations), cases func() []string)
+}
+
+// result is what a rehearsal found.
+type result struct {
+	rehearsal
+	mu       sync.Mutex
+	injected int
+	harmed   [harms]int
+	took     time.Duration
+}
+
+// TestFaults rehearses every row of the matrix, one after another, and prints it.
+func TestFaults(t *testing.T) {
+	seed := *seedFlag
+	if seed == "" {
+		seed = fmt.Sprint(time.Now().UnixNano() % 1_000_000)
+	}
+	t.Logf("seed %s; repeat with -args -seed %s", seed, seed)
+	var all []*result
+	for _, r := range rehearsals() {
+		if *only != "" && !strings.HasPrefix(*only, r.name+"/") {
+			continue
+		}
+		res := &result{rehearsal: r}
+		all = append(all, res)
+		t.Run(r.name, func(t *testing.T) { res.run(t, seed) })
+	}
+	table := matrix(all)
+	t.Log("\n" + table)
+	if *report != "" {
+		must(t, os.WriteFile(*report, []byte(document(seed, table)), 0o644))
+	}
+}
+
+func (r *result) run(t *testing.T, seed string) {
+	began := time.Now()
+	defer func() { r.took = time.Since(began) }()
+	n := r.workers
+	if n == 0 {
+		n = *workers
+	}
+	var queue chan string
+	var fill sync.Once
+	t.Run("all", func(t *testing.T) {
+		for w := range n {
+			t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
+				t.Parallel()
+				rehearse, cases := r.begin(t, seed)
+				fill.Do(func() { queue = r.choose(cases(), seed) })
+				for c := range queue {
+					r.judge(t, seed, c, rehearse)
+				}
+			})
+		}
+	})
+	if *whole && *only == "" && r.injected < r.wanted {
+		t.Errorf("%d faults were injected, %d are wanted", r.injected, r.wanted)
+	}
+	if r.injected == 0 {
+		t.Error("no fault was injected")
+	}
+}
+
+func (r *result) judge(t *testing.T, seed, c string, rehearse func(string) (int, violations)) {
+	n, found := rehearse(c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.injected += n
+	for _, v := range found {
+		r.harmed[v.harm]++
+		t.Errorf("%s/%s: %s\n  repeat: go test ./faults -run TestFaults -args -seed %s -only '%s/%s'", r.name, c, v.text, seed, r.name, c)
+	}
+}
+
+// choose fills the queue: everything, a sample by the seed, or one case.
+func (r *result) choose(cases []string, seed string) chan string {
+	switch {
+	case *only != "":
+		cases = []string{strings.TrimPrefix(*only, r.name+"/")}
+	case !*whole && len(cases) > r.sample:
+		var some []string
+		for i := range cases {
+			if len(some) < r.sample && fraction(seed, r.name, i) < float64(r.sample-len(some))/float64(len(cases)-i) {
+				some = append(some, cases[i])
+			}
+		}
+		cases = some
+	}
+	queue := make(chan string, len(cases))
+	for _, c := range cases {
+		queue <- c
+	}
+	close(queue)
+	return queue
+}
+
+// fraction draws a number of [0, 1).
+func fraction(of ...any) float64 {
+	h := fnv.New64a()
+	fmt.Fprintln(h, of...)
+	x := h.Sum64() // FNV's low bits are the better mixed ones
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return float64(x>>11) / (1 << 53)
+}
+
+// matrix is the table of results.
+func matrix(all []*result) string {
+	var b strings.Builder
+	b.WriteString("| fault | injected | cards lost | issued twice | half a file seen | sent again | other breaches | seconds |\n")
+	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, r := range all {
+		fmt.Fprintf(&b, "| %s | %d |", r.fault, r.injected)
+		for _, n := range r.harmed {
+			fmt.Fprintf(&b, " %d |", n)
+		}
+		fmt.Fprintf(&b, " %.0f |\n", r.took.Seconds())
+	}
+	b.WriteString("\n")
+	for _, r := range all {
+		fmt.Fprintf(&b, "- **%s** (`%s`). %s\n", r.fault, r.name, r.how)
+	}
+	return b.String()
+}
+
+// document is docs/faults.md.
+func document(seed, table string) string {
+	how := "a sample"
+	if *whole {
+		how = "everything"
+	}
+	return fmt.Sprintf(`# Faults
+
+Written by `+"`make faults`"+`, never by hand: %s, on %s, with seed %s, on %d cores.
+
+%s
+After each fault Platen is started again and left alone until nothing is due. Then these must agree: `+"`platen check`"+`, the books, the journal of what was ordered, and the files that
+the bureaus took, opened with the bureaus' own keys. A failure prints the command that repeats it.
+`, how, time.Now().UTC().Format(time.DateOnly), seed, runtime.NumCPU(), table)
+}
