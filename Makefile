@@ -7,7 +7,7 @@ BENCH    ?= .
 TAGS     := pkcs11
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test check bench
+.PHONY: build demo test faults check bench
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/platen ./cmd/platen
@@ -19,6 +19,11 @@ demo:
 test:
 	.ci/deps
 	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -race -timeout 30m ./...
+
+# The whole fault matrix, which `test` runs a sample of; it writes docs/faults.md. SEED=N repeats the cases of a run.
+faults:
+	.ci/deps
+	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED))
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

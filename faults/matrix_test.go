@@ -76,9 +76,10 @@ func (r *result) run(t *testing.T, seed string) {
 	began := time.Now()
 	defer func() { r.took = time.Since(began) }()
 	n := r.workers
-	if n == 0 {
+	if n == 0 && *whole {
 		n = *workers
 	}
+	n = max(n, 1)
 	var queue chan string
 	var fill sync.Once
 	t.Run("all", func(t *testing.T) {

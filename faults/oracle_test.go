@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
 
 	"platen/batch"
 	"platen/bureau"
@@ -222,4 +224,58 @@ func readAll(l *formats.Layout, plain []byte) ([]printed, error) {
 			all = append(all, printed{string(rec.Get(formats.RecordUID)), string(rec.Get(formats.CardPAN))})
 		}
 	}
+}
+
+// TestEveryHarmIsSeen does each harm by hand to a press that is at rest.
+func TestEveryHarmIsSeen(t *testing.T) {
+	p := newPress(t, nil, "harm")
+	r := record(p)
+	rest := memory(t)
+	p.save(rest)
+	done := filepath.Join(p.dir, "bureaus", "south", "root", "done")
+	first := func() string {
+		all, err := filepath.Glob(filepath.Join(done, "*_cards_*"))
+		must(t, err)
+		return all[0]
+	}
+	for name, test := range map[string]struct {
+		harm harm
+		do   func()
+		did  bureau.Counts
+	}{
+		"a delivered file is gone": {lost, func() { must(t, os.Remove(first())) }, bureau.Counts{}},
+		"an order is gone":         {lost, func() { p.change(`UPDATE orders SET reference = 'other' WHERE reference = 'MASS'`) }, bureau.Counts{}},
+		"a card has no fate":       {lost, func() { p.change(`UPDATE issues SET state = 4 WHERE file_number = 8 AND line = 1`) }, bureau.Counts{}},
+		"a record is in no book": {twice, func() {
+			p.change(`UPDATE issues SET file_number = NULL, line = NULL WHERE file_number = 1 AND line = 1`)
+		}, bureau.Counts{}},
+		"two cards have one number":         {twice, func() { p.change(`UPDATE issues SET card_id = card_id + 900 WHERE reason = 12`) }, bureau.Counts{}},
+		"a remake counts as new":            {twice, func() { p.change(`UPDATE issues SET reason = 1 WHERE reason = 12`) }, bureau.Counts{}},
+		"a file lies there cut":             {half, func() { must(t, os.Truncate(first(), 300)) }, bureau.Counts{}},
+		"a file was refused":                {half, func() {}, bureau.Counts{Refused: 1}},
+		"a file came again":                 {again, func() { must(t, os.WriteFile(first()+".2", nil, 0o600)) }, bureau.Counts{}},
+		"a bureau says that one came again": {again, func() {}, bureau.Counts{Repeated: 1}},
+		"a count is changed":                {other, func() { p.change(`UPDATE files SET produced = produced - 1 WHERE produced > 0`) }, bureau.Counts{}},
+		"something lies in the input":       {other, func() { put(t, filepath.Join(done, "..", "in", "stray.csv"), nil) }, bureau.Counts{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.load(rest)
+			if v := p.prove(r.journal, bureau.Counts{}); len(v) > 0 {
+				t.Fatalf("at rest: %v", v)
+			}
+			test.do()
+			v := p.prove(r.journal, test.did)
+			if !slices.ContainsFunc(v, func(x violation) bool { return x.harm == test.harm }) {
+				t.Errorf("it is not seen: %v", v)
+			}
+		})
+	}
+}
+
+// change edits the database from outside.
+func (p *press) change(statement string) {
+	p.t.Helper()
+	s := p.store()
+	_, err := s.DB().ExecContext(p.t.Context(), statement)
+	must(p.t, errors.Join(err, s.Close()))
 }

@@ -54,8 +54,9 @@ type press struct {
 	sides   map[string]bureau.Config
 	sims    map[string]*bureau.Simulator
 
-	server   *databaseServer // nil on SQLite
-	database string          // the address of the present case
+	server   *databaseServer                            // nil on SQLite
+	database string                                     // the address of the present case
+	through  func(t testing.TB, database string) string // the way that processes take to the database; nil = straight
 }
 
 // changing are the parts of a press that a run changes.
@@ -64,7 +65,8 @@ var changing = []string{"platen.db", "platen.db-wal", "ledger", "spool", "bureau
 var address = regexp.MustCompile(`address: \S+`)
 
 // newPress declares the sample programs in a fresh directory, on SQLite or on a database of server.
-func newPress(t testing.TB, server *databaseServer, seed string) *press {
+// Each edit changes what a bureau is declared as: pairs of what stands there and what is to stand there.
+func newPress(t testing.TB, server *databaseServer, seed string, edits ...string) *press {
 	t.Helper()
 	binary, err := program()
 	must(t, err)
@@ -74,6 +76,7 @@ func newPress(t testing.TB, server *databaseServer, seed string) *press {
 	for _, name := range bureaus {
 		body, err := fs.ReadFile(samples.FS, name)
 		must(t, err)
+		body = []byte(strings.NewReplacer(edits...).Replace(string(body)))
 		put(t, filepath.Join(p.dir, name), address.ReplaceAll(body, fmt.Appendf(nil, "address: 127.0.0.1:%d", freePort(t))))
 	}
 	database := "sqlite:platen.db"
@@ -95,7 +98,8 @@ func newPress(t testing.TB, server *databaseServer, seed string) *press {
 		side, err := bureau.Side(filepath.Join(p.dir, "bureaus", b.Code), p.sender, p.set, b)
 		must(t, err)
 		side.Poll, side.Log, side.Now = -1, zerolog.Nop(), time.Now
-		side.Dice = bureau.Dice{Seed: seed, RejectPermille: 150, SpoilPermille: 300}
+		// The dice are the same under every seed: they spoil and reject, and leave the cards alone that the second orders are about.
+		side.Dice = bureau.Dice{Seed: "7", RejectPermille: 150, SpoilPermille: 300}
 		p.sides[b.Code], p.openers[b.Code] = side, side.Opener
 	}
 	return p
@@ -168,7 +172,11 @@ func (p *press) start(fault string, args ...string) (cmd *exec.Cmd, wait func() 
 		}
 	}
 	if p.database != "" {
-		cmd.Env = append(cmd.Env, "PLATEN_DATABASE="+p.database)
+		way := p.database
+		if p.through != nil {
+			way = p.through(p.t, way)
+		}
+		cmd.Env = append(cmd.Env, "PLATEN_DATABASE="+way)
 	}
 	if fault != "" {
 		cmd.Env = append(cmd.Env, "PLATEN_FAULT="+fault)
