@@ -3,6 +3,7 @@ package formats
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -96,6 +97,11 @@ func (l *Layout) FileName(head *Record) (string, error) {
 		return "", errors.New("file name: it begins with a dot or dash, or is too long")
 	}
 	return string(name), nil
+}
+
+// NamesApart tells whether the layout gives every file of a bureau a name of its own: its sequence or its number stands in it.
+func (l *Layout) NamesApart() bool {
+	return slices.ContainsFunc(l.name, func(p namePiece) bool { return p.column.field == FileSequence || p.column.field == FileReference })
 }
 
 func fileNameSafe(s string) bool {

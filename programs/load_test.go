@@ -301,3 +301,11 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestLoadRefusesALayoutThatGivesTwoFilesOneName(t *testing.T) {
+	for name, want := range map[string]string{"orders.csv": `layout south-delimited gives two files one name`, "{file.date}_{file.time}.csv": `layout south-delimited gives two files one name`} {
+		files := sample(t)
+		edit(t, files, "layouts/south-delimited.yaml", "{file.issuer}_{file.bureau}_cards_{file.date}_{file.sequence|n(6)}_{file.reference}.csv", name)
+		expectFault(t, files, "programs/products/prepaid-mag.yaml", "layout: south-delimited", want)
+	}
+}

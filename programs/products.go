@@ -170,11 +170,13 @@ func sameDestination(a, b *Bureau) bool {
 }
 
 func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key string) {
-	layout := l.layout(name)
-	if layout == nil {
+	switch layout := l.layout(name); {
+	case layout == nil:
 		l.at(from, key)("%s: there is no layout %q", key, name)
-	} else if layout.Kind() != kind {
+	case layout.Kind() != kind:
 		l.at(from, key)("%s: layout %s is of another kind", key, name)
+	case !layout.NamesApart():
+		l.at(from, key)("%s: layout %s gives two files one name: {file.sequence} or {file.reference} must stand in it", key, name)
 	}
 }
 
