@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,15 +47,19 @@ func BenchmarkUpload(b *testing.B) {
 			if link.delay > 0 {
 				addr = startSlowLink(b, server.Addr, link.delay/2)
 			}
-			var ours, theirs, proved []float64
+			var ours, theirs, proved, oursCPU, theirsCPU []float64
 			for range b.N * benchRounds {
-				theirs = append(theirs, bench.theirs(addr))
-				ours = append(ours, bench.ours(addr, false))
-				proved = append(proved, bench.ours(addr, true))
+				took, cpu := bench.theirs(addr)
+				theirs, theirsCPU = append(theirs, took), append(theirsCPU, cpu)
+				took, cpu = bench.ours(addr, false)
+				ours, oursCPU = append(ours, took), append(oursCPU, cpu)
+				took, _ = bench.ours(addr, true)
+				proved = append(proved, took)
 			}
 			b.ReportMetric(median(ours), "s/upload")
 			b.ReportMetric(median(theirs), "s/sftp")
 			b.ReportMetric(median(ours)/median(theirs), "upload/sftp")
+			b.ReportMetric(median(oursCPU)/median(theirsCPU), "cpu/cpu-of-sftp")
 			b.ReportMetric(median(proved)/median(theirs), "upload+readback/sftp")
 			b.ReportMetric(benchBytes/median(ours)/1e6, "MB/s")
 		})
@@ -104,12 +109,13 @@ func (u *uploadBench) deliver(upload func(name string)) float64 {
 	return took
 }
 
-func (u *uploadBench) theirs(addr string) float64 {
+// theirs returns the seconds that sftp took, and those of the processors that it and its ssh used.
+func (u *uploadBench) theirs(addr string) (took, cpu float64) {
 	host, port, err := net.SplitHostPort(addr)
 	u.must(err)
 	key := strings.Fields(u.server.HostKey)
 	u.must(os.WriteFile(u.hosts, []byte(fmt.Sprintf("[%s]:%s %s %s\n", host, port, key[0], key[1])), 0o600))
-	return u.deliver(func(name string) {
+	took = u.deliver(func(name string) {
 		full := filepath.Join(u.server.Root, "in", name)
 		cmd := exec.Command(u.sftp, "-q", "-b", "-", "-c", benchCipher, "-P", port, "-i", u.login, "-o", "UserKnownHostsFile="+u.hosts, "-o", "StrictHostKeyChecking=yes",
 			"-o", "IdentitiesOnly=yes", "-F", "none", u.server.User+"@"+host)
@@ -117,11 +123,15 @@ func (u *uploadBench) theirs(addr string) float64 {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			u.b.Fatalf("sftp: %v\n%s", err, out)
 		}
+		cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	})
+	return took, cpu
 }
 
-func (u *uploadBench) ours(addr string, readBack bool) float64 {
-	return u.deliver(func(name string) {
+// ours returns the seconds that Send took, and those of the processors that it used, the delaying link's among them.
+func (u *uploadBench) ours(addr string, readBack bool) (took, cpu float64) {
+	before := u.processorTime()
+	took = u.deliver(func(name string) {
 		target := opensshTarget(u.server)
 		target.Address, target.Concurrency, target.NoReadBack = addr, 64, !readBack
 		temp, err := delivery.TempName(name, "bench")
@@ -130,6 +140,14 @@ func (u *uploadBench) ours(addr string, readBack bool) float64 {
 			Open: func() (io.ReadCloser, error) { return os.Open(u.file) }})
 		u.must(err)
 	})
+	return took, u.processorTime() - before
+}
+
+// processorTime is how many seconds of the processors this process has used.
+func (u *uploadBench) processorTime() float64 {
+	var used syscall.Rusage
+	u.must(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
 }
 
 func median(all []float64) float64 {
