@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
+	"platen/card"
 	"platen/sql/store"
 )
 
@@ -18,10 +21,10 @@ type Outlook struct {
 	store.PANRange
 	PerDay   float64
 	DaysLeft float64 // -1 where nothing was used
-	Warn     bool
+	Warn     bool    // it will not last, and a product takes its numbers from it
 }
 
-// Outlooks computes how long every range of the installation lasts.
+// Outlooks computes how long every range of the installation lasts. A range that no product names any more may run out: nobody is warned of it.
 func (p *Plant) Outlooks(ctx context.Context) ([]Outlook, error) {
 	ranges, err := p.Store.Ranges(ctx)
 	if err != nil {
@@ -31,17 +34,45 @@ func (p *Plant) Outlooks(ctx context.Context) ([]Outlook, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := p.rangesInUse(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]Outlook, 0, len(ranges))
 	for _, r := range ranges {
 		o := Outlook{PANRange: r, PerDay: float64(used[r.Number]) / outlookDays, DaysLeft: -1}
 		if o.PerDay > 0 {
 			o.DaysLeft = float64(r.Left()) / o.PerDay
-			o.Warn = o.DaysLeft < float64(p.WarnDays)
 		}
-		o.Warn = o.Warn || r.Left() == 0
+		lasts := r.Left() > 0 && (o.PerDay == 0 || o.DaysLeft >= float64(p.WarnDays))
+		o.Warn = !lasts && wanted[rangeName{r.Institution, r.Code}]
 		all = append(all, o)
 	}
 	return all, nil
+}
+
+type rangeName struct {
+	institution uuid.UUID
+	code        string
+}
+
+// rangesInUse are the ranges that products take their numbers from, as they are declared now.
+func (p *Plant) rangesInUse(ctx context.Context) (map[rangeName]bool, error) {
+	institutions, err := p.Store.Institutions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[rangeName]bool{}
+	for _, i := range institutions {
+		products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
+		if err != nil {
+			return nil, err
+		}
+		for _, product := range products {
+			wanted[rangeName{i.ID, product.value.Range}] = true
+		}
+	}
+	return wanted, nil
 }
 
 // warnRanges tells the log of ranges that will not last.

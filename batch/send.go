@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -159,7 +160,7 @@ func tempName(finalName string) (string, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", fmt.Errorf("name a temporary file: %w", err)
 	}
-	return fmt.Sprintf(".%s.%x.part", finalName, b), nil
+	return delivery.TempName(finalName, hex.EncodeToString(b[:]))
 }
 
 func (j *job) delivered(ctx context.Context, a *store.Attempt, evidence string) error {

@@ -13,7 +13,7 @@ import (
 )
 
 // Once carries out what is due now, one thing after another and without a queue, until a whole round finds nothing to do: windows that came due, batches,
-// files, deliveries, one look after the other into each outbox, return files. What fails is left for the next call; the error tells of it.
+// files, deliveries, one look after the other into each outbox, return files, answers that are overdue. What fails is left for the next call; the error tells of it.
 // It returns how many things it did.
 func Once(ctx context.Context, p *batch.Plant, schedule bool) (int, error) {
 	done := 0
@@ -42,7 +42,7 @@ func round(ctx context.Context, p *batch.Plant, schedule bool) (int, error) {
 	if schedule {
 		n, err := openDue(ctx, p)
 		done += n
-		faults = append(faults, err)
+		faults = append(faults, err, p.Watch(ctx))
 	}
 	faults = append(faults, p.AbandonDead(ctx))
 	return done, errors.Join(faults...)
