@@ -304,13 +304,23 @@ func (w *chunkWork) applyStock(ctx context.Context, r *returned) error {
 		return nil
 	}
 	if known {
-		p.Gap = p.Opening - was.Closing
+		p.Gap = p.Opening - openingAfter(was, p.Opening)
 	}
 	r.Outcome = store.LineApplied
 	if p.Difference != 0 || p.Gap != 0 {
 		r.Reason = "counts_do_not_add_up"
 	}
 	return w.tx.PutStock(ctx, p)
+}
+
+// openingAfter is where a report has to begin that follows another: where that one ended. One that begins where a report began that did not add up corrects that
+// report, and has to begin where the one before it ended.
+func openingAfter(was store.StockPosition, opening int64) int64 {
+	before := was.Opening - was.Gap
+	if (was.Difference != 0 || was.Gap != 0) && opening != was.Closing && (opening == before || opening == was.Opening) {
+		return before
+	}
+	return was.Closing
 }
 
 // What a destruction report speaks of.

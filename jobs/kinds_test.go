@@ -145,6 +145,15 @@ func TestStockIsTheNewestReportAndWhatDoesNotAddUpIsFlagged(t *testing.T) {
 		want(900, 790, -10, 0)
 		wantOutcomes(t, s.report(formats.Stock, "north", "north_stock_3.csv", 0, line(800, 0, 800, "2027-01-07T18:00:00Z")), 1, 0, 0, 0)
 		want(800, 800, 0, 10)
+		// A corrected report of the same span replaces the wrong one; another that begins there is wrong itself.
+		wantOutcomes(t, s.report(formats.Stock, "north", "north_stock_4.csv", 0, line(790, 0, 790, "2027-01-07T19:00:00Z")), 1, 0, 0, 0)
+		want(790, 790, 0, 0)
+		wantOutcomes(t, s.report(formats.Stock, "north", "north_stock_5.csv", 0, line(790, 90, 600, "2027-01-08T18:00:00Z")), 1, 0, 0, 0)
+		want(790, 600, -100, 0)
+		wantOutcomes(t, s.report(formats.Stock, "north", "north_stock_6.csv", 0, line(790, 90, 700, "2027-01-08T19:00:00Z")), 1, 0, 0, 0)
+		want(790, 700, 0, 0)
+		wantOutcomes(t, s.report(formats.Stock, "north", "north_stock_7.csv", 0, line(790, 0, 790, "2027-01-09T18:00:00Z")), 1, 0, 0, 0)
+		want(790, 790, 0, 90)
 	})
 }
 

@@ -1,0 +1,210 @@
+package main_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+var answerRehearsals = []rehearsal{
+	{
+		runbook: "ANSWER_OVERDUE", name: "the ack comes late", about: "file 1", programs: expects("ack"), trouble: overdue,
+		way: func(d *desk) {
+			f := d.file(1)
+			d.ack(f, d.takes(f.Name), "ACCEPTED")
+			d.becomes(1, "RECONCILING")
+		},
+	},
+	{
+		runbook: "ANSWER_OVERDUE", name: "the bureau lost the file", about: "file 1", programs: expects("ack"), trouble: overdue,
+		way: func(d *desk) {
+			f := d.file(1)
+			lost := d.takes(f.Name)
+			d.says(d.as("platen file resend N --reason WHY", "N", "1", "WHY", "the bureau lost it"), "_DUPLICATE1")
+			if again := d.takes(strings.Replace(f.Name, ".csv", "_DUPLICATE1.csv", 1)); string(again) != string(lost) {
+				d.t.Error("the duplicate has other bytes")
+			}
+			d.ack(f, lost, "ACCEPTED")
+			d.becomes(1, "RECONCILING")
+		},
+	},
+	{
+		runbook: "ANSWER_OVERDUE", name: "the status does not come", about: "file 1", programs: expects("production"),
+		trouble: func(d *desk) {
+			ordered(d)
+			f := d.file(1)
+			d.ack(f, d.takes(f.Name), "ACCEPTED")
+			d.becomes(1, "RECONCILING")
+			d.work()
+		},
+		way: func(d *desk) {
+			if o := d.ends("platen books --file N", "N", "1"); o.code != 1 || !strings.Contains(o.stdout, "12") {
+				d.t.Errorf("the books of a file without answers end with %d:\n%s", o.code, o.stdout)
+			}
+			d.status(d.file(1), "late.status", "PRODUCED")
+			d.becomes(1, "BALANCED")
+			d.work()
+		},
+	},
+	{
+		runbook: "ANSWER_OVERDUE", name: "the dispatch does not come, and never did", about: "file 1", programs: expects("dispatch"),
+		trouble: func(d *desk) {
+			d.order()
+			d.produced(1)
+			d.work()
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen card explain TOKEN", "TOKEN", "MASS#1"), "PRODUCED")
+			d.edit("programs/bureaus/south.yaml", `(?m)^expect: .*$`, "expect: {ack: 4h}")
+			d.as("platen apply -f programs")
+			d.work()
+		},
+	},
+	{
+		runbook: "BOOKS_DIFFER", name: "a count that nobody can explain", about: "file 1", stays: true,
+		trouble: func(d *desk) {
+			ordered(d)
+			d.sql(`UPDATE files SET sealed = sealed - 1`)
+			f := d.file(1)
+			d.ack(f, d.takes(f.Name), "ACCEPTED")
+			d.status(f, f.Name+".status", "PRODUCED")
+			d.becomes(1, "RECONCILING")
+			d.work()
+		},
+		way: func(d *desk) {
+			if o := d.ends("platen books --file N", "N", "1"); o.code != 1 || !strings.Contains(o.stdout, "12 planned, 11 sealed") {
+				d.t.Errorf("the books end with %d:\n%s", o.code, o.stdout)
+			}
+			if o := d.ends("platen books"); o.code != 1 {
+				d.t.Errorf("all books end with %d", o.code)
+			}
+		},
+	},
+	{
+		runbook: "RETURN_QUARANTINED", name: "its name is not declared", about: "return 1",
+		trouble: func(d *desk) {
+			ordered(d)
+			d.status(d.file(1), "cards.done", "PRODUCED")
+			d.returnNumber("cards.done", "QUARANTINED")
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen return list --quarantined"), "declares no layout for a file of this name")
+			d.says(d.as("platen return show N", "N", "1"), "cards.done")
+			d.edit("programs/bureaus/south.yaml", `returns:\n`, "returns:\n  - pattern: \"*.done\"\n    layout: status\n")
+			d.as("platen apply -f programs")
+			d.as("platen return requeue N --reason WHY", "N", "1", "WHY", "they call it so")
+			d.returnNumber("cards.done", "APPLIED")
+		},
+	},
+	{
+		runbook: "RETURN_QUARANTINED", name: "it is not what its layout says", about: "return 1",
+		trouble: func(d *desk) {
+			ordered(d)
+			d.answer("short.status", "H,status,v1,south,20261125,060000,1", "D,1")
+			d.returnNumber("short.status", "QUARANTINED")
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen return show N", "N", "1"), "line 2")
+			d.as("platen return discard N --reason WHY", "N", "1", "WHY", "the bureau sends it again")
+			d.status(d.file(1), "again.status", "PRODUCED")
+			d.returnNumber("again.status", "APPLIED")
+		},
+	},
+	{
+		runbook: "RETURN_QUARANTINED", name: "it is not signed by the sender", about: "return 1",
+		programs: func(d *desk) { d.edit("programs/bureaus/south.yaml", `pgp:\n`, "pgp:\n  sealed_returns: true\n") },
+		trouble: func(d *desk) {
+			ordered(d)
+			d.status(d.file(1), "clear.status", "PRODUCED")
+			d.returnNumber("clear.status", "QUARANTINED")
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen return show N", "N", "1"), "cannot be decrypted")
+			d.as("platen return discard N --reason WHY", "N", "1", "WHY", "the bureau did not send it")
+		},
+	},
+	{
+		runbook: "RETURN_LINES_QUARANTINED", name: "a word that is not declared", about: "return 1", trouble: oddWord,
+		way: func(d *desk) {
+			d.says(d.as("platen return show N", "N", "1"), "unknown_status")
+			d.edit("programs/bureaus/south.yaml", `status_map:\n`, "status_map:\n  PRINTED: PRODUCED\n")
+			d.platen("apply", "-f", "programs")
+			d.as("platen return requeue N --reason WHY", "N", "1", "WHY", "PRINTED means PRODUCED")
+			d.returnNumber("odd.status", "APPLIED")
+		},
+	},
+	{
+		runbook: "RETURN_LINES_QUARANTINED", name: "a word that nobody knows", about: "return 1", trouble: oddWord,
+		way: func(d *desk) {
+			d.as("platen return discard N --reason WHY", "N", "1", "WHY", "nobody knows what it means")
+		},
+	},
+}
+
+// expects declares a time in which nobody can answer.
+func expects(what string) func(*desk) {
+	return func(d *desk) {
+		d.edit("programs/bureaus/south.yaml", `status_map:\n`, fmt.Sprintf("expect: {%s: 1ms}\nstatus_map:\n", what))
+	}
+}
+
+func overdue(d *desk) {
+	ordered(d)
+	d.work()
+}
+
+func oddWord(d *desk) {
+	ordered(d)
+	d.status(d.file(1), "odd.status", "PRODUCED", "PRINTED")
+	d.returnNumber("odd.status", "PARTLY_APPLIED")
+}
+
+var cardRehearsals = []rehearsal{
+	{
+		runbook: "ROWS_WAIT", name: "a row is corrected", about: "order BAD",
+		trouble: func(d *desk) {
+			put(d.t, filepath.Join(d.dir, "bad.csv"), []byte("product,quantity\nprepaid-mag,3\nprepaid-mag,none\n"))
+			d.platen("order", "submit", "bad.csv", "--reference", "BAD")
+		},
+		way: func(d *desk) {
+			put(d.t, filepath.Join(d.dir, "corrections.csv"), []byte(d.as("platen order errors REFERENCE > corrections.csv", "REFERENCE", "BAD")))
+			d.edit("corrections.csv", `prepaid-mag,none`, "prepaid-mag,2")
+			d.says(d.as("platen order submit corrections.csv"), "BAD")
+		},
+	},
+	{
+		runbook: "SPOILED_NOT_REMADE", name: "each card is decided", about: "file 1",
+		programs: func(d *desk) { d.edit("programs/bureaus/south.yaml", `remake_at_once: true`, "remake_at_once: false") },
+		trouble: func(d *desk) {
+			d.order()
+			d.becomes(1, "SENT")
+			f := d.file(1)
+			d.ack(f, d.takes(f.Name), "ACCEPTED")
+			d.status(f, f.Name+".status", "PRODUCED", "SPOILED")
+			d.becomes(1, "BALANCED")
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen card explain TOKEN", "TOKEN", "MASS#1"), "SPOILED")
+			d.as("platen card remake TOKEN --reason WHY", "TOKEN", "MASS#1", "WHY", "the client waits for it")
+			d.platen("run", "--cycle", "nightly")
+			d.produced(2)
+			d.platen("books")
+		},
+	},
+	{
+		runbook: "STOCK", name: "a report that does not add up", about: "GIFT-RED at south MAIN",
+		trouble: func(d *desk) { d.stock("south_stock_1.csv", 88, time.Now().Add(-time.Hour)) },
+		way: func(d *desk) {
+			d.says(d.as("platen bureau stock"), "GIFT-RED")
+			d.stock("south_stock_2.csv", 90, time.Now())
+		},
+	},
+}
+
+// stock leaves a report of what is left of a hundred plastics after ten.
+func (d *desk) stock(name string, closing int, at time.Time) {
+	d.t.Helper()
+	d.answer(name, "H,stock,v1,south,20261125,060000", fmt.Sprintf("D,GIFT-RED,MAIN,100,0,10,0,0,0,0,0,%d,20,%s", closing, at.UTC().Format(time.RFC3339)))
+	d.returnNumber(name, "APPLIED")
+}
