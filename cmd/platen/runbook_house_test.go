@@ -1,9 +1,13 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"platen/sql/store"
+	"platen/testbed"
 )
 
 const tightRange = "- code: prepaid\n  prefix: \"401288\"\n  length: 16\n  first: 500_000_000\n  size: 20\n  accept_small: true\n  permutation_key: permutation\n  token_key: token\n"
@@ -120,10 +124,12 @@ func doesNotStart(d *desk) {
 	d.order()
 	d.produced(1)
 
-	keystore := filepath.Join(d.dir, "keys", "keystore.json")
-	must(d.t, os.Chmod(keystore, 0o644))
-	refused("may be read by others")
-	must(d.t, os.Chmod(keystore, 0o600))
+	for name, says := range map[string]string{"keystore.json": "must be a regular file with mode 0600", "kbpk.hex": "may be read by others"} {
+		path := filepath.Join(d.dir, "keys", name)
+		must(d.t, os.Chmod(path, 0o644))
+		refused(says)
+		must(d.t, os.Chmod(path, 0o600))
+	}
 
 	back := aside("platen.yaml", func(b []byte) []byte { return append(b, "colour: red\n"...) })
 	refused("unknown key")
@@ -147,6 +153,14 @@ func doesNotStart(d *desk) {
 	d.edit("platen.yaml", `database: .*`, "database: sqlite:"+fresh)
 	refused("the database schema is not current")
 	d.as("platen db migrate")
+	server := testbed.Postgres(d.t)
+	d.edit("platen.yaml", `database: .*`, "database: "+server)
+	d.as("platen db migrate")
+	s, err := store.Open(d.t.Context(), server)
+	must(d.t, err)
+	_, err = s.DB().ExecContext(d.t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
+	must(d.t, errors.Join(err, s.Close()))
+	refused("PostgreSQL must run with fsync")
 	d.edit("platen.yaml", `database: .*`, "database: sqlite:platen.db")
 
 	first := start(d.t, []string{"PLATEN_HTTP__LISTEN=127.0.0.1:0", "PLATEN_LOG__LEVEL=info"}, "serve", config(d.dir))
