@@ -142,7 +142,7 @@ var facts = []struct {
 	{"key of layouts", "formats.md", "formats", `(?m)^\t\t"([a-z_]+)": `, 15},
 	{"alarm", "operations.md", "batch", `Alarm[A-Za-z]+ += "([A-Z_]+)"`, 15},
 	{"reason of a return line", "operations.md", "batch", `quarantine\("([a-z_]+)"`, 3},
-	{"table", "architecture.md", "sql/migrations/postgres", `CREATE TABLE ([a-z_]+)`, 20},
+	{"table", "architecture.md", "sql/migrations/postgres", `CREATE TABLE ([a-z_]+) \(`, 20},
 	{"action of the audit log", "security.md", "batch", `\.Audit\(ctx, actor, "([a-z._]+)"`, 2},
 	{"action of the audit log", "security.md", "cmd/platen", `\.Audit\([^"]+"(?:platen", ")?([a-z._]+)"`, 2},
 	{"key of ranges", "guide.md", "programs", "(?m)^\t[A-Z][A-Za-z]+ +[a-z0-9.A-Z]+ +`json:\"([a-z_]+)\"`", 20},
