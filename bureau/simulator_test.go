@@ -93,7 +93,10 @@ func (h *house) seal(b []byte) []byte {
 // put lays a file into the bureau's input directory without a session.
 func (h *house) put(name string, b []byte) {
 	h.t.Helper()
-	h.must(os.WriteFile(filepath.Join(h.config.Root, "in", name), b, 0o600))
+	// The simulator looks at any time: a file appears whole, as senders make it.
+	part := filepath.Join(h.config.Root, "part")
+	h.must(os.WriteFile(part, b, 0o600))
+	h.must(os.Rename(part, filepath.Join(h.config.Root, "in", name)))
 }
 
 // names lists a directory of the bureau.
