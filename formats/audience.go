@@ -51,6 +51,7 @@ func (l *Layout) For(a Audience) *Layout {
 		copied.columns = make([]column, len(s.columns))
 		for i, c := range s.columns {
 			c.audience = a.treats(&c)
+			c.direct = c.direct && c.audience == shown
 			copied.columns[i] = c
 		}
 		out.sections[which] = &copied

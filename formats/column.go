@@ -20,6 +20,8 @@ type column struct {
 	when     *condition
 	classes  classSet // what its value shows
 	audience treatment
+	direct   bool // its value goes into the file as it is
+	skips    bool // without its field there is nothing to write
 
 	// segments and parts
 	open, end []byte
@@ -63,6 +65,8 @@ func (s *spec) compileField(which Section, f *fieldSpec) (column, error) {
 		return c, err
 	}
 	c.sized, c.contained = v.sized, v.contained
+	c.skips = f.value != 0 && !slices.ContainsFunc(c.pipes, func(p pipe) bool { return p.absent })
+	c.direct = f.value != 0 && len(c.pipes) == 0 && c.when == nil
 	c.bare = s.mode.named() && (v.valueType == number || v.valueType == signed)
 	fixed := s.mode == fixedMode || f.len > 0
 	if fixed && (v.size > f.len || v.sized && v.size > 0 && v.size != f.len) {

@@ -43,7 +43,7 @@ func load(src []byte) (*Layout, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(src)
-	l := &Layout{spec: s, source: slices.Clone(src), checksum: hex.EncodeToString(sum[:]), eol: []byte(s.eol), page: s.encoding.page()}
+	l := &Layout{spec: s, source: slices.Clone(src), checksum: hex.EncodeToString(sum[:]), eol: []byte(s.eol), page: s.encoding.page(), plain: s.plainBytes()}
 	if l.name, err = s.compileName(); err != nil {
 		return nil, err
 	}

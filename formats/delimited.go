@@ -20,8 +20,8 @@ func (l *Layout) appendColumn(dst []byte, i int, c *column, rec *Record) ([]byte
 	if c.constant != nil {
 		return l.appendDelimited(dst, start, c.constant), nil
 	}
-	dst, err := l.appendValue(dst, c, rec)
-	if err != nil {
+	dst, plain, err := l.appendValue(dst, c, rec)
+	if err != nil || plain {
 		return dst, err
 	}
 	if l.spec.quote == 0 && bytes.IndexByte(dst[start:], l.spec.delimiter) >= 0 {

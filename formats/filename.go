@@ -83,7 +83,7 @@ func (l *Layout) FileName(head *Record) (string, error) {
 		}
 		start := len(name)
 		var err error
-		if name, err = l.appendValue(name, &p.column, head); err != nil {
+		if name, _, err = l.appendValue(name, &p.column, head); err != nil {
 			return "", fmt.Errorf("file name: %w", &ValueError{Field: p.column.label, Reason: err})
 		}
 		if len(name) == start {

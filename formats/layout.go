@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Layout is a compiled description of a file's bytes. It both writes and reads. It never changes, so any number of goroutines may use it.
@@ -17,6 +18,7 @@ type Layout struct {
 	source   []byte
 	checksum string
 	eol      []byte
+	plain    *[256]bool
 	page     *codePage
 	audience Audience
 	byPlace  bool // the first line is the header, all others are details
@@ -120,18 +122,48 @@ func (l *Layout) appendLine(dst []byte, s *section, rec *Record) ([]byte, error)
 // errType says that a value is not of its field's type.
 var errType = errors.New("is not of the field's type")
 
-// appendValue appends a value through its pipes and encodes it.
-func (l *Layout) appendValue(dst []byte, c *column, rec *Record) ([]byte, error) {
+// appendValue appends a value through its pipes and encodes it. It tells whether the bytes are plain: such as need no encoding and no escape
+// in the layout's mode, one byte for each character.
+func (l *Layout) appendValue(dst []byte, c *column, rec *Record) (out []byte, plain bool, err error) {
 	start := len(dst)
-	dst, err := l.appendRaw(dst, c, rec)
-	if err != nil {
-		return dst, err
+	if dst, err = l.appendRaw(dst, c, rec); err != nil {
+		return dst, false, err
 	}
-	return l.spec.encoding.encode(dst, start)
+	if l.isPlain(dst[start:]) {
+		return dst, true, nil
+	}
+	dst, err = l.spec.encoding.encode(dst, start)
+	return dst, false, err
+}
+
+func (l *Layout) isPlain(v []byte) bool {
+	for _, c := range v {
+		if !l.plain[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// plainBytes are the characters of ASCII that stand for themselves wherever they stand in a value.
+func (s *spec) plainBytes() *[256]bool {
+	var plain [256]bool
+	special := map[mode]string{delimitedMode: string([]byte{s.delimiter, s.quote}), jsonlMode: `"\\`, jsonMode: `"\\`, xmlMode: `"'<>&`}[s.mode]
+	for c := range plain {
+		plain[c] = printable(byte(c)) && strings.IndexByte(special, byte(c)) < 0
+	}
+	return &plain
 }
 
 // appendRaw appends a value, or what its parts make, through its pipes, not yet encoded.
 func (l *Layout) appendRaw(dst []byte, c *column, rec *Record) ([]byte, error) {
+	if c.direct {
+		v := rec.Get(c.field)
+		if !catalogue[c.field].valueType.fits(v) {
+			return dst, errType
+		}
+		return append(dst, v...), nil
+	}
 	if c.audience == left {
 		return dst, nil
 	}
@@ -182,9 +214,12 @@ func (l *Layout) appendFixed(dst []byte, c *column, rec *Record) ([]byte, error)
 		return append(dst, c.constant...), nil
 	}
 	start := len(dst)
-	dst, err := l.appendValue(dst, c, rec)
+	dst, plain, err := l.appendValue(dst, c, rec)
 	if err != nil {
 		return dst, err
+	}
+	if plain {
+		return fill(dst, c, len(dst)-start)
 	}
 	return fill(dst, c, l.spec.measure(dst[start:]))
 }

@@ -7,6 +7,9 @@ func (l *Layout) appendMembers(dst []byte, s *section, rec *Record) ([]byte, err
 	depth := 0
 	for i := range s.columns {
 		c := &s.columns[i]
+		if c.skips && !rec.Has(c.field) {
+			continue
+		}
 		begin, before := len(dst), open
 		shared := 0
 		for shared < depth && shared < len(c.chain) && open[shared] == c.chain[shared] {
@@ -59,17 +62,22 @@ func (l *Layout) appendMember(dst []byte, c *column, rec *Record) ([]byte, error
 		dst = append(dst, '"')
 	}
 	inner := len(dst)
+	plain := false
 	if c.constant != nil {
 		dst = append(dst, c.constant...)
 	} else {
 		var err error
-		if dst, err = l.appendValue(dst, c, rec); err != nil {
+		if dst, plain, err = l.appendValue(dst, c, rec); err != nil {
 			return dst, err
 		}
 	}
 	switch {
 	case len(dst) == inner && c.constant == nil:
 		return dst[:start], nil
+	case plain && quoted:
+		return append(dst, '"'), nil
+	case plain:
+		return dst, nil
 	case l.spec.mode == xmlMode:
 		return escapeXML(dst, inner), nil
 	case quoted:

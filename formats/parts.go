@@ -39,7 +39,7 @@ func (l *Layout) appendPart(dst []byte, c *column, rec *Record, record bool) ([]
 	var err error
 	if c.prefix > 0 {
 		dst, err = l.appendPrefixed(dst, c, rec)
-	} else if dst, err = l.appendRaw(dst, c, rec); err == nil && record {
+	} else if dst, err = l.appendRaw(dst, c, rec); err == nil && record && !l.isPlain(dst[start:]) {
 		dst, err = l.spec.encoding.encode(dst, start)
 	}
 	switch {

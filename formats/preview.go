@@ -74,7 +74,7 @@ func (l *Layout) starring() *Layout {
 		copied.columns = append([]column(nil), s.columns...)
 		for i := range copied.columns {
 			if c := &copied.columns[i]; c.class() >= PAN {
-				c.audience = starred
+				c.audience, c.direct = starred, false
 			}
 		}
 		out.sections[which] = &copied

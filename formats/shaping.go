@@ -51,17 +51,26 @@ func (g groups) at(i int) (size int, separator byte) {
 	return g.sizes[min(i, len(g.sizes)-1)], g.separators[min(i, len(g.separators)-1)]
 }
 
+// apply opens the gaps from the end on, so that every digit moves once.
 func (g groups) apply(b []byte, start int) ([]byte, error) {
-	at := start
-	for i := 0; ; i++ {
-		size, separator := g.at(i)
-		at += size
-		if at >= len(b) {
-			return b, nil
+	n, gaps, before := len(b)-start, 0, 0
+	for {
+		size, _ := g.at(gaps)
+		if before+size >= n {
+			break
 		}
-		b = slices.Insert(b, at, separator)
-		at++
+		before += size
+		gaps++
 	}
+	b = slices.Grow(b, gaps)[:len(b)+gaps]
+	v := b[start:]
+	for end := n; gaps > 0; gaps-- {
+		size, separator := g.at(gaps - 1)
+		copy(v[before+gaps:], v[before:end])
+		v[before+gaps-1] = separator
+		end, before = before, before-size
+	}
+	return b, nil
 }
 
 func (g groups) invert(v []byte) ([]byte, error) {
