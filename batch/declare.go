@@ -12,6 +12,7 @@ import (
 
 	"platen/card"
 	"platen/formats"
+	"platen/hsm"
 	"platen/programs"
 	"platen/sql/store"
 )
@@ -139,6 +140,9 @@ func (d *declaration) apply(ctx context.Context) error {
 		}
 	}
 	for i := range d.set.Bureaus {
+		if err := d.checkPINFormat(&d.set.Bureaus[i]); err != nil {
+			return err
+		}
 		if err := d.putJSON(ctx, store.BureauProgram, d.set.Bureaus[i].Code, &d.set.Bureaus[i]); err != nil {
 			return err
 		}
@@ -235,6 +239,14 @@ func (d *declaration) put(ctx context.Context, kind store.ProgramKind, code stri
 	p := store.Program{Kind: kind, Code: code, Body: string(body), Checksum: checksum(body)}
 	_, err := d.tx.PutProgram(ctx, d.inst.ID, p, d.Now())
 	return err
+}
+
+// checkPINFormat refuses a bureau whose PIN blocks the security module does not make twice alike: its files could not be made again.
+func (d *declaration) checkPINFormat(b *programs.Bureau) error {
+	if format := hsm.PINFormat(b.PINFormat); !slices.Contains(d.Module.Formats(), format) {
+		return fmt.Errorf("bureau %s: pin_format %d: the security module makes only %v", b.Code, format, d.Module.Formats())
+	}
+	return nil
 }
 
 // checkLayoutVersion refuses a changed layout under an old version: a file names the version that made it.

@@ -113,6 +113,9 @@ type Module interface {
 	// Tag is the first byte of every PIN this module made.
 	Tag() byte
 
+	// Formats are the PIN-block formats that the module makes repeatably and opens.
+	Formats() []PINFormat
+
 	// Codes computes card verification values (Visa CVV, Mastercard CVC 1: three digits) into out, whose cells are 3 wide.
 	Codes(ctx context.Context, cvk card.KeyRef, in []CodeRequest, out card.Secrets) error
 

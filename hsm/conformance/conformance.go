@@ -62,9 +62,8 @@ func Material(label card.KeyLabel) []byte {
 
 // Bench is a module ready to be tested.
 type Bench struct {
-	Module  hsm.Module
-	Labels  []card.KeyLabel // the keys of Keys that it holds
-	Formats []hsm.PINFormat // the formats it exports and opens; any other it must refuse
+	Module hsm.Module
+	Labels []card.KeyLabel // the keys of Keys that it holds
 }
 
 // Run proves that a module keeps the contract of hsm.Module. make makes a new one for each part; what it opens, it closes with t.Cleanup.
@@ -103,7 +102,7 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 
 func ref(label card.KeyLabel) card.KeyRef { return card.KeyRef{Label: label} }
 
-func (b Bench) offers(format hsm.PINFormat) bool { return slices.Contains(b.Formats, format) }
+func (b Bench) offers(format hsm.PINFormat) bool { return slices.Contains(b.Module.Formats(), format) }
 
 // zoneKey is the label of the key for a format.
 func zoneKey(format hsm.PINFormat) card.KeyLabel {

@@ -47,7 +47,7 @@ func (b Bench) operations(t testing.TB, pans []card.PAN, pins []hsm.PIN) []opera
 			return m.TransferPINs(ctx, k[0], pans, pins, pansOf(t, "411111", n), make([]hsm.PIN, n))
 		}},
 	}
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		blocks := card.NewSecrets(n, 16)
 		for i, pan := range pans {
 			blocks.Set(i, Block(t, format, pan, Natural(t, scheme(5), pan)))
@@ -143,7 +143,7 @@ func wrongPAN(t *testing.T, b Bench) {
 			t.Errorf("%s of another card's PIN: %v", name, err)
 		}
 	}
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		blocks := card.NewSecrets(20, 16)
 		for i, pan := range pans {
 			blocks.Set(i, Block(t, format, pan, Natural(t, scheme(12), pan)))
@@ -179,7 +179,7 @@ func damagedPINs(t *testing.T, b Bench) {
 func damagedBlocks(t *testing.T, b Bench) {
 	ctx := context.Background()
 	pans := pansOf(t, "400000", 1)
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		good := Block(t, format, pans[0], Natural(t, scheme(5), pans[0]))
 		for _, bad := range [][]byte{nil, good[:len(good)-1], make([]byte, len(good)), make([]byte, 16)} {
 			blocks := card.NewSecrets(1, 16)

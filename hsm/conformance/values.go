@@ -191,7 +191,7 @@ func transfer(t *testing.T, b Bench) {
 func export(t *testing.T, b Bench) {
 	ctx := context.Background()
 	pans, references := pansOf(t, "400000", 10), pansOf(t, "987654", 10)
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		for _, length := range []int{4, 5, 12} {
 			pins := b.generate(t, length, pans)
 			want := b.clearPINs(t, length, pans, pins)
@@ -213,7 +213,7 @@ func export(t *testing.T, b Bench) {
 func exportIsRepeatable(t *testing.T, b Bench) {
 	pans := pansOf(t, "400000", 10)
 	pins := b.generate(t, 4, pans)
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		var runs [2]card.Secrets
 		for r := range runs {
 			runs[r] = card.NewSecrets(10, 16)
@@ -232,7 +232,7 @@ func exportIsRepeatable(t *testing.T, b Bench) {
 func receivedBlocks(t *testing.T, b Bench) {
 	ctx := context.Background()
 	accounts := pansOf(t, "400000", 10)
-	for _, format := range b.Formats {
+	for _, format := range b.Module.Formats() {
 		for _, length := range []int{4, 7, 12} {
 			blocks := card.NewSecrets(10, 16)
 			for i := range accounts {

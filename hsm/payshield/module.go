@@ -126,6 +126,9 @@ func (m *Module) Close() { m.pool.close() }
 // Tag implements hsm.Module.
 func (m *Module) Tag() byte { return tag }
 
+// Formats implements hsm.Module: the module fills format 4 at random.
+func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0} }
+
 // Ready implements hsm.Module: the module passes its diagnostics (NC).
 func (m *Module) Ready(ctx context.Context) error {
 	_, err := m.lmkCheck(ctx)

@@ -58,7 +58,7 @@ func newModule(t testing.TB, options payshield.Options, servers ...*mock.Server)
 
 func bench(m hsm.Module) conformance.Bench {
 	return conformance.Bench{
-		Module: m, Formats: []hsm.PINFormat{hsm.ISO0},
+		Module: m,
 		Labels: []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK, conformance.Storage},
 	}
 }

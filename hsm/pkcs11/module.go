@@ -11,6 +11,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/cvv"
 	"platen/hsm/keyblock"
 	"platen/hsm/nibbles"
@@ -58,6 +59,9 @@ func (m *Module) Close() { m.token.close() }
 // Tag implements hsm.Module.
 func (m *Module) Tag() byte { return tag }
 
+// Formats implements hsm.Module.
+func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0, hsm.ISO4} }
+
 // Ready implements hsm.Module: the token lets its user in and draws a random number.
 func (m *Module) Ready(ctx context.Context) error {
 	return m.token.do(ctx, func(s p11.SessionHandle) error {
@@ -99,17 +103,10 @@ func chunks(ctx context.Context, n int, job func(from, to int) error) error {
 	}
 }
 
-func admit(what string, i int, pan card.PAN) error {
-	if pan.IsZero() {
-		return fmt.Errorf("%s %d: %w", what, i, card.ErrPANLength)
-	}
-	return nil
-}
-
 // Codes implements hsm.Module.
 func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
-	if out.Len() < len(in) || out.Width() < cvv.Digits {
-		return fmt.Errorf("card verification values: %w", errLengths)
+	if err := arguments.Codes(in, out); err != nil {
+		return err
 	}
 	ref, err := m.token.resolve(ctx, cvk, keyblock.CVK, keyblock.TDES)
 	if err != nil {
@@ -128,9 +125,6 @@ func (m *Module) codes(ctx context.Context, ref card.KeyRef, in []hsm.CodeReques
 	var b cvv.Bench
 	first, second := make([]byte, 0, len(in)*tdes.BlockSize), make([]byte, 0, len(in)*tdes.BlockSize)
 	for i := range in {
-		if err := admit("card", from+i, in[i].PAN); err != nil {
-			return err
-		}
 		expiry := in[i].Expiry.YYMM()
 		if in[i].MMYY {
 			expiry = in[i].Expiry.MMYY()

@@ -9,6 +9,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/keyblock"
 	"platen/hsm/nibbles"
 	"platen/hsm/pin"
@@ -32,9 +33,6 @@ func (m *Module) openDrawer(ctx context.Context, storage card.KeyRef) (drawer, e
 // take opens stored PINs, bound to their card numbers. from numbers the first of them in errors.
 func (d drawer) take(ctx context.Context, pans []card.PAN, pins []hsm.PIN, from int) ([]pin.Clear, error) {
 	for i := range pins {
-		if err := admit("card", from+i, pans[i]); err != nil {
-			return nil, err
-		}
 		if b := pins[i].Bytes(); len(b) != storedSize || b[0] != tag {
 			return nil, fmt.Errorf("PIN %d: %w", from+i, hsm.ErrPINBlock)
 		}
@@ -138,11 +136,8 @@ func addAccounts(blocks []byte, accounts []card.PAN) {
 
 // GeneratePINs implements hsm.Module.
 func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
-	if len(objects) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("generate PINs: %w", errLengths)
-	}
-	if length < pin.MinLength || length > pin.MaxLength {
-		return fmt.Errorf("generate PINs: length %d must be %d to %d", length, pin.MinLength, pin.MaxLength)
+	if err := arguments.GeneratePINs(length, pans, objects, out); err != nil {
+		return err
 	}
 	d, err := m.openDrawer(ctx, storage)
 	if err != nil {
@@ -154,9 +149,6 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 		var random pin.Randomness
 		defer clear(random[:])
 		for i := range pins {
-			if err := admit("generate PIN: card", from+i, pans[from+i]); err != nil {
-				return err
-			}
 			if err := pin.Draw(m.entropy, length, pans[from+i].Reveal(), objects[from+i], &random, &pins[i]); err != nil {
 				return fmt.Errorf("generate PIN: %w", err)
 			}
@@ -187,19 +179,15 @@ func (m *Module) drawFills(purpose string, pans []card.PAN) ([][pin.FillSize]byt
 
 // DerivePINs implements hsm.Module.
 func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
-	if len(out) != len(pans) {
-		return fmt.Errorf("derive PINs: %w", errLengths)
+	s, err := arguments.DerivePINs(parameters, pans, out)
+	if err != nil {
+		return err
 	}
-	s, ref, d, err := m.derivation(ctx, storage, pvk, parameters)
+	ref, d, err := m.derivationKeys(ctx, storage, pvk)
 	if err != nil {
 		return fmt.Errorf("derive PINs: %w", err)
 	}
 	return chunks(ctx, len(pans), func(from, to int) error {
-		for i := from; i < to; i++ {
-			if err := admit("derive PIN: card", i, pans[i]); err != nil {
-				return err
-			}
-		}
 		pins, err := m.naturals(ctx, ref, &s, pans[from:to])
 		defer clear(pins)
 		var fills [][pin.FillSize]byte
@@ -216,23 +204,21 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 	})
 }
 
-func (m *Module) derivation(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624) (s pin.Scheme, ref card.KeyRef, d drawer, err error) {
-	if s, err = pin.NewScheme(parameters); err != nil {
-		return s, ref, d, err
-	}
+func (m *Module) derivationKeys(ctx context.Context, storage, pvk card.KeyRef) (ref card.KeyRef, d drawer, err error) {
 	if ref, err = m.token.resolve(ctx, pvk, keyblock.IBMPVK, keyblock.TDES); err != nil {
-		return s, ref, d, err
+		return ref, d, err
 	}
 	d, err = m.openDrawer(ctx, storage)
-	return s, ref, d, err
+	return ref, d, err
 }
 
 // Offsets implements hsm.Module. The whole PIN is checked: offset, natural PIN and PIN have the same length.
 func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, parameters hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN offsets: %w", errLengths)
+	s, err := arguments.Offsets(parameters, pans, pins, out)
+	if err != nil {
+		return err
 	}
-	s, ref, d, err := m.derivation(ctx, storage, pvk, parameters)
+	ref, d, err := m.derivationKeys(ctx, storage, pvk)
 	if err != nil {
 		return fmt.Errorf("PIN offsets: %w", err)
 	}
@@ -259,10 +245,7 @@ func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, paramete
 
 // PVVs implements hsm.Module.
 func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
-	if len(pins) != len(pans) || len(out) != len(pans) {
-		return fmt.Errorf("PIN verification values: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.PVVs(pvki, pans, pins, out); err != nil {
 		return err
 	}
 	ref, err := m.token.resolve(ctx, pvk, keyblock.VisaPVK, keyblock.TDES)
@@ -288,19 +271,14 @@ func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, p
 
 // TransferPINs implements hsm.Module.
 func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
-	if len(pins) != len(from) || len(to) != len(from) || len(out) != len(from) {
-		return fmt.Errorf("transfer PINs: %w", errLengths)
+	if err := arguments.TransferPINs(from, pins, to, out); err != nil {
+		return err
 	}
 	d, err := m.openDrawer(ctx, storage)
 	if err != nil {
 		return fmt.Errorf("transfer PINs: %w", err)
 	}
 	return chunks(ctx, len(from), func(first, last int) error {
-		for i := first; i < last; i++ {
-			if err := admit("transfer PIN: card", i, to[i]); err != nil {
-				return err
-			}
-		}
 		held, err := d.take(ctx, from[first:last], pins[first:last], first)
 		defer clear(held)
 		var fills [][pin.FillSize]byte

@@ -32,8 +32,6 @@ var (
 	ErrExists = errors.New("PKCS#11: the token has this key already")
 	// ErrCheckValue says that a key in the token is not the one that it should be.
 	ErrCheckValue = errors.New("PKCS#11: the key in the token has another check value")
-
-	errLengths = errors.New("arguments have different lengths")
 )
 
 // Options are where the token is.

@@ -10,6 +10,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/arguments"
 	"platen/hsm/cmac"
 	"platen/hsm/keyblock"
 	"platen/hsm/pin"
@@ -137,9 +138,6 @@ func (z zone) open(ctx context.Context, accounts []card.PAN, sealed card.Secrets
 	size := pinblock.Size(z.format)
 	blocks := make([]byte, 0, len(accounts)*size)
 	for i := range accounts {
-		if err := admit("account", from+i, accounts[i]); err != nil {
-			return nil, err
-		}
 		block := sealed.Reveal(from + i)
 		if len(block) != size {
 			return nil, fmt.Errorf("PIN block %d: %w", from+i, hsm.ErrPINBlock)
@@ -170,8 +168,8 @@ func (z zone) open(ctx context.Context, accounts []card.PAN, sealed card.Secrets
 
 // ExportPINs implements hsm.Module.
 func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
-	if len(pins) != len(pans) || len(accounts) != len(pans) || out.Len() < len(pans) || out.Width() < pinblock.Size(format) {
-		return fmt.Errorf("export PINs: %w", errLengths)
+	if err := arguments.ExportPINs(format, pans, pins, accounts, out); err != nil {
+		return err
 	}
 	z, err := m.zone(ctx, zpk, format)
 	if err != nil {
@@ -183,11 +181,6 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 	}
 	size := pinblock.Size(format)
 	return chunks(ctx, len(pans), func(from, to int) error {
-		for i := from; i < to; i++ {
-			if err := admit("export PIN: account", i, accounts[i]); err != nil {
-				return err
-			}
-		}
 		held, err := d.take(ctx, pans[from:to], pins[from:to], from)
 		defer clear(held)
 		var blocks []byte
@@ -206,10 +199,7 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 
 // BlockPVVs implements hsm.Module.
 func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, pvk card.KeyRef, pvki int, out []hsm.PVV) error {
-	if blocks.Len() < len(accounts) || len(out) != len(accounts) {
-		return fmt.Errorf("PIN verification values of blocks: %w", errLengths)
-	}
-	if err := pin.CheckPVKI(pvki); err != nil {
+	if err := arguments.BlockPVVs(accounts, blocks, pvki, out); err != nil {
 		return err
 	}
 	ref, err := m.token.resolve(ctx, pvk, keyblock.VisaPVK, keyblock.TDES)
@@ -235,8 +225,8 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 
 // CheckBlocks implements hsm.Module.
 func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
-	if blocks.Len() < len(accounts) {
-		return fmt.Errorf("check PIN blocks: %w", errLengths)
+	if err := arguments.CheckBlocks(accounts, blocks); err != nil {
+		return err
 	}
 	z, err := m.zone(ctx, zpk, format)
 	if err != nil {

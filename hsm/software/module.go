@@ -52,6 +52,9 @@ func New(store *keystore.Store, entropy hsm.Entropy, options Options) (*Module, 
 // Tag implements hsm.Module.
 func (m *Module) Tag() byte { return tag }
 
+// Formats implements hsm.Module.
+func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0, hsm.ISO4} }
+
 // KeyVersion implements hsm.Module.
 func (m *Module) KeyVersion(_ context.Context, key card.KeyRef) (version int, kcv string, err error) {
 	k, err := m.store.Lookup(key)
