@@ -23,6 +23,7 @@ type job struct {
 	bureau  *programs.Bureau
 	at      entry[*programs.Bureau] // the bureau's current declaration, while the file is being sent
 	layout  *formats.Layout
+	sidecar int // of the file, which this job renders in its place; 0 for the file itself
 	press   *personalization.Press
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,26 +53,20 @@ func (p *Plant) cardOfUnit(ctx context.Context, i store.Institution, reference, 
 	if err != nil {
 		return 0, err
 	}
-	slices, err := p.Store.SlicesFrom(ctx, false, o.Number)
+	s, err := p.Store.SliceOf(ctx, o.Number, unit)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, missing
+	case err != nil:
+		return 0, err
+	case s.Kind == store.NewSlice:
+		return card.NewID(s.Range, s.FirstSequence+unit-s.FirstUnit)
+	}
+	l, err := p.Store.LineOf(ctx, o.Number, unit)
 	if err != nil {
 		return 0, err
 	}
-	for _, s := range slices {
-		if unit < s.FirstUnit || unit >= s.FirstUnit+s.Quantity {
-			continue
-		}
-		switch s.Kind {
-		case store.NewSlice:
-			return card.NewID(s.Range, s.FirstSequence+unit-s.FirstUnit)
-		case store.ReissueSlice:
-			l, err := p.Store.LineOf(ctx, o.Number, unit)
-			if err != nil {
-				return 0, err
-			}
-			return *l.Card, nil
-		}
-	}
-	return 0, missing
+	return *l.Card, nil
 }
 
 // Token is a card's public name.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"io"
 
 	"platen/sql/store"
@@ -36,7 +37,7 @@ func (j *job) deposit() (depository, io.WriteCloser, string, error) {
 	if err != nil {
 		return nil, nil, "", err
 	}
-	file, err := createSpool(j.Spool, j.file.ID.String(), j.file.Epoch)
+	file, err := createSpool(j.Spool, j.spoolID(), j.file.Epoch)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -46,6 +47,14 @@ func (j *job) deposit() (depository, io.WriteCloser, string, error) {
 		return nil, nil, "", err
 	}
 	return file, encrypted, file.name, nil
+}
+
+// spoolID names a file in the spool, and each of its sidecars.
+func (j *job) spoolID() string {
+	if j.sidecar == 0 {
+		return j.file.ID.String()
+	}
+	return fmt.Sprintf("%s-sidecar%d", j.file.ID, j.sidecar)
 }
 
 // openEnd is a writer whose end needs nothing.

@@ -61,15 +61,19 @@ type run struct {
 	rangeOf  string
 	mailer   bool
 	waiting  []store.WaitingIssue // attach runs
+	rank     string               // what the layout orders lines by
 }
 
-// group is what may share files: one bureau, one product, one layout, one purpose.
+// group is what may share files: one bureau, one product, one layout, one purpose, and one value of all that the layout parts files by.
 type group struct {
+	key     string
 	purpose store.Purpose
 	bureau  entry[*programs.Bureau]
 	product entry[*card.Product]
 	layout  entry[*formats.Layout]
-	runs    []run
+	arrangement
+	parted store.OrderLine // the values that part it from others
+	runs   []run
 }
 
 type planner struct {
@@ -237,7 +241,7 @@ func (pl *planner) groupFor(product entry[*card.Product], purpose store.Purpose)
 	if !ok {
 		return nil, fmt.Errorf("product %s: layout %q is not declared", product.code, layoutCode)
 	}
-	g := &group{purpose: purpose, bureau: bureau, product: product, layout: layout}
+	g := &group{key: key, purpose: purpose, bureau: bureau, product: product, layout: layout, arrangement: arrange(layout.value)}
 	pl.groups[key] = g
 	return g, nil
 }
@@ -287,21 +291,30 @@ func (pl *planner) attachAll(ctx context.Context, waiting []store.WaitingIssue, 
 		if err != nil {
 			return err
 		}
-		if g != nil {
-			g.attach(w)
+		if g == nil {
+			continue
 		}
+		rank := ""
+		if g.arranges() {
+			line, reference, err := pl.tx.LineOfIssue(ctx, w.Card, w.Issue)
+			if err != nil {
+				return err
+			}
+			g, rank = pl.partOf(g, &line), g.rank(&line, reference)
+		}
+		g.attach(w, rank)
 	}
 	return nil
 }
 
-func (g *group) attach(w store.WaitingIssue) {
-	if n := len(g.runs); n > 0 && g.runs[n-1].kind == store.AttachSlice {
+func (g *group) attach(w store.WaitingIssue, rank string) {
+	if n := len(g.runs); n > 0 && g.runs[n-1].kind == store.AttachSlice && g.runs[n-1].rank == rank {
 		last := &g.runs[n-1]
 		last.waiting = append(last.waiting, w)
 		last.quantity++
 		return
 	}
-	g.runs = append(g.runs, run{kind: store.AttachSlice, quantity: 1, waiting: []store.WaitingIssue{w}})
+	g.runs = append(g.runs, run{kind: store.AttachSlice, quantity: 1, waiting: []store.WaitingIssue{w}, rank: rank})
 }
 
 // gatherOrders takes the open lines of every order, oldest order first.
@@ -424,6 +437,9 @@ func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
 		}
 		pl.left[r.rangeOf] -= l.Quantity
 	}
+	if g.arranges() {
+		g, r.rank = pl.partOf(g, l), g.rank(l, o.Reference)
+	}
 	g.add(r)
 	return true, nil
 }
@@ -452,7 +468,7 @@ func (pl *planner) lapsed(l *store.OrderLine, p *card.Product) (bool, error) {
 func (g *group) add(r run) {
 	if n := len(g.runs); n > 0 {
 		last := &g.runs[n-1]
-		if last.kind == r.kind && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.first+last.quantity == r.first {
+		if last.kind == r.kind && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.rank == r.rank && last.first+last.quantity == r.first {
 			last.quantity += r.quantity
 			return
 		}

@@ -96,6 +96,7 @@ func (pl *planner) split(ctx context.Context, g *group) error {
 	if n := int64(g.layout.value.MaxRecords()); n > 0 {
 		limit = min(limit, n)
 	}
+	g.sort()
 	var open []run
 	lines := int64(0)
 	for _, r := range g.runs {
@@ -138,6 +139,9 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 	if err := pl.tx.InsertFile(ctx, f); err != nil {
 		return err
 	}
+	if err := pl.planSidecars(ctx, g, &f); err != nil {
+		return err
+	}
 	slices := make([]store.Slice, 0, len(runs))
 	line := int64(1)
 	for _, r := range runs {
@@ -173,6 +177,24 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 	return pl.tx.Record(ctx, pl.inst.ID, "file", f.Number, "planned", data, pl.plant.Now())
 }
 
+// planSidecars pins and names what goes along with a file.
+func (pl *planner) planSidecars(ctx context.Context, g *group, f *store.File) error {
+	for i, code := range g.layout.value.Sidecars() {
+		layout, ok := pl.layouts[code]
+		if !ok {
+			return fmt.Errorf("layout %s: sidecar %q is not declared", g.layout.code, code)
+		}
+		name, err := layout.value.FileName(headOf(pl.inst, *f, g.product.value))
+		if err != nil {
+			return fmt.Errorf("name a sidecar of file %d: %w", f.Number, err)
+		}
+		if err := pl.tx.InsertSidecar(ctx, store.Sidecar{File: f.Number, Sidecar: i + 1, Layout: layout.number, LayoutVersion: layout.version, Name: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // planMailers asks for PIN mailers for lines of a card file; they become files of their own.
 func (pl *planner) planMailers(product entry[*card.Product], cardFile, first, quantity int64) error {
 	g, err := pl.groupFor(product, store.MailerPurpose)
@@ -204,8 +226,8 @@ func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.Fi
 		Number: number, ID: id, Institution: pl.inst.ID, Batch: pl.batch.Number, Purpose: g.purpose,
 		Bureau: g.bureau.number, BureauVersion: g.bureau.version, BureauCode: g.bureau.code,
 		Product: g.product.number, ProductVersion: g.product.version, Layout: g.layout.number, LayoutVersion: g.layout.version,
-		Keys: keys, Sequence: sequence, Stamp: pl.plant.Stamp, BusinessDate: pl.batch.BusinessDate, FileTime: pl.now.Format("150405"),
-		State: card.FilePlanned, Planned: lines, SameDay: pl.schedule.SameDay, CreatedAt: pl.plant.Now(),
+		Branch: g.parted.Branch, Delivery: g.parted.Delivery, Country: g.parted.Country, Keys: keys, Sequence: sequence, Stamp: pl.plant.Stamp,
+		BusinessDate: pl.batch.BusinessDate, FileTime: pl.now.Format("150405"), State: card.FilePlanned, Planned: lines, SameDay: pl.schedule.SameDay, CreatedAt: pl.plant.Now(),
 	}
 	head := headOf(pl.inst, f, g.product.value)
 	if f.Name, err = g.layout.value.FileName(head); err != nil {

@@ -28,6 +28,9 @@ func headOf(i store.Institution, f store.File, p *card.Product) *formats.Record 
 	r.SetInt(formats.FileRecords, f.Planned)
 	r.SetInt(formats.FileCarriers, f.Planned) // every card has a letter of its own
 	r.SetInt(formats.FileProducts, min(f.Planned, 1))
+	r.SetString(formats.CarrierBranch, f.Branch)
+	r.SetString(formats.CarrierDelivery, f.Delivery)
+	r.SetString(formats.CarrierCountry, f.Country)
 	r.SetString(formats.ProductCode, p.Code)
 	r.SetString(formats.ProductDesign, p.Design)
 	r.SetString(formats.ProductScheme, p.Scheme)

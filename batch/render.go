@@ -23,14 +23,30 @@ const (
 // render writes a file's plaintext. It is a pure function of stored data and pinned keys: it reads no clock, draws nothing and iterates no map, so the
 // same file gives the same bytes on every worker, always.
 func (j *job) render(ctx context.Context, w io.Writer) error {
-	out, err := j.layout.NewWriter(w, headOf(j.inst, j.file, j.product))
+	head := j.head()
+	out, err := j.layout.NewWriter(w, head)
 	if err != nil {
 		return err
 	}
-	if err := j.renderLines(ctx, out); err != nil {
+	if j.layout.EachFile() {
+		err = out.Write(head)
+	} else {
+		err = j.renderLines(ctx, out)
+	}
+	if err != nil {
 		return err
 	}
 	return out.Close()
+}
+
+// head is what is true of the whole file; a sidecar also knows what its file was sealed with.
+func (j *job) head() *formats.Record {
+	r := headOf(j.inst, j.file, j.product)
+	if j.layout.Kind() == formats.Sidecar && j.file.PlaintextBytes != nil {
+		r.SetString(formats.FileSHA256, hexString(j.file.PlaintextSHA))
+		r.SetInt(formats.FileBytes, *j.file.PlaintextBytes)
+	}
+	return r
 }
 
 // renderLines renders chunks side by side and writes them in order: place n of a ring belongs to chunk n, so memory is bounded by the ring.
@@ -96,7 +112,10 @@ func (j *job) renderPage(ctx context.Context, first, last int64) (*formats.Part,
 	if err != nil {
 		return nil, err
 	}
-	if mailers {
+	switch {
+	case j.layout.Kind() == formats.Sidecar:
+		return j.sidecarPage(rows, views)
+	case mailers:
 		return j.mailerPage(ctx, rows, views)
 	}
 	return j.cardPage(ctx, rows, views)
@@ -176,7 +195,7 @@ func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*
 
 func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
 	p := j.layout.NewPart()
-	record := headOf(j.inst, j.file, j.product)
+	record := j.head()
 	for i := range rows {
 		putRow(record, &j.file, &rows[i])
 		put(record, i)

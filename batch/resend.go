@@ -134,7 +134,11 @@ func (j *job) copyEnded(ctx context.Context, a *store.Attempt, evidence string, 
 		if err := tx.MoveAttempt(ctx, a, store.AttemptDelivered, "", evidence, j.Now()); err != nil {
 			return err
 		}
-		return tx.Record(ctx, j.file.Institution, "file", j.file.Number, "resent", map[string]any{"name": a.FinalName, "evidence": evidence}, j.Now())
+		event := "resent"
+		if a.Copy < 0 {
+			event = "sidecar"
+		}
+		return tx.Record(ctx, j.file.Institution, "file", j.file.Number, event, map[string]any{"name": a.FinalName, "evidence": evidence}, j.Now())
 	})
 }
 
@@ -151,7 +155,7 @@ func (j *job) settleCopies(ctx context.Context, t delivery.Target) (next int, do
 	for i := range attempts {
 		a := &attempts[i]
 		switch {
-		case a.Copy == 0 || a.State == store.AttemptFailed:
+		case a.Copy <= 0 || a.State == store.AttemptFailed:
 		case a.State == store.AttemptDelivered || a.State == store.AttemptInDoubt:
 			next = a.Copy + 1
 		default:

@@ -56,6 +56,9 @@ func (j *job) send(ctx context.Context) error {
 	if err := j.ensureSpool(ctx); err != nil {
 		return err
 	}
+	if err := j.sendSidecars(ctx, t); err != nil {
+		return err
+	}
 	return j.attempt(ctx, t)
 }
 

@@ -34,6 +34,16 @@ func (s *Simulator) take(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if verdict.Unread != nil {
+		sidecar, err := s.isSidecar(name)
+		if err != nil {
+			return err
+		}
+		if sidecar {
+			log.Info().Msg("it goes along with a file: nothing is made of it, and nothing is answered")
+			return s.root.Rename(path.Join(s.in, name), done)
+		}
+	}
 	a := answer{input: name, sum: sum, verdict: &verdict, now: s.config.Now().UTC()}
 	if err := s.writeAck(&a); err != nil {
 		return fmt.Errorf("ack: %w", err)
@@ -98,6 +108,27 @@ func (s *Simulator) check(ctx context.Context, name string) (Verdict, string, er
 		verdict = v
 	}
 	return verdict, "", nil
+}
+
+// isSidecar tells whether a file is whole in the layout of a sidecar.
+func (s *Simulator) isSidecar(name string) (bool, error) {
+	for _, layout := range s.config.Layouts {
+		if layout.Kind() != formats.Sidecar {
+			continue
+		}
+		f, plain, err := s.open(name)
+		if err != nil {
+			return false, err
+		}
+		r := layout.NewReader(plain)
+		for err == nil {
+			_, _, err = r.Next()
+		}
+		if fault := errors.Join(f.fault, f.Close()); fault != nil || errors.Is(err, io.EOF) {
+			return fault == nil, fault
+		}
+	}
+	return false, nil
 }
 
 // readHead returns the beginning of a file's plaintext. What cannot be decrypted has none: the verdict on it falls later.

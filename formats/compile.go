@@ -55,7 +55,7 @@ func load(src []byte) (*Layout, error) {
 			return nil, err
 		}
 	}
-	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkSplit, l.checkGroup, l.checkControls, l.compileFrame, l.mark} {
+	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkControls, l.compileFrame, l.mark} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -178,6 +178,10 @@ func (s *spec) checkPlace(which Section, f *fieldSpec) error {
 		if which != Trailer {
 			return faultAt(f.node, "%s: is known only in the trailer", f.value)
 		}
+	case FileSHA256, FileBytes:
+		if s.kind == CardFile || s.kind == PINMailer {
+			return faultAt(f.node, "%s: is known only once the file is sealed, to its sidecars", f.value)
+		}
 	case GroupRecords:
 		if which != GroupClose {
 			return faultAt(f.node, "%s: is known only where a group closes", f.value)
@@ -218,11 +222,44 @@ func (c *column) carries(f Field) bool {
 // splitters are the fields that can part files: those that the plan knows of a line before its card is made.
 var splitters = []Field{ProductCode, ProductDesign, ProductScheme, ProductTechnology, ProductCurrency, CarrierBranch, CarrierDelivery, CarrierCountry}
 
-// checkSplit refuses to part files by what the plan does not know.
-func (l *Layout) checkSplit() error {
-	for _, f := range l.spec.splitBy {
-		if !slices.Contains(splitters, f) || l.spec.kind == PINMailer && f >= CarrierName && f <= CarrierBranch {
-			return faultAt(l.spec.naming, "split_by: a %s cannot be split by %s", l.spec.kind, f)
+// sorters are what lines can be ordered by beside the splitters.
+var sorters = []Field{CarrierRegion, CarrierCity, CarrierPostcode, HolderLanguage, OrderReference}
+
+// planned tells whether the plan knows f of a line. PIN mailers are planned from a card file's lines, of which it knows the product only.
+func (k Kind) planned(f Field, also []Field) bool {
+	return slices.Contains(splitters, f) && (k != PINMailer || f < CarrierName || f > CarrierBranch) || k == CardFile && slices.Contains(also, f)
+}
+
+// checkPlan refuses to part files and to order lines by what the plan does not know. The lines of a group stand together in a file because
+// they are ordered by its key first.
+func (l *Layout) checkPlan() error {
+	s := l.spec
+	for _, f := range s.splitBy {
+		if !s.kind.planned(f, nil) {
+			return faultAt(s.naming, "split_by: a %s cannot be split by %s", s.kind, f)
+		}
+	}
+	for _, f := range s.orderBy {
+		if !s.kind.planned(f, sorters) {
+			return faultAt(s.naming, "order_by: a %s cannot be ordered by %s", s.kind, f)
+		}
+	}
+	for _, f := range s.groupBy {
+		if (s.kind == CardFile || s.kind == PINMailer) && !s.kind.planned(f, sorters) {
+			return faultAt(s.group.node, "group: a %s cannot be ordered by %s", s.kind, f)
+		}
+	}
+	return nil
+}
+
+// checkSidecars lets files to a bureau have sidecars, and sidecars speak of the whole file.
+func (s *spec) checkSidecars() error {
+	if len(s.sidecars) > 0 && s.kind != CardFile && s.kind != PINMailer {
+		return faultAt(s.root, "sidecars: a %s has none", s.kind)
+	}
+	for which := Header; which <= Trailer; which++ {
+		if section := s.sections[which]; section != nil && section.each > 0 && (which != Detail || s.kind != Sidecar) {
+			return faultAt(section.node, "each: is for the detail of a sidecar")
 		}
 	}
 	return nil

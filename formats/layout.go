@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,6 +57,16 @@ func (l *Layout) MaxRecords() int { return l.spec.maxRecords }
 
 // SplitBy lists the fields whose every value gets a file of its own.
 func (l *Layout) SplitBy() []Field { return append([]Field(nil), l.spec.splitBy...) }
+
+// OrderBy lists the fields by which lines are ordered within a file: first the key of its groups, then what order_by says. Lines that are alike
+// in all of them stand as they were ordered.
+func (l *Layout) OrderBy() []Field { return slices.Concat(l.spec.groupBy, l.spec.orderBy) }
+
+// Sidecars names the layouts whose files go along with each file of this one.
+func (l *Layout) Sidecars() []string { return slices.Clone(l.spec.sidecars) }
+
+// EachFile tells whether a sidecar has one detail for the file that it goes along with, instead of one a line.
+func (l *Layout) EachFile() bool { return l.spec.sections[Detail].each == eachFile }
 
 // Has tells whether the layout has a section.
 func (l *Layout) Has(which Section) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -15,6 +16,7 @@ const (
 	maxLayoutBytes  = 256 << 10
 	maxFields       = 400 // of one section
 	maxPipes        = 16
+	maxSidecars     = 4 // of one file
 	maxFieldLength  = 4096
 	maxRecordLength = 32 << 10
 	maxFileRecords  = 9_999_999
@@ -48,6 +50,17 @@ var lineEnds = map[string]string{"crlf": "\r\n", "lf": "\n", "cr": "\r", "none":
 // literalEnd begins an eol that is a text of its own.
 const literalEnd = "literal:"
 
+// each is what a detail stands for. A carrier holds one card and a file one product, so that a detail a card is also one a carrier, and a
+// detail a file one a product.
+type each uint8
+
+const (
+	eachCard each = iota + 1
+	eachFile
+)
+
+var eachNames = []string{eachCard: "card", eachFile: "file"}
+
 // lengthUnit is what positions and lengths of a fixed layout count.
 type lengthUnit uint8
 
@@ -72,6 +85,8 @@ type spec struct {
 	fileName      string
 	maxRecords    int
 	splitBy       []Field
+	orderBy       []Field
+	sidecars      []string
 	rootName      string // of an XML document
 	tables        map[string]*table
 	tracks        map[string][]fieldSpec
@@ -83,6 +98,7 @@ type spec struct {
 
 type sectionSpec struct {
 	node   *yaml.Node
+	each   each // detail only
 	length int
 	path   string
 	fields []fieldSpec
@@ -165,6 +181,7 @@ func (s *spec) read() error {
 		"delimiter": oneCharacter("delimiter", &s.delimiter),
 		"quote":     oneCharacter("quote", &s.quote),
 		"clearance": sequence("clearance", s.readClearance),
+		"sidecars":  sequence("sidecars", s.readSidecar),
 		"file":      s.readFile,
 		"root":      formed("root", keyForm, &s.rootName),
 		"tables":    s.readTables,
@@ -208,6 +225,30 @@ func oneCharacter(what string, into *byte) func(*yaml.Node) error {
 	})
 }
 
+// readSidecar reads the name of a layout whose file goes along.
+func (s *spec) readSidecar(n *yaml.Node) error {
+	name := ""
+	if err := formed("sidecars", nameForm, &name)(n); err != nil {
+		return err
+	}
+	if len(s.sidecars) == maxSidecars || slices.Contains(s.sidecars, name) {
+		return faultAt(n, "sidecars: at most %d different ones", maxSidecars)
+	}
+	s.sidecars = append(s.sidecars, name)
+	return nil
+}
+
+func fieldList(what string, into *[]Field) func(*yaml.Node) error {
+	return sequence(what, func(e *yaml.Node) error {
+		f, ok := ParseField(e.Value)
+		if !ok {
+			return faultAt(e, "%s: unknown field %q", what, e.Value)
+		}
+		*into = append(*into, f)
+		return nil
+	})
+}
+
 func (s *spec) readClearance(n *yaml.Node) error {
 	for class, name := range sensitivityNames {
 		if n.Kind == yaml.ScalarNode && n.Value == name {
@@ -226,14 +267,8 @@ func (s *spec) readFile(n *yaml.Node) error {
 			return nil
 		}),
 		"max_records": integer("max_records", maxFileRecords, &s.maxRecords),
-		"split_by": sequence("split_by", func(e *yaml.Node) error {
-			f, ok := ParseField(e.Value)
-			if !ok {
-				return faultAt(e, "split_by: unknown field %q", e.Value)
-			}
-			s.splitBy = append(s.splitBy, f)
-			return nil
-		}),
+		"split_by":    fieldList("split_by", &s.splitBy),
+		"order_by":    fieldList("order_by", &s.orderBy),
 	})
 }
 
@@ -259,6 +294,7 @@ func (s *spec) readSection(which Section) func(*yaml.Node) error {
 		section := &sectionSpec{node: n}
 		s.sections[which] = section
 		err := mapping(n, which.String(), map[string]func(*yaml.Node) error{
+			"each":   word("each", eachNames, &section.each),
 			"length": integer("length", maxRecordLength, &section.length),
 			"path":   formed("path", pathForm, &section.path),
 			"fields": sequence("fields", func(n *yaml.Node) error { return readField(n, &section.fields) }),
@@ -274,14 +310,7 @@ func (s *spec) readSection(which Section) func(*yaml.Node) error {
 func (s *spec) readGroup(n *yaml.Node) error {
 	s.group = &sectionSpec{node: n}
 	err := mapping(n, "group", map[string]func(*yaml.Node) error{
-		"key": sequence("key", func(e *yaml.Node) error {
-			f, ok := ParseField(e.Value)
-			if !ok {
-				return faultAt(e, "key: unknown field %q", e.Value)
-			}
-			s.groupBy = append(s.groupBy, f)
-			return nil
-		}),
+		"key":   fieldList("key", &s.groupBy),
 		"path":  formed("path", keyForm, &s.group.path),
 		"open":  s.readSection(GroupOpen),
 		"close": s.readSection(GroupClose),

@@ -45,6 +45,11 @@ func (l *loader) checkLayouts() {
 			continue
 		}
 		first[layout.Name()] = file
+		for _, name := range layout.Sidecars() {
+			if sidecar := l.layout(name); sidecar == nil || sidecar.Kind() != formats.Sidecar {
+				l.add(file, 0, "sidecars: there is no layout of a sidecar %q", name)
+			}
+		}
 	}
 }
 

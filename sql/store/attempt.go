@@ -11,7 +11,7 @@ type Attempt struct {
 	Attempt         int        `db:"attempt"`
 	Epoch           int64      `db:"epoch"`
 	State           string     `db:"state"` // STARTED, RENAMING, DELIVERED, FAILED, IN_DOUBT
-	Copy            int        `db:"copy"`  // 0 = the file itself; n = its n-th duplicate, which a person asked for
+	Copy            int        `db:"copy"`  // 0 = the file itself; n = its n-th duplicate, which a person asked for; -n = its n-th sidecar
 	FinalName       string     `db:"final_name"`
 	TempName        string     `db:"temp_name"`
 	CiphertextSHA   []byte     `db:"ciphertext_sha256"`

@@ -42,6 +42,9 @@ type File struct {
 	ProductVersion  int            `db:"product_version"`
 	Layout          int64          `db:"layout_number"`
 	LayoutVersion   int            `db:"layout_version"`
+	Branch          string         `db:"branch"` // of every line, where the layout parts files by it; so are the next two
+	Delivery        string         `db:"delivery"`
+	Country         string         `db:"country"`
 	Keys            string         `db:"keys"` // JSON: what each key is, by version and check value
 	Sequence        int64          `db:"sequence"`
 	Name            string         `db:"name"`
@@ -88,7 +91,7 @@ func (f *File) InClear() bool {
 }
 
 const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,
-	layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted, same_day, frozen, held, worker, rendered,
+	layout_number, layout_version, branch, delivery, country, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted, same_day, frozen, held, worker, rendered,
 	sealed, plaintext_sha256, plaintext_bytes, ciphertext_sha256, ciphertext_bytes, spool, ack_read, ack_ok, ack_bad, produced, rejected, spoiled,
 	created_at, sealed_at, sent_at, acknowledged_at, balanced_at, overdue, overdue_since`
 
@@ -126,10 +129,11 @@ func SequenceCounter(bureau int64) string { return fmt.Sprintf("file sequence of
 // InsertFile stores a planned file.
 func (t *Tx) InsertFile(ctx context.Context, f File) error {
 	return t.exec(ctx, "store file", `INSERT INTO files (number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code,
-		product_number, product_version, layout_number, layout_version, keys, sequence, name, stamp, business_date, file_time, state, planned, same_day, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+		product_number, product_version, layout_number, layout_version, branch, delivery, country, keys, sequence, name, stamp, business_date, file_time,
+		state, planned, same_day, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 		f.Number, f.ID, f.Institution, f.Batch, int64(f.Purpose), f.Bureau, f.BureauVersion, f.BureauCode, f.Product, f.ProductVersion, f.Layout, f.LayoutVersion,
-		f.Keys, f.Sequence, f.Name, f.Stamp, f.BusinessDate, f.FileTime, int64(card.FilePlanned), f.Planned, f.SameDay, stored(f.CreatedAt))
+		f.Branch, f.Delivery, f.Country, f.Keys, f.Sequence, f.Name, f.Stamp, f.BusinessDate, f.FileTime, int64(card.FilePlanned), f.Planned, f.SameDay, stored(f.CreatedAt))
 }
 
 // InsertSlices stores a file's slices.
@@ -188,11 +192,12 @@ func (q Q) Slices(ctx context.Context, file int64) ([]Slice, error) {
 	return all, err
 }
 
-// SlicesFrom lists the slices whose source is an order's units or a card file's lines.
-func (q Q) SlicesFrom(ctx context.Context, mailers bool, source int64) ([]Slice, error) {
-	var all []Slice
-	err := q.list(ctx, "slices by source", &all, `SELECT `+sliceColumns+` FROM file_slices WHERE source = $1 AND (kind = 4) = $2 ORDER BY file_number, first_line`, source, mailers)
-	return all, err
+// SliceOf finds the slice that makes a card of an order's unit.
+func (q Q) SliceOf(ctx context.Context, order, unit int64) (Slice, error) {
+	var s Slice
+	err := q.get(ctx, "slice of a unit", &s, `SELECT `+sliceColumns+` FROM file_slices WHERE source = $1 AND kind IN ($3, $4)
+		AND first_unit <= $2 AND first_unit + quantity > $2 ORDER BY first_unit DESC LIMIT 1`, order, unit, NewSlice, ReissueSlice)
+	return s, err
 }
 
 // Due is a file that some worker should take: its epoch was raised, so that whoever held it before is fenced.

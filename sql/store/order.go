@@ -295,6 +295,18 @@ func (q Q) LineOfCard(ctx context.Context, id card.ID) (OrderLine, error) {
 	return l, err
 }
 
+// LineOfIssue returns the line whose data an issue carries, with the reference of its order.
+func (q Q) LineOfIssue(ctx context.Context, id card.ID, issue int) (OrderLine, string, error) {
+	var row struct {
+		OrderLine
+		Reference string `db:"reference"`
+	}
+	err := q.get(ctx, "order line of an issue", &row, `SELECT o.reference AS reference, `+prefixed("l.", lineColumns)+` FROM issues i
+		JOIN order_lines l ON l.order_number = i.order_number AND l.unit = i.order_unit JOIN orders o ON o.number = i.order_number
+		WHERE i.card_id = $1 AND i.issue = $2`, id, issue)
+	return row.OrderLine, row.Reference, err
+}
+
 // CardAwaitsAction tells whether a line that was not carried out yet already asks for something of this card.
 func (q Q) CardAwaitsAction(ctx context.Context, id card.ID) (bool, error) {
 	var n int

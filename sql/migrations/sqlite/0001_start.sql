@@ -231,6 +231,9 @@ CREATE TABLE files (
     product_version   INTEGER NOT NULL,
     layout_number     BIGINT NOT NULL,
     layout_version    INTEGER NOT NULL,
+    branch            TEXT NOT NULL DEFAULT '', -- of every line, where the layout parts files by it; so are the next two
+    delivery          TEXT NOT NULL DEFAULT '',
+    country           TEXT NOT NULL DEFAULT '',
     keys              TEXT NOT NULL,
     sequence          BIGINT NOT NULL,
     name              TEXT NOT NULL,
@@ -314,8 +317,18 @@ CREATE TABLE file_slices (
 
 CREATE INDEX file_slices_source ON file_slices (source, first_unit);
 
+-- What goes along with a file: the layout of each sidecar by version, and its name at the bureau.
+CREATE TABLE file_sidecars (
+    file_number    BIGINT NOT NULL REFERENCES files (number),
+    sidecar        INTEGER NOT NULL,
+    layout_number  BIGINT NOT NULL,
+    layout_version INTEGER NOT NULL,
+    name           TEXT NOT NULL,
+    PRIMARY KEY (file_number, sidecar)
+);
+
 -- The evidence of every try to send: written before the first byte, and again just before the rename. copy counts what a person sent again under a
--- duplicate marker.
+-- duplicate marker; -1 is the file's first sidecar.
 CREATE TABLE delivery_attempts (
     file_number       BIGINT NOT NULL REFERENCES files (number),
     attempt           INTEGER NOT NULL,
