@@ -4,11 +4,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"platen/batch"
+	"platen/formats"
 	"platen/sql/store"
 )
 
@@ -52,8 +54,22 @@ the bureau reads it, which is card data in clear. A copy needs a reason, which s
 	return c
 }
 
-// writeReplay writes a replayed file. One that did not come to its end, or to the same bytes, is removed.
-func writeReplay(cmd *cobra.Command, a *app, f store.File, output string, form batch.ReplayForm, reason string) (err error) {
+// writeReplay writes a replayed file.
+func writeReplay(cmd *cobra.Command, a *app, f store.File, output string, form batch.ReplayForm, reason string) error {
+	err := writeNew(output, func(to io.Writer) error { return a.plant.ReplayTo(cmd.Context(), f.Number, to, form, reason, actor()) })
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "File %d was rendered to the bytes that it was sealed with, and written to %s.\n", f.Number, output)
+	if form == batch.ReplayInClear {
+		alarm(w, "PLAINTEXT: %s holds card data in clear. Delete it as soon as it has served.", output)
+	}
+	return nil
+}
+
+// writeNew writes a file that must not exist and that only its owner may read. One that did not come to its end is removed.
+func writeNew(output string, write func(io.Writer) error) (err error) {
 	to, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("begin the copy: %w", err)
@@ -63,18 +79,42 @@ func writeReplay(cmd *cobra.Command, a *app, f store.File, output string, form b
 			err = errors.Join(err, os.Remove(output))
 		}
 	}()
-	if err := a.plant.ReplayTo(cmd.Context(), f.Number, to, form, reason, actor()); err != nil {
+	if err := write(to); err != nil {
 		return errors.Join(err, to.Close())
 	}
 	if err := errors.Join(to.Sync(), to.Close()); err != nil {
 		return fmt.Errorf("finish the copy: %w", err)
 	}
-	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "File %d was rendered to the bytes that it was sealed with, and written to %s.\n", f.Number, output)
-	if form == batch.ReplayInClear {
-		alarm(w, "PLAINTEXT: %s holds card data in clear. Delete it as soon as it has served.", output)
-	}
 	return nil
+}
+
+func fileCopy(s *shared, institution *string) *cobra.Command {
+	var output, audience string
+	c := &cobra.Command{
+		Use: "copy ID|NUMBER --audience issuer-masked|issuer-cutdown --output FILE", Short: "Write a file as others than its bureau may see it",
+		Long: `The same layout writes the same file for an audience: issuer-masked has no tracks, codes, PIN blocks and chip data, and of card numbers the first six and last four digits;
+issuer-cutdown has no card numbers either. What an audience sees is a property of each field, which no layout can change. Names and addresses stay: the copy is written to a new
+file that only its owner may read. It stands in the file's history and in the audit log.`,
+		Args: cobra.ExactArgs(1),
+		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
+			whom, ok := formats.ParseAudience(audience)
+			if !ok || whom == formats.ForBureau {
+				return fmt.Errorf("--audience is issuer-masked or issuer-cutdown, not %q", audience)
+			}
+			if err := writeNew(output, func(to io.Writer) error { return a.plant.CopyFor(cmd.Context(), f.Number, whom, to, actor()) }); err != nil {
+				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"id": f.ID, "audience": whom.String(), "output": output})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "File %d was written to %s for %s.\n", f.Number, output, whom)
+			return nil
+		}),
+	}
+	c.Flags().StringVar(&audience, "audience", "", "issuer-masked or issuer-cutdown (needed)")
+	c.Flags().StringVarP(&output, "output", "o", "", "write the copy there; it must not exist (needed)")
+	cobra.CheckErr(errors.Join(c.MarkFlagRequired("audience"), c.MarkFlagRequired("output")))
+	return c
 }
 
 func fileResend(s *shared, institution *string) *cobra.Command {
