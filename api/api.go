@@ -9,12 +9,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/batch"
+	"platen/services/webhooks"
 )
 
 // DefaultMaxBody is how many bytes an order may have when the configuration does not say.
 const DefaultMaxBody = 100 << 20
 
-// Config is what the API serves with. Plant is needed.
+// Config is what the API serves with. Plant and Webhooks are needed.
 type Config struct {
 	Plant   *batch.Plant
 	Log     zerolog.Logger
@@ -26,6 +27,8 @@ type Config struct {
 
 	PublicURL string  // scheme and host as clients see them behind a proxy; empty = as requests come
 	Secrets   Secrets // of clients that sign with one
+
+	Webhooks *webhooks.Service // who is told what happens
 }
 
 // service is the API with all that its handlers use.
@@ -39,6 +42,9 @@ type service struct {
 func New(c Config) (http.Handler, error) {
 	if c.Plant == nil {
 		return nil, errors.New("the API needs a plant")
+	}
+	if c.Webhooks == nil {
+		return nil, errors.New("the API needs what manages webhooks")
 	}
 	if c.MaxBody < 0 {
 		return nil, errors.New("the largest body cannot be negative")

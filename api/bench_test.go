@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"platen/batch"
 	"platen/card"
 	"platen/delivery"
+	"platen/delivery/webhook"
 	"platen/hsm"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
@@ -26,6 +28,7 @@ import (
 	"platen/hsm/vault"
 	"platen/programs"
 	"platen/samples"
+	"platen/services/webhooks"
 	"platen/sql/store"
 	"platen/testbed"
 )
@@ -44,6 +47,7 @@ type site struct {
 	mine    client
 	theirs  client
 	handler http.Handler
+	hooks   *webhooks.Service
 }
 
 // client is an API client: who it is and its key.
@@ -73,9 +77,12 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 	if config.Now == nil {
 		config.Now = func() time.Time { return noon }
 	}
+	policy := webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	config.Webhooks = &webhooks.Service{Plant: s.plant, Label: "secrets", Policy: policy, Sender: webhook.NewSender(policy, nil, "platen/1", config.Now)}
 	if config.Version == "" {
 		config.Version = "1"
 	}
+	s.hooks = config.Webhooks
 	var err error
 	if s.handler, err = api.New(config); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -35,6 +36,7 @@ func (s *service) routeV1() {
 	s.routeReturns(described)
 	s.routeBooks(described)
 	s.routeSchedules(described)
+	s.routeWebhooks(described)
 	s.serveDocument(described.OpenAPI())
 }
 
@@ -66,10 +68,20 @@ func operation(id, path, tag, summary string) huma.Operation {
 // body is an answer with nothing but a body.
 type body[T any] struct{ Body T }
 
+// change describes an operation that changes something.
+func change(id, method, path, tag, summary string, status int) huma.Operation {
+	op := operation(id, path, tag, summary)
+	op.Method, op.DefaultStatus = method, status
+	return op
+}
+
 // read registers an operation that shows something to its caller.
 func read[I, T any](s *service, api huma.API, op huma.Operation, show func(context.Context, caller, *I) (T, error)) {
+	if op.DefaultStatus == 0 {
+		op.DefaultStatus = http.StatusOK
+	}
 	op.Responses = problemResponses(api)
-	op.Responses["200"] = &huma.Response{Description: "OK"}
+	op.Responses[strconv.Itoa(op.DefaultStatus)] = &huma.Response{Description: http.StatusText(op.DefaultStatus)}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*body[T], error) {
 		v, err := show(ctx, callerOf(ctx), in)
 		if err != nil {

@@ -53,6 +53,16 @@ func RoleNames(roles []Role) string {
 var needed = map[string]Role{
 	"POST /v1/orders":                  Submit,
 	"POST /v1/orders/{id}/corrections": Submit,
+
+	"GET /v1/webhooks":               Admin,
+	"GET /v1/webhooks/{id}":          Admin,
+	"GET /v1/webhooks/{id}/messages": Admin,
+	"POST /v1/webhooks":              Admin,
+	"DELETE /v1/webhooks/{id}":       Admin,
+	"POST /v1/webhooks/{id}/pause":   Admin,
+	"POST /v1/webhooks/{id}/resume":  Admin,
+	"POST /v1/webhooks/{id}/test":    Admin,
+	"POST /v1/webhooks/{id}/replay":  Admin,
 }
 
 // roleOf is the role that a route needs; empty for one that every client may use.

@@ -71,6 +71,7 @@ func newClient(driver riverdriver.Driver[*sql.Tx], c Config, workers *river.Work
 			expressQueue: {MaxWorkers: expressSlots},
 			applyQueue:   {MaxWorkers: c.Workers + 1},
 			linkQueue:    {MaxWorkers: linkWorkers},
+			webhookQueue: {MaxWorkers: webhookWorkers},
 		}
 	}
 	client, err := river.NewClient(driver, config)
@@ -87,7 +88,11 @@ const (
 	expressQueue = "express"
 	applyQueue   = "apply"
 	linkQueue    = "link"
+	webhookQueue = "webhooks"
 )
 
 // linkWorkers is how many conversations with bureaus a process has at once. Each mostly waits; a bureau takes part in a few at most (batch.Plant.ClaimSends).
 const linkWorkers = 64
+
+// webhookWorkers is how many subscribers a process sends to at once.
+const webhookWorkers = 16

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/batch"
+	"platen/services/webhooks"
 )
 
 // sweepEvery is how long something that died may go unnoticed beyond its lease.
@@ -21,6 +22,7 @@ const sweepEvery = 10 * time.Second
 // Config says what a process does and how eagerly.
 type Config struct {
 	Plant       *batch.Plant
+	Webhooks    *webhooks.Service // nil = nobody is told
 	Log         zerolog.Logger
 	QueuePath   string        // the queue's file on SQLite
 	Workers     int           // files built side by side
@@ -65,7 +67,7 @@ func Start(ctx context.Context, c Config) (*Runner, error) {
 	r.builders = &builders{plant: c.Plant, wake: r.Wake}
 	var workers *river.Workers
 	if c.Work {
-		workers = newWorkers(c.Plant, r.builders, c.Log)
+		workers = newWorkers(c.Plant, c.Webhooks, r.builders, c.Log)
 	}
 	if r.client, err = newClient(driver, c, workers); err != nil {
 		return nil, errors.Join(err, closeQueue())

@@ -120,6 +120,15 @@ func (r *Runner) claim(ctx context.Context) error {
 	for _, f := range sends {
 		jobs = append(jobs, river.InsertManyParams{Args: sendArgs{File: f.Number, Epoch: f.Epoch}})
 	}
+	if r.config.Webhooks != nil {
+		claims, err := r.config.Webhooks.Claim(ctx)
+		if err != nil {
+			return fmt.Errorf("claim webhooks: %w", err)
+		}
+		for _, c := range claims {
+			jobs = append(jobs, river.InsertManyParams{Args: webhookArgs{Webhook: c.ID, Epoch: c.Epoch}})
+		}
+	}
 	return r.insert(ctx, jobs)
 }
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
 
 	"platen/batch"
+	"platen/services/webhooks"
 	"platen/sql/store"
 )
 
@@ -46,6 +48,11 @@ type applyArgs struct {
 	Epoch  int64 `json:"epoch"`
 }
 
+type webhookArgs struct {
+	Webhook uuid.UUID `json:"webhook"`
+	Epoch   int64     `json:"epoch"`
+}
+
 // Kind names each job for River.
 func (planArgs) Kind() string    { return "plan-batch" }
 func (buildArgs) Kind() string   { return "build-file" }
@@ -53,6 +60,7 @@ func (expressArgs) Kind() string { return "build-express" }
 func (sendArgs) Kind() string    { return "send-file" }
 func (pollArgs) Kind() string    { return "poll-returns" }
 func (applyArgs) Kind() string   { return "apply-return" }
+func (webhookArgs) Kind() string { return "webhooks" }
 
 // InsertOpts puts each job into its queue; equal arguments are inserted once.
 func (planArgs) InsertOpts() river.InsertOpts    { return options(planQueue) }
@@ -61,6 +69,7 @@ func (buildArgs) InsertOpts() river.InsertOpts   { return options(buildQueue) }
 func (sendArgs) InsertOpts() river.InsertOpts    { return options(linkQueue) }
 func (pollArgs) InsertOpts() river.InsertOpts    { return options(linkQueue) }
 func (applyArgs) InsertOpts() river.InsertOpts   { return options(applyQueue) }
+func (webhookArgs) InsertOpts() river.InsertOpts { return options(webhookQueue) }
 
 func options(queue string) river.InsertOpts {
 	return river.InsertOpts{Queue: queue, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true}}
@@ -90,8 +99,8 @@ func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
 	return err
 }
 
-// newWorkers binds every kind of job to the plant.
-func newWorkers(p *batch.Plant, b *builders, log zerolog.Logger) *river.Workers {
+// newWorkers binds every kind of job to the plant, and to what sends to subscribers.
+func newWorkers(p *batch.Plant, hooks *webhooks.Service, b *builders, log zerolog.Logger) *river.Workers {
 	all := river.NewWorkers()
 	river.AddWorker(all, &worker[planArgs]{log: log, do: func(ctx context.Context, a planArgs) error { return p.Plan(ctx, a.Batch) }})
 	river.AddWorker(all, &worker[buildArgs]{log: log, do: func(ctx context.Context, a buildArgs) error { return b.build(ctx, batch.AnyFile, a.File, a.Epoch) }})
@@ -102,6 +111,9 @@ func newWorkers(p *batch.Plant, b *builders, log zerolog.Logger) *river.Workers 
 	river.AddWorker(all, &worker[applyArgs]{log: log, do: func(ctx context.Context, a applyArgs) error { return p.ApplyReturn(ctx, a.Return, a.Epoch) }})
 	polling := new(looks)
 	river.AddWorker(all, &worker[pollArgs]{log: log, do: func(ctx context.Context, a pollArgs) error { return polling.poll(ctx, p, a) }})
+	river.AddWorker(all, &worker[webhookArgs]{log: log, do: func(ctx context.Context, a webhookArgs) error {
+		return hooks.Deliver(ctx, store.WebhookClaim{ID: a.Webhook, Epoch: a.Epoch})
+	}})
 	return all
 }
 

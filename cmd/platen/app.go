@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,12 +17,14 @@ import (
 	"platen/api"
 	"platen/batch"
 	"platen/card"
+	"platen/delivery/webhook"
 	"platen/fault"
 	"platen/hsm"
 	"platen/hsm/keystore"
 	"platen/hsm/software"
 	"platen/hsm/vault"
 	"platen/jobs"
+	"platen/services/webhooks"
 	"platen/sql/store"
 )
 
@@ -143,6 +146,29 @@ func (a *app) secrets() api.Secrets {
 	return api.Secrets{Vault: a.plant.Vault, Label: a.config.Keys.Secrets}
 }
 
+// webhooks tells subscribers what happens.
+func (a *app) webhooks() (*webhooks.Service, error) {
+	allowed, err := a.config.Webhooks.allowed()
+	if err != nil {
+		return nil, fmt.Errorf("webhooks.allow: %w", err)
+	}
+	policy := webhook.Policy{Allow: allowed}
+	var roots *x509.CertPool
+	if name := a.config.Webhooks.CAFile; name != "" {
+		pem, err := os.ReadFile(a.config.Path(name))
+		if err != nil {
+			return nil, fmt.Errorf("webhooks.ca_file: %w", err)
+		}
+		if roots, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("read the system's authorities: %w", err)
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("webhooks.ca_file: %s holds no certificate", name)
+		}
+	}
+	return &webhooks.Service{Plant: a.plant, Label: a.config.Keys.Secrets, Policy: policy, Sender: webhook.NewSender(policy, roots, "platen/"+version, a.now)}, nil
+}
+
 func (a *app) openPlant(ctx context.Context) error {
 	if fault.Armed() && a.keys.Environment() == keystore.Production {
 		return fmt.Errorf("%s makes this process die on purpose; it is refused with a production keystore", faultVariable)
@@ -246,7 +272,11 @@ func (a *app) start(ctx context.Context, schedule, work bool) (*running, error) 
 			return nil, errors.Join(err, release())
 		}
 	}
-	r, err := jobs.Start(ctx, jobs.Config{Plant: a.plant, Log: a.log, QueuePath: a.queuePath(), Workers: a.config.Workers,
+	hooks, err := a.webhooks()
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	r, err := jobs.Start(ctx, jobs.Config{Plant: a.plant, Webhooks: hooks, Log: a.log, QueuePath: a.queuePath(), Workers: a.config.Workers,
 		QueuePoll: a.config.Poll.Queue, ReturnsPoll: a.config.Poll.Returns, Schedule: schedule, Work: work})
 	if err != nil {
 		return nil, errors.Join(err, release())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,20 +20,21 @@ import (
 // Config is what one Platen process needs to know: platen.yaml, overridden by PLATEN_* variables. What the running system does is
 // declared elsewhere, in programs.
 type Config struct {
-	Database         string       `koanf:"database"` // postgres://... or sqlite:PATH
-	Spool            string       `koanf:"spool"`    // directory of encrypted files
-	Ledger           string       `koanf:"ledger"`   // directory of the high-water ledger
-	Keystore         string       `koanf:"keystore"` // file of key blocks
-	KBPK             string       `koanf:"kbpk"`     // file:PATH or env:NAME
-	Keys             KeysConfig   `koanf:"keys"`
-	Module           ModuleConfig `koanf:"module"`
-	HTTP             HTTPConfig   `koanf:"http"`
-	Workers          int          `koanf:"workers"`
-	InstitutionFiles int          `koanf:"institution_files"` // files of one institution built at once, by all processes together; 0 = any number
-	Poll             PollConfig   `koanf:"poll"`
-	Log              LogConfig    `koanf:"log"`
-	Instance         string       `koanf:"instance"` // this process's name among others; empty = made from host and process number
-	Seed             string       `koanf:"seed"`     // tests only: everything random becomes a function of it
+	Database         string         `koanf:"database"` // postgres://... or sqlite:PATH
+	Spool            string         `koanf:"spool"`    // directory of encrypted files
+	Ledger           string         `koanf:"ledger"`   // directory of the high-water ledger
+	Keystore         string         `koanf:"keystore"` // file of key blocks
+	KBPK             string         `koanf:"kbpk"`     // file:PATH or env:NAME
+	Keys             KeysConfig     `koanf:"keys"`
+	Module           ModuleConfig   `koanf:"module"`
+	HTTP             HTTPConfig     `koanf:"http"`
+	Workers          int            `koanf:"workers"`
+	InstitutionFiles int            `koanf:"institution_files"` // files of one institution built at once, by all processes together; 0 = any number
+	Poll             PollConfig     `koanf:"poll"`
+	Webhooks         WebhooksConfig `koanf:"webhooks"`
+	Log              LogConfig      `koanf:"log"`
+	Instance         string         `koanf:"instance"` // this process's name among others; empty = made from host and process number
+	Seed             string         `koanf:"seed"`     // tests only: everything random becomes a function of it
 
 	BaseDir string `koanf:"-"` // directory of platen.yaml, absolute; relative paths of the configuration and of programs start here
 }
@@ -62,6 +64,28 @@ type HTTPConfig struct {
 type PollConfig struct {
 	Returns time.Duration `koanf:"returns"`
 	Queue   time.Duration `koanf:"queue"`
+}
+
+// WebhooksConfig is where messages to subscribers may go besides public addresses, and whose certificates are trusted besides.
+type WebhooksConfig struct {
+	Allow  string `koanf:"allow"` // networks with commas between
+	CAFile string `koanf:"ca_file"`
+}
+
+// allowed reads the list of networks.
+func (w WebhooksConfig) allowed() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for text := range strings.SplitSeq(w.Allow, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil || p != p.Masked() {
+			return nil, fmt.Errorf("%q is no network such as 10.20.0.0/16", text)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // LogConfig is how much is logged, and in which form.
@@ -175,6 +199,9 @@ func (c Config) checkProcess(fault func(key, format string, args ...any)) {
 	}
 	if u, err := url.Parse(c.HTTP.PublicURL); c.HTTP.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.TrimPrefix(c.HTTP.PublicURL, u.Scheme+"://") != u.Host) {
 		fault("http.public_url", "must be SCHEME://HOST without a path, as clients call it")
+	}
+	if _, err := c.Webhooks.allowed(); err != nil {
+		fault("webhooks.allow", "%v", err)
 	}
 	if c.Workers < 1 || c.Workers > 256 {
 		fault("workers", "must be 1 to 256")

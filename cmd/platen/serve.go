@@ -70,6 +70,13 @@ func workOnce(cmd *cobra.Command, s *shared, schedules bool) (err error) {
 		return err
 	}
 	n, err := jobs.Once(cmd.Context(), a.plant, schedules)
+	hooks, failed := a.webhooks()
+	if failed == nil {
+		var told int
+		told, failed = hooks.DeliverDue(cmd.Context())
+		n += told
+	}
+	err = errors.Join(err, failed)
 	if s.json {
 		err = errors.Join(err, printJSON(cmd.OutOrStdout(), map[string]int{"done": n}))
 	} else {
@@ -110,7 +117,12 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	handler, err := api.New(api.Config{Plant: a.plant, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now, PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets()})
+	hooks, err := a.webhooks()
+	if err != nil {
+		return err
+	}
+	handler, err := api.New(api.Config{Plant: a.plant, Webhooks: hooks, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now,
+		PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets()})
 	if err != nil {
 		return err
 	}

@@ -21,14 +21,18 @@ type Event struct {
 	RecordedAt  time.Time `db:"recorded_at"`
 }
 
-// Record appends an event; data becomes a JSON object.
+// Record appends an event and puts it into the outboxes of those who subscribed to it; data becomes a JSON object.
 func (t *Tx) Record(ctx context.Context, institution uuid.UUID, objectKind string, object int64, kind string, data map[string]any, now time.Time) error {
 	body, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("record %s of %s %d: %w", kind, objectKind, object, err)
 	}
-	return t.exec(ctx, "record "+kind, `INSERT INTO events (institution_id, object_kind, object_number, kind, data, recorded_at)
+	err = t.exec(ctx, "record "+kind, `INSERT INTO events (institution_id, object_kind, object_number, kind, data, recorded_at)
 		VALUES ($1, $2, $3, $4, $5, $6)`, institution, objectKind, object, kind, string(body), stored(now))
+	if err != nil {
+		return err
+	}
+	return t.publish(ctx, institution, objectKind, object, kind, now)
 }
 
 // RecordAll is Record for many events, whose data are JSON already.

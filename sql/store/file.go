@@ -173,8 +173,8 @@ func (t *Tx) LockFile(ctx context.Context, number int64) (File, error) {
 // Files pages through an institution's files, newest first.
 func (q Q) Files(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]File, error) {
 	var all []File
-	err := q.list(ctx, "files", &all, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND ($2 = 0 OR number < $2) ORDER BY number DESC LIMIT $3`,
-		institution, before, limit)
+	err := q.list(ctx, "files", &all, `SELECT `+fileColumns+` FROM files WHERE institution_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3`,
+		institution, below(before), limit)
 	return all, err
 }
 

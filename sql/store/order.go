@@ -226,8 +226,8 @@ func (q Q) OrderByNumber(ctx context.Context, institution uuid.UUID, number int6
 // Orders pages through an institution's orders, newest first, from those below number before (0 = from the newest).
 func (q Q) Orders(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]Order, error) {
 	var all []Order
-	err := q.list(ctx, "orders", &all, `SELECT `+q.orderColumns()+` FROM orders WHERE institution_id = $1 AND ($2 = 0 OR number < $2)
-		ORDER BY number DESC LIMIT $3`, institution, before, limit)
+	err := q.list(ctx, "orders", &all, `SELECT `+q.orderColumns()+` FROM orders WHERE institution_id = $1 AND number < $2
+		ORDER BY number DESC LIMIT $3`, institution, below(before), limit)
 	return all, err
 }
 

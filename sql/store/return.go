@@ -111,8 +111,8 @@ func (t *Tx) LockReturn(ctx context.Context, number int64) (ReturnFile, error) {
 // Returns pages through an institution's return files, newest first.
 func (q Q) Returns(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]ReturnFile, error) {
 	var all []ReturnFile
-	err := q.list(ctx, "return files", &all, `SELECT `+returnColumns+` FROM return_files WHERE institution_id = $1 AND ($2 = 0 OR number < $2)
-		ORDER BY number DESC LIMIT $3`, institution, before, limit)
+	err := q.list(ctx, "return files", &all, `SELECT `+returnColumns+` FROM return_files WHERE institution_id = $1 AND number < $2
+		ORDER BY number DESC LIMIT $3`, institution, below(before), limit)
 	return all, err
 }
 

@@ -106,8 +106,8 @@ func (t *Tx) LockBatch(ctx context.Context, number int64) (Batch, error) {
 // Batches pages through an institution's batches, newest first.
 func (q Q) Batches(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]Batch, error) {
 	var all []Batch
-	err := q.list(ctx, "batches", &all, `SELECT `+batchColumns+` FROM batches WHERE institution_id = $1 AND ($2 = 0 OR number < $2)
-		ORDER BY number DESC LIMIT $3`, institution, before, limit)
+	err := q.list(ctx, "batches", &all, `SELECT `+batchColumns+` FROM batches WHERE institution_id = $1 AND number < $2
+		ORDER BY number DESC LIMIT $3`, institution, below(before), limit)
 	return all, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -379,6 +380,14 @@ func (t *Tx) Counter(ctx context.Context, counter string) (int64, error) {
 func (t *Tx) RaiseCounter(ctx context.Context, counter string, value int64) error {
 	return t.exec(ctx, "raise counter "+counter, `INSERT INTO counters (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = CASE WHEN counters.value < excluded.value THEN excluded.value ELSE counters.value END`, counter, value)
+}
+
+// below is the bound of a list that goes down from before a number; 0 = from the end.
+func below(number int64) int64 {
+	if number == 0 {
+		return math.MaxInt64
+	}
+	return number
 }
 
 // stored is how times are kept: UTC, microseconds.

@@ -520,6 +520,47 @@ CREATE TABLE api_requests (
     PRIMARY KEY (client_id, request_id)
 );
 
+-- A subscriber to events. secret is sealed by the vault. lease_until and retry_after are microseconds of database time; epoch is raised by each claim.
+CREATE TABLE webhooks (
+    id             UUID PRIMARY KEY,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    url            TEXT NOT NULL,
+    secret         BYTEA NOT NULL,
+    paused         BOOLEAN NOT NULL DEFAULT FALSE,
+    removed_at     TIMESTAMPTZ,
+    created_at     TIMESTAMPTZ NOT NULL,
+    created_by     TEXT NOT NULL,
+    epoch          BIGINT NOT NULL DEFAULT 0,
+    lease_until    BIGINT NOT NULL DEFAULT 0,
+    retry_after    BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE INDEX webhooks_institution ON webhooks (institution_id);
+
+-- The kinds of objects whose events a subscriber wants.
+CREATE TABLE webhook_objects (
+    webhook_id  UUID NOT NULL REFERENCES webhooks (id),
+    object_kind TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, object_kind)
+);
+
+-- What each subscriber is told, written with the event itself and sent in the order of number. state: 1 due, 2 delivered, 3 dead.
+CREATE TABLE webhook_outbox (
+    number        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    webhook_id    UUID NOT NULL REFERENCES webhooks (id),
+    object_kind   TEXT NOT NULL,
+    object_number BIGINT NOT NULL,
+    kind          TEXT NOT NULL,
+    happened_at   TIMESTAMPTZ NOT NULL,
+    repeats       BIGINT,
+    state         SMALLINT NOT NULL DEFAULT 1,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    failure       TEXT NOT NULL DEFAULT '',
+    tried_at      TIMESTAMPTZ
+);
+
+CREATE INDEX webhook_outbox_state ON webhook_outbox (webhook_id, state, number);
+
 CREATE TABLE audit_log (
     number      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     actor       TEXT NOT NULL,
@@ -531,6 +572,9 @@ CREATE TABLE audit_log (
 
 -- +goose Down
 DROP TABLE audit_log;
+DROP TABLE webhook_outbox;
+DROP TABLE webhook_objects;
+DROP TABLE webhooks;
 DROP TABLE api_requests;
 DROP TABLE api_clients;
 DROP TABLE events;

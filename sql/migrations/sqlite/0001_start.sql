@@ -510,6 +510,47 @@ CREATE TABLE api_requests (
     PRIMARY KEY (client_id, request_id)
 );
 
+-- A subscriber to events. secret is sealed by the vault. lease_until and retry_after are microseconds of database time; epoch is raised by each claim.
+CREATE TABLE webhooks (
+    id             TEXT PRIMARY KEY,
+    institution_id TEXT NOT NULL REFERENCES institutions (id),
+    url            TEXT NOT NULL,
+    secret         BLOB NOT NULL,
+    paused         BOOLEAN NOT NULL DEFAULT FALSE,
+    removed_at     TIMESTAMP,
+    created_at     TIMESTAMP NOT NULL,
+    created_by     TEXT NOT NULL,
+    epoch          BIGINT NOT NULL DEFAULT 0,
+    lease_until    BIGINT NOT NULL DEFAULT 0,
+    retry_after    BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE INDEX webhooks_institution ON webhooks (institution_id);
+
+-- The kinds of objects whose events a subscriber wants.
+CREATE TABLE webhook_objects (
+    webhook_id  TEXT NOT NULL REFERENCES webhooks (id),
+    object_kind TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, object_kind)
+);
+
+-- What each subscriber is told, written with the event itself and sent in the order of number. state: 1 due, 2 delivered, 3 dead.
+CREATE TABLE webhook_outbox (
+    number        INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id    TEXT NOT NULL REFERENCES webhooks (id),
+    object_kind   TEXT NOT NULL,
+    object_number BIGINT NOT NULL,
+    kind          TEXT NOT NULL,
+    happened_at   TIMESTAMP NOT NULL,
+    repeats       BIGINT,
+    state         SMALLINT NOT NULL DEFAULT 1,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    failure       TEXT NOT NULL DEFAULT '',
+    tried_at      TIMESTAMP
+);
+
+CREATE INDEX webhook_outbox_state ON webhook_outbox (webhook_id, state, number);
+
 CREATE TABLE audit_log (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,
     actor       TEXT NOT NULL,
@@ -521,6 +562,9 @@ CREATE TABLE audit_log (
 
 -- +goose Down
 DROP TABLE audit_log;
+DROP TABLE webhook_outbox;
+DROP TABLE webhook_objects;
+DROP TABLE webhooks;
 DROP TABLE api_requests;
 DROP TABLE api_clients;
 DROP TABLE events;
