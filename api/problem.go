@@ -74,6 +74,7 @@ var known = []struct {
 	{batch.ErrNoRows, http.StatusUnprocessableEntity, "no_rows", "the order has no rows"},
 	{batch.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 64 characters of printable ASCII without blanks and without #, or an Idempotency-Key"},
 	{batch.ErrNotWaiting, http.StatusUnprocessableEntity, "row_not_waiting", "a corrected row must replace a row that was refused and not corrected yet"},
+	{batch.ErrCancelled, http.StatusConflict, "order_cancelled", "the order was cancelled, and nothing joins it any more"},
 	{batch.ErrOtherKind, http.StatusUnprocessableEntity, "other_kind", "the columns belong to another kind of order"},
 	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
 	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},

@@ -210,6 +210,7 @@ func (p *past) addOrder(ctx context.Context, b *Books) error {
 		return err
 	}
 	o.Requested, o.State = 0, card.OrderReceived
+	withdrawn := int64(0)
 	for _, e := range events {
 		if e.RecordedAt.After(p.at) {
 			break
@@ -225,11 +226,13 @@ func (p *past) addOrder(ctx context.Context, b *Books) error {
 			o.State = s
 		case e.Kind == "accepted":
 			o.State, o.Requested = card.OrderOpen, data.Cards
+		case e.Kind == "withdrawn":
+			withdrawn += data.Cards
 		case e.Kind == "corrected":
 			o.Requested += data.Cards
 		}
 	}
-	f := store.Fates{Order: o.Number, Requested: o.Requested, Minted: int64(len(p.newest))}
+	f := store.Fates{Order: o.Number, Requested: o.Requested, Cancelled: withdrawn, Minted: int64(len(p.newest))}
 	for _, i := range p.newest {
 		switch {
 		case i.state.Fulfilled():

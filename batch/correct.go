@@ -27,6 +27,9 @@ func (p *Plant) Correct(ctx context.Context, i store.Institution, id uuid.UUID, 
 	if o.State == card.OrderReceived {
 		return Receipt{}, ErrInFlight
 	}
+	if o.WasCancelled() {
+		return Receipt{}, fmt.Errorf("order %s: %w", o.Reference, ErrCancelled)
+	}
 	sum := sha256.New()
 	tee := io.TeeReader(body, sum)
 	rows, err := open(tee)
@@ -96,6 +99,9 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 		}
 		if _, lost, err := in.oneAtATime(ctx, tx, in.lines); err != nil || len(lost) > 0 {
 			return errors.Join(err, errTaken(lost))
+		}
+		if locked.WasCancelled() {
+			return fmt.Errorf("order %s: %w", o.Reference, ErrCancelled)
 		}
 		added, cards, err := p.takeBack(ctx, tx, in, &locked)
 		if err != nil {

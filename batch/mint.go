@@ -263,7 +263,8 @@ func (j *job) mailers(ctx context.Context, p *prepared) error {
 			return err
 		}
 		first := s.FirstUnit + s.done
-		if source.Minted < first+s.n-1 {
+		// Until it is frozen, its lines may still change.
+		if !source.Frozen {
 			return fmt.Errorf("file %d is not minted so far: %w", s.Source, ErrNotYet)
 		}
 		p.writes = append(p.writes, func(ctx context.Context, tx *store.Tx) error {

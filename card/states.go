@@ -53,8 +53,8 @@ var orderMoves = map[OrderState][]OrderState{
 	OrderPartlyValid:     {OrderOpen, OrderCancelled},
 	OrderRejected:        {OrderOpen},
 	OrderOpen:            {OrderLocked, OrderCancelled},
-	OrderLocked:          {OrderInProduction},
-	OrderInProduction:    {OrderFulfilled, OrderPartlyFulfilled, OrderOpen},
+	OrderLocked:          {OrderInProduction, OrderCancelled},
+	OrderInProduction:    {OrderFulfilled, OrderPartlyFulfilled, OrderOpen, OrderCancelled},
 	OrderFulfilled:       {OrderInProduction},
 	OrderPartlyFulfilled: {OrderOpen, OrderInProduction, OrderFulfilled},
 }

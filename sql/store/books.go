@@ -64,6 +64,7 @@ func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
 	if err := q.get(ctx, "fates of an order", &f, query, o.Number); err != nil {
 		return f, err
 	}
+	f.Cancelled += o.Cancelled
 	err := q.get(ctx, "remakes of an order", &f.Remade, `SELECT count(*) `+orderIssues+` AND n.reason = $2`, o.Number, card.Remake)
 	return f, err
 }

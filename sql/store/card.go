@@ -133,7 +133,7 @@ type WaitingIssue struct {
 	Product int64   `db:"product_number"`
 }
 
-// WaitingIssues lists what no file carries yet of one range, in card order: issues, or PIN mailers.
+// WaitingIssues lists what no file carries yet of one range, in card order: issues, but for those of paused orders, or PIN mailers.
 func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool) ([]WaitingIssue, error) {
 	first, err := card.NewID(rangeNumber, 0)
 	if err != nil {
@@ -144,7 +144,8 @@ func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool)
 		return nil, err
 	}
 	query := `SELECT w.card_id, w.issue, 0 AS attempt, c.product_number FROM issues w JOIN cards c ON c.id = w.card_id
-		WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
+		WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2
+		AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.number = w.order_number AND o.held <> '') ORDER BY w.card_id, w.issue`
 	if mailers {
 		query = `SELECT w.card_id, w.issue, w.attempt, c.product_number FROM pin_mailers w JOIN cards c ON c.id = w.card_id
 			WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`

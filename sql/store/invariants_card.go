@@ -63,11 +63,11 @@ var orderInvariants = []Invariant{
 		UNION ALL SELECT 'order', o.number, 'counts ' || o.refused_rows || ' refused rows, ' || count(e.source_line) || ' wait for a correction'
 		FROM orders o LEFT JOIN order_errors e ON e.order_number = o.number AND NOT e.corrected AND e.faults NOT LIKE '%bureau_rejected%' WHERE o.state <> ORDER_RECEIVED
 		GROUP BY o.number, o.refused_rows HAVING count(e.source_line) <> o.refused_rows`},
-	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file, and no other does.", `
-		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) AS detail
-		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 4) GROUP BY l.order_number) l ON l.order_number = o.number
+	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file or was cancelled, and no other does.", `
+		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) || ', cancelled are ' || o.cancelled AS detail
+		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 3, 4) GROUP BY l.order_number) l ON l.order_number = o.number
 		LEFT JOIN (SELECT source, sum(quantity) AS cards FROM file_slices WHERE kind IN (1, 2) GROUP BY source) s ON s.source = o.number
-		WHERE coalesce(l.cards, 0) <> coalesce(s.cards, 0)
+		WHERE coalesce(l.cards, 0) <> coalesce(s.cards, 0) + o.cancelled
 		UNION ALL SELECT 'order', a.source, 'unit ' || b.first_unit || ' stands in the files ' || a.file_number || ' and ' || b.file_number
 		FROM file_slices a JOIN file_slices b ON b.source = a.source AND b.first_unit >= a.first_unit AND b.first_unit < a.first_unit + a.quantity
 			AND (b.file_number <> a.file_number OR b.first_line <> a.first_line) WHERE a.kind IN (1, 2) AND b.kind IN (1, 2)`},

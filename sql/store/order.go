@@ -30,6 +30,9 @@ type Order struct {
 	InFlight       bool            `db:"in_flight"` // its intake holds a lease that has not run out
 }
 
+// WasCancelled tells whether cards of the order were taken back: nothing joins it any more.
+func (o *Order) WasCancelled() bool { return o.State == card.OrderCancelled || o.Cancelled > 0 }
+
 func (q Q) orderColumns() string {
 	return `number, id, institution_id, reference, idempotency_key, kind, state, fingerprint, intake_epoch, requested, refused_rows,
 		cancelled, held, submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
@@ -234,7 +237,7 @@ func (q Q) Orders(ctx context.Context, institution uuid.UUID, before int64, limi
 // OpenOrders lists the numbers of orders that have lines to plan.
 func (t *Tx) OpenOrders(ctx context.Context, institution uuid.UUID) ([]int64, error) {
 	var all []int64
-	err := t.list(ctx, "open orders", &all, `SELECT number FROM orders o WHERE institution_id = $1 AND state IN (5, 6, 7, 9)
+	err := t.list(ctx, "open orders", &all, `SELECT number FROM orders o WHERE institution_id = $1 AND state IN (5, 6, 7, 9) AND held = ''
 		AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_number = o.number AND l.state = 1) ORDER BY number`, institution)
 	return all, err
 }
