@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"platen/card"
-	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -46,7 +45,7 @@ const (
 	AlarmBureau      = "BUREAU_UNREACHABLE"
 	AlarmKey         = "KEY_ENDS"
 	AlarmRows        = "ROWS_WAIT"
-	AlarmSpoiled     = "SPOILED_NOT_REMADE"
+	AlarmNotMade     = "CARDS_NOT_MADE"
 	AlarmBatch       = "BATCH_WITH_EXCEPTIONS"
 	AlarmRange       = "RANGE_RUNS_OUT"
 	AlarmRangeHeld   = "RANGE_HELD"
@@ -55,7 +54,7 @@ const (
 
 // Alarms lists every kind of item.
 func Alarms() []string {
-	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmBureau, AlarmKey, AlarmRows, AlarmSpoiled,
+	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmBureau, AlarmKey, AlarmRows, AlarmNotMade,
 		AlarmBatch, AlarmRange, AlarmRangeHeld, AlarmStock}
 }
 
@@ -68,7 +67,7 @@ const patience = 15 * time.Minute
 // Attention lists what needs a person, oldest first.
 func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, error) {
 	l := &attention{Plant: p, inst: i}
-	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.orders, l.ranges, l.stock} {
+	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.ranges, l.stock} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -200,10 +199,6 @@ func (l *attention) bureaus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	declared, err := current(ctx, l.Plant, l.Store.Q, l.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau])
-	if err != nil {
-		return err
-	}
 	now := l.Now()
 	for _, b := range all {
 		if b.FailingSince != nil && (b.needsAPerson() || now.Sub(*b.FailingSince) >= patience) {
@@ -213,24 +208,22 @@ func (l *attention) bureaus(ctx context.Context) error {
 			whose, _, _ := strings.Cut(w, " ")
 			l.add(AlarmKey, fmt.Sprintf("%s key, bureau %s", whose, b.Code), now, ownerKeys, w, "platen bureau list")
 		}
-		if declared[b.Code].value.RemakeAtOnce {
-			continue
+	}
+	return nil
+}
+
+// unmade lists what bureaus did not make and nothing makes again.
+func (l *attention) unmade(ctx context.Context) error {
+	all, err := l.Store.Unmade(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		since := u.CreatedAt
+		if u.AcknowledgedAt != nil {
+			since = *u.AcknowledgedAt
 		}
-		unmade, err := l.Store.Unmade(ctx, declared[b.Code].number)
-		if err != nil {
-			return err
-		}
-		for number, n := range unmade {
-			f, err := l.Store.FileByNumber(ctx, number)
-			if err != nil {
-				return err
-			}
-			since := f.CreatedAt
-			if f.AcknowledgedAt != nil {
-				since = *f.AcknowledgedAt
-			}
-			l.add(AlarmSpoiled, fmt.Sprintf("file %d", number), since, ownerCards, fmt.Sprintf("%d spoiled cards of %s are not made again by themselves", n, b.Code), "platen card remake")
-		}
+		l.add(AlarmNotMade, fmt.Sprintf("file %d", u.File), since, ownerCards, fmt.Sprintf("%s spoiled %d and rejected %d that nothing makes again", u.BureauCode, u.Spoiled, u.Rejected), "platen card remake")
 	}
 	return nil
 }

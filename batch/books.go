@@ -46,6 +46,7 @@ type Books struct {
 	Waiting   int64 // issues that wait for a file
 	Refused   int64 // rows that wait for a correction
 	Balanced  bool
+	OfLines   bool // no order is shown, and the sums are of the files' lines: requested = produced + rejected + spoiled + open
 }
 
 // BooksOf narrows books down. The zero value is all of an institution, now.
@@ -122,6 +123,7 @@ func (p *Plant) balanceFilesOf(ctx context.Context, i store.Institution, of Book
 
 // sumFiles makes the sums those of the files' lines.
 func (b *Books) sumFiles() {
+	b.OfLines = true
 	b.Requested, b.Produced, b.Rejected, b.Spoiled, b.Open = 0, 0, 0, 0, 0
 	for _, f := range b.Files {
 		b.Requested += f.Planned

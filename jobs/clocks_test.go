@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"platen/delivery"
 	"platen/formats"
 	"platen/programs"
+	"platen/sql/store"
 )
 
 // alarms lists what needs a person, as "WHAT about".
@@ -114,7 +116,7 @@ func TestTheInboxListsWhatNeedsAPersonAndWhoHasTakenIt(t *testing.T) {
 		}
 		s.report(formats.Stock, "south", "south_stock_1.csv", 0, "stock.plastic=BLUE return.site=MAIN stock.opening=10 stock.received=0 stock.used=1 stock.damaged=0 stock.scrap=0 stock.adjusted=0 stock.destroyed=0 stock.allocated=0 stock.closing=8 stock.reorder_level=0")
 		got := s.alarms()
-		for _, want := range []string{"ROWS_WAIT order BULK", "RETURN_QUARANTINED return ", "BUREAU_UNREACHABLE bureau north", "STOCK BLUE at south MAIN", fmt.Sprintf("SPOILED_NOT_REMADE file %d", s.cardFile("south").Number)} {
+		for _, want := range []string{"ROWS_WAIT order BULK", "RETURN_QUARANTINED return ", "BUREAU_UNREACHABLE bureau north", "STOCK BLUE at south MAIN", fmt.Sprintf("CARDS_NOT_MADE file %d", s.cardFile("south").Number)} {
 			if !slices.ContainsFunc(got, func(x string) bool { return strings.HasPrefix(x, want) }) {
 				t.Errorf("%s is missing in %q", want, got)
 			}
@@ -149,8 +151,66 @@ func TestTheInboxListsWhatNeedsAPersonAndWhoHasTakenIt(t *testing.T) {
 				t.Errorf("%s is %s: %v", name, story.Issues[0].State, err)
 			}
 		}
-		if slices.ContainsFunc(s.alarms(), func(x string) bool { return strings.HasPrefix(x, batch.AlarmSpoiled) }) {
+		if slices.Contains(s.alarms(), fmt.Sprintf("%s file %d", batch.AlarmNotMade, s.cardFile("south").Number)) {
 			t.Error("cards that are made again are still in the inbox")
+		}
+	})
+}
+
+// Whatever a bureau spoiled or rejected is known to somebody: it is made again, waits as a row of its order, or stands in the inbox until a person decides.
+func TestNothingThatABureauDidNotMakeIsForgotten(t *testing.T) {
+	onBothWith(t, bureau.Dice{Seed: "night", RejectPermille: 250, SpoilPermille: 150}, func(t *testing.T, s *site) {
+		ctx := t.Context()
+		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "30"})
+		s.submit("BULK", formats.BulkOrder, people(30)...)
+		s.night("one")
+		waiting := func() (rows, cards int) {
+			t.Helper()
+			all, err := s.store.WaitingRows(ctx, s.inst.ID)
+			s.must(err)
+			for _, r := range all {
+				rows += int(r.Rows)
+			}
+			unmade, err := s.store.Unmade(ctx, s.inst.ID)
+			s.must(err)
+			for _, u := range unmade {
+				if u.Spoiled != 0 {
+					t.Errorf("file %d: %d spoiled lines are said to be forgotten, and are made again at once", u.File, u.Spoiled)
+				}
+				if alarm := fmt.Sprintf("CARDS_NOT_MADE file %d", u.File); !slices.Contains(s.alarms(), alarm) {
+					t.Errorf("%s does not stand in the inbox", alarm)
+				}
+				cards += int(u.Rejected)
+			}
+			return rows, cards
+		}
+		rejected := 0
+		files, err := s.store.Files(ctx, s.inst.ID, 0, 100)
+		s.must(err)
+		mailers := 0
+		for _, f := range files {
+			rejected += int(f.Rejected)
+			if f.Purpose == store.MailerPurpose {
+				mailers += int(f.Rejected)
+			}
+		}
+		rows, cards := waiting()
+		if rows == 0 || mailers == 0 || cards <= mailers || rows+cards != rejected {
+			t.Errorf("%d lines were rejected, %d of them PIN mailers: %d wait as rows, %d for a decision", rejected, mailers, rows, cards)
+		}
+		for _, order := range []string{"MASS", "BULK"} {
+			for unit := 1; unit <= 30; unit++ {
+				var err error
+				for err == nil { // a card, and after it its PIN mailer
+					err = s.plant.RemakeCard(ctx, s.inst, fmt.Sprintf("%s#%d", order, unit), "a test", "test")
+				}
+				if !errors.Is(err, batch.ErrNotRemade) {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, cards := waiting(); cards != 0 {
+			t.Errorf("%d still wait when everything is made again", cards)
 		}
 	})
 }
@@ -177,7 +237,7 @@ func TestBooksOfAPartAndOfThePast(t *testing.T) {
 		if len(now.Orders) != 1 || len(now.Files) < 2 || now.Requested != 30 {
 			t.Fatalf("books of the order: %+v", now)
 		}
-		if b := draw(batch.BooksOf{File: first.Number}); len(b.Files) != 1 || b.Requested != 30 || b.Spoiled != first.Spoiled || first.Spoiled == 0 || !b.Balanced {
+		if b := draw(batch.BooksOf{File: first.Number}); len(b.Files) != 1 || b.Requested != 30 || b.Spoiled != first.Spoiled || first.Spoiled == 0 || !b.Balanced || b.Produced+b.Rejected+b.Spoiled+b.Open != b.Requested {
 			t.Errorf("books of the first file: %+v", b)
 		}
 		if b := draw(batch.BooksOf{Bureau: "north"}); len(b.Files) != 0 {

@@ -98,16 +98,18 @@ func booksView(b batch.Books) booksJSON {
 }
 
 func printBooks(w io.Writer, b batch.Books) error {
-	t := newTable(w, "order", "kind", "state", "requested", "fulfilled", "rejected", "cancelled", "in work", "remade", "refused rows")
-	for _, o := range b.Orders {
-		v := orderView(o.Order, o.Fates)
-		t.row(v.Reference, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.Cancelled, v.InWork, v.Remade, v.RefusedRows)
+	if !b.OfLines {
+		t := newTable(w, "order", "kind", "state", "requested", "fulfilled", "rejected", "cancelled", "in work", "remade", "refused rows")
+		for _, o := range b.Orders {
+			v := orderView(o.Order, o.Fates)
+			t.row(v.Reference, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.Cancelled, v.InWork, v.Remade, v.RefusedRows)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
 	}
-	if err := t.flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	t = newTable(w, "file", "name", "kind", "bureau", "state", "planned", "minted", "sealed", "acked", "produced", "rejected", "spoiled", "open", "balanced")
+	t := newTable(w, "file", "name", "kind", "bureau", "state", "planned", "minted", "sealed", "acked", "produced", "rejected", "spoiled", "open", "balanced")
 	for _, f := range b.Files {
 		t.row(f.File.Number, f.File.Name, f.File.Purpose, f.File.BureauCode, stateText(f.File), f.Planned, f.Minted, dash(f.Sealed), dash(f.Acked), f.Produced, f.Rejected, f.Spoiled, f.Open, yes(f.Balanced))
 		if f.Problem != "" && f.Open == 0 {
@@ -116,6 +118,10 @@ func printBooks(w io.Writer, b batch.Books) error {
 	}
 	if err := t.flush(); err != nil {
 		return err
+	}
+	if b.OfLines {
+		fmt.Fprintf(w, "\nplanned %d = produced %d + rejected %d + spoiled %d + open %d;  books balanced: %s\n", b.Requested, b.Produced, b.Rejected, b.Spoiled, b.Open, yes(b.Balanced))
+		return nil
 	}
 	fmt.Fprintf(w, "\nrequested %d = fulfilled %d + rejected %d + cancelled %d + in work %d;  %d waiting for a file;  books balanced: %s\n",
 		b.Requested, b.Produced, b.Rejected, b.Cancelled, b.Open, b.Waiting, yes(b.Balanced))

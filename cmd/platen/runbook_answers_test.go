@@ -174,7 +174,7 @@ var cardRehearsals = []rehearsal{
 		},
 	},
 	{
-		runbook: "SPOILED_NOT_REMADE", name: "each card is decided", about: "file 1",
+		runbook: "CARDS_NOT_MADE", name: "each card is decided", about: "file 1",
 		programs: func(d *desk) { d.edit("programs/bureaus/south.yaml", `remake_at_once: true`, "remake_at_once: false") },
 		trouble: func(d *desk) {
 			d.order()

@@ -82,13 +82,14 @@ func TestEachRunbookIsTriedAsWritten(t *testing.T) {
 			name = b.title
 		}
 		tried := map[string]bool{}
-		ways := 0
+		ways, ran := 0, 0
 		for _, r := range rehearsals {
 			if r.runbook != name {
 				continue
 			}
 			ways++
 			t.Run(name+": "+r.name, func(t *testing.T) {
+				ran++
 				d := newDesk(t, base, server, b, tried)
 				r.rehearse(d)
 			})
@@ -97,7 +98,7 @@ func TestEachRunbookIsTriedAsWritten(t *testing.T) {
 			t.Errorf("nobody tries the runbook %q", b.title)
 		}
 		for _, c := range b.commands {
-			if !tried[c] && !t.Failed() {
+			if ran == ways && !tried[c] && !t.Failed() {
 				t.Errorf("the runbook %q says `%s`, and nobody tries it", b.title, c)
 			}
 		}

@@ -88,20 +88,28 @@ func (q Q) WaitingRows(ctx context.Context, institution uuid.UUID) ([]WaitingRow
 	return all, err
 }
 
-// Unmade counts, by file, spoiled cards of a bureau that nothing has repeated.
-func (q Q) Unmade(ctx context.Context, bureau int64) (map[int64]int64, error) {
-	var rows []struct {
-		File int64 `db:"number"`
-		N    int64 `db:"n"`
-	}
-	err := q.list(ctx, "spoiled cards that nothing repeats", &rows, `SELECT f.number, count(*) AS n FROM files f JOIN issues i ON i.file_number = f.number AND i.state = $1
-		JOIN cards c ON c.id = i.card_id AND c.newest_issue = i.issue AND c.status NOT IN (4, 5) WHERE f.bureau_number = $2 AND f.spoiled > 0 GROUP BY f.number`,
-		int64(card.IssueSpoiled), bureau)
-	counts := map[int64]int64{}
-	for _, r := range rows {
-		counts[r.File] = r.N
-	}
-	return counts, err
+// Unmade are the cards and PIN mailers of one file that its bureau spoiled or rejected and that nothing makes again.
+type Unmade struct {
+	File           int64      `db:"number"`
+	BureauCode     string     `db:"bureau_code"`
+	Spoiled        int64      `db:"spoiled"`
+	Rejected       int64      `db:"rejected"`
+	CreatedAt      time.Time  `db:"created_at"`
+	AcknowledgedAt *time.Time `db:"acknowledged_at"`
+}
+
+// Unmade lists files with lines that failed for good: of cards that may still be used, not repeated, and not waiting among the rows of their order for a correction, as
+// the rejected ones of bulk orders (kind 2) do.
+func (q Q) Unmade(ctx context.Context, institution uuid.UUID) ([]Unmade, error) {
+	var all []Unmade
+	err := q.list(ctx, "cards that nobody makes again", &all, `SELECT f.number, f.bureau_code, f.created_at, f.acknowledged_at,
+		sum(CASE WHEN l.state = 11 THEN 1 ELSE 0 END) AS spoiled, sum(CASE WHEN l.state = 10 THEN 1 ELSE 0 END) AS rejected
+		FROM (SELECT i.file_number, i.state FROM issues i JOIN cards c ON c.id = i.card_id AND c.newest_issue = i.issue AND c.status NOT IN (4, 5)
+				JOIN orders o ON o.number = i.order_number WHERE i.state IN (10, 11) AND (i.state = 11 OR o.kind <> 2)
+			UNION ALL SELECT m.file_number, m.state FROM pin_mailers m JOIN cards c ON c.id = m.card_id AND c.status NOT IN (4, 5) WHERE m.state IN (10, 11)
+				AND NOT EXISTS (SELECT 1 FROM pin_mailers n WHERE n.card_id = m.card_id AND (n.issue > m.issue OR n.issue = m.issue AND n.attempt > m.attempt))) l
+		JOIN files f ON f.number = l.file_number WHERE f.institution_id = $1 GROUP BY f.number, f.bureau_code, f.created_at, f.acknowledged_at ORDER BY f.number`, institution)
+	return all, err
 }
 
 // LatestBatches lists the newest batch of each of an institution's schedules.

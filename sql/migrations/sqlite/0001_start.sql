@@ -174,6 +174,7 @@ CREATE TABLE issues (
 );
 
 CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
+CREATE INDEX issues_failed ON issues (file_number) WHERE state IN (10, 11);
 
 -- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does.
 CREATE TABLE pin_mailers (
@@ -188,6 +189,7 @@ CREATE TABLE pin_mailers (
 );
 
 CREATE INDEX pin_mailers_waiting ON pin_mailers (card_id) WHERE file_number IS NULL;
+CREATE INDEX pin_mailers_failed ON pin_mailers (file_number) WHERE state IN (10, 11);
 
 -- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
 CREATE TABLE schedule_runs (
