@@ -91,7 +91,7 @@ func (p *Plant) VerifyFile(ctx context.Context, number int64) (records int64, sa
 		err := j.render(ctx, io.MultiWriter(in, sum))
 		rendered <- errors.Join(err, in.CloseWithError(err))
 	}()
-	records, err = j.verify(ctx, out)
+	records, err = j.verify(ctx, out, j.storedRows)
 	closing := out.CloseWithError(errEnough)
 	if failed := <-rendered; failed != nil && !errors.Is(failed, errEnough) {
 		err = errors.Join(err, failed)

@@ -65,7 +65,7 @@ func mailerReference(file, line int64) (card.PAN, error) {
 
 // putRow fills a record with what the store knows of one line.
 func putRow(r *formats.Record, f *store.File, row *store.PrintRow) {
-	l := &row.OrderLine
+	l := row.OrderLine
 	r.SetInt(formats.RecordNumber, row.Position)
 	r.SetString(formats.RecordUID, RecordUID(f.Number, row.Position))
 	r.SetString(formats.CardReason, row.Reason().String())

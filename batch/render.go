@@ -23,6 +23,11 @@ const (
 // render writes a file's plaintext. It is a pure function of stored data and pinned keys: it reads no clock, draws nothing and iterates no map, so the
 // same file gives the same bytes on every worker, always.
 func (j *job) render(ctx context.Context, w io.Writer) error {
+	return j.renderShowing(ctx, w, func([]store.PrintRow) {})
+}
+
+// renderShowing shows the rows of each chunk before the chunk is written.
+func (j *job) renderShowing(ctx context.Context, w io.Writer, show func([]store.PrintRow)) error {
 	head := j.head()
 	out, err := j.layout.NewWriter(w, head)
 	if err != nil {
@@ -31,7 +36,7 @@ func (j *job) render(ctx context.Context, w io.Writer) error {
 	if j.layout.EachFile() {
 		err = out.Write(head)
 	} else {
-		err = j.renderLines(ctx, out)
+		err = j.renderLines(ctx, out, show)
 	}
 	if err != nil {
 		return err
@@ -50,11 +55,11 @@ func (j *job) head() *formats.Record {
 }
 
 // renderLines renders chunks side by side and writes them in order: place n of a ring belongs to chunk n, so memory is bounded by the ring.
-func (j *job) renderLines(ctx context.Context, w *formats.Writer) error {
+func (j *job) renderLines(ctx context.Context, w *formats.Writer, show func([]store.PrintRow)) error {
 	chunks := (j.file.Planned + renderChunk - 1) / renderChunk
-	ring := make([]chan *formats.Part, renderWorkers)
+	ring := make([]chan page, renderWorkers)
 	for i := range ring {
-		ring[i] = make(chan *formats.Part, 1)
+		ring[i] = make(chan page, 1)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for worker := range int64(renderWorkers) {
@@ -77,10 +82,11 @@ func (j *job) renderLines(ctx context.Context, w *formats.Writer) error {
 		for n := range chunks {
 			select {
 			case p := <-ring[n%renderWorkers]:
-				if err := w.Append(p); err != nil {
+				show(p.rows)
+				if err := w.Append(p.part); err != nil {
 					return fmt.Errorf("write lines: %w", err)
 				}
-				p.Wipe()
+				p.part.Wipe()
 				j.printed.Store(min((n+1)*renderChunk, j.file.Planned))
 			case <-ctx.Done():
 				return ctx.Err()
@@ -91,34 +97,51 @@ func (j *job) renderLines(ctx context.Context, w *formats.Writer) error {
 	return g.Wait()
 }
 
+// page is a chunk of lines with the rows that they were made of.
+type page struct {
+	part *formats.Part
+	rows []store.PrintRow
+}
+
 // renderPage renders lines first to last of the file.
-func (j *job) renderPage(ctx context.Context, first, last int64) (*formats.Part, error) {
-	mailers := j.file.Purpose == store.MailerPurpose
-	rows, err := j.Store.PrintRows(ctx, j.file.Number, mailers, first, last)
+func (j *job) renderPage(ctx context.Context, first, last int64) (p page, err error) {
+	if p.rows, err = j.storedRows(ctx, first, last); err != nil {
+		return p, err
+	}
+	ids := make([]card.ID, len(p.rows))
+	for i := range p.rows {
+		ids[i] = p.rows[i].Issue.Card
+	}
+	views, err := j.views(ids)
+	if err != nil {
+		return p, err
+	}
+	switch {
+	case j.layout.Kind() == formats.Sidecar:
+		p.part, err = j.sidecarPage(p.rows, views)
+	case j.file.Purpose == store.MailerPurpose:
+		p.part, err = j.mailerPage(ctx, p.rows, views)
+	default:
+		p.part, err = j.cardPage(ctx, p.rows, views)
+	}
+	return p, err
+}
+
+// storedRows reads the rows of lines first to last; none may be missing.
+func (j *job) storedRows(ctx context.Context, first, last int64) ([]store.PrintRow, error) {
+	rows, err := j.Store.PrintRows(ctx, j.file.Number, j.file.Purpose == store.MailerPurpose, first, last)
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(rows)) != last-first+1 {
 		return nil, fmt.Errorf("file %d: %d rows for lines %d to %d", j.file.Number, len(rows), first, last)
 	}
-	ids := make([]card.ID, len(rows))
 	for i := range rows {
-		ids[i] = rows[i].Issue.Card
 		if rows[i].Position != first+int64(i) {
 			return nil, fmt.Errorf("file %d: line %d is missing", j.file.Number, first+int64(i))
 		}
 	}
-	views, err := j.views(ids)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case j.layout.Kind() == formats.Sidecar:
-		return j.sidecarPage(rows, views)
-	case mailers:
-		return j.mailerPage(ctx, rows, views)
-	}
-	return j.cardPage(ctx, rows, views)
+	return rows, nil
 }
 
 // views are the numbers and tokens of a chunk of cards.

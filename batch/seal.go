@@ -59,15 +59,22 @@ func (j *job) makeSpool(ctx context.Context) (spooled, error) {
 	plain := &tally{hash: sha256.New()}
 	pipeOut, pipeIn := io.Pipe()
 	out := spooled{name: name}
+	// Every chunk has its place, so that whoever renders never waits for whoever reads back but at the pipe.
+	shown := make(chan []store.PrintRow, j.file.Planned/renderChunk+1)
+	show := func(rows []store.PrintRow) {
+		if j.sidecar == 0 { // of a sidecar no card is checked
+			shown <- rows
+		}
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		n, err := j.verify(gctx, pipeOut)
+		n, err := j.verify(gctx, pipeOut, rendered(shown))
 		out.records = n
 		return errors.Join(err, pipeOut.CloseWithError(err))
 	})
 	g.Go(func() (err error) {
 		defer func() { err = errors.Join(err, pipeIn.CloseWithError(err)) }()
-		if err := j.render(gctx, io.MultiWriter(plain, encrypted, pipeIn)); err != nil {
+		if err := j.renderShowing(gctx, io.MultiWriter(plain, encrypted, pipeIn), show); err != nil {
 			return err
 		}
 		return encrypted.Close()

@@ -15,10 +15,10 @@ import (
 
 // verify reads a file's plaintext back with the layout that wrote it: structure, counts and totals by the reader, and of each record that its number
 // belongs to the card of its line and that tracks, expiry and codes fit together. A sample, or all by setting, is recomputed through the module.
-func (j *job) verify(ctx context.Context, r io.Reader) (int64, error) {
+func (j *job) verify(ctx context.Context, r io.Reader, rows rowsOf) (int64, error) {
 	in := j.layout.NewReader(r)
 	records := int64(0)
-	check := &recordCheck{job: j}
+	check := &recordCheck{job: j, rows: rows}
 	for {
 		section, rec, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -39,9 +39,27 @@ func (j *job) verify(ctx context.Context, r io.Reader) (int64, error) {
 	}
 }
 
+// rowsOf finds the rows of lines first to last, of which none is missing.
+type rowsOf func(ctx context.Context, first, last int64) ([]store.PrintRow, error)
+
+// rendered finds rows among those that were shown while they were rendered, a chunk at a time.
+func rendered(shown <-chan []store.PrintRow) rowsOf {
+	return func(_ context.Context, first, last int64) ([]store.PrintRow, error) {
+		select {
+		case rows := <-shown: // before its first record was written
+			if rows[0].Position == first && int64(len(rows)) == last-first+1 {
+				return rows, nil
+			}
+		default:
+		}
+		return nil, fmt.Errorf("records %d to %d were not rendered as they were read back", first, last)
+	}
+}
+
 // recordCheck gathers what was read back and compares it a chunk at a time.
 type recordCheck struct {
 	*job
+	rows  rowsOf
 	first int64
 	read  []readBack
 }
@@ -71,15 +89,11 @@ func (c *recordCheck) flush(ctx context.Context) error {
 	if len(c.read) == 0 {
 		return nil
 	}
-	last := c.first + int64(len(c.read)) - 1
-	mailers := c.file.Purpose == store.MailerPurpose
-	rows, err := c.Store.PrintRows(ctx, c.file.Number, mailers, c.first, last)
+	rows, err := c.rows(ctx, c.first, c.first+int64(len(c.read))-1)
 	if err != nil {
 		return err
 	}
-	if len(rows) != len(c.read) {
-		return fmt.Errorf("%d records for %d rows from line %d", len(c.read), len(rows), c.first)
-	}
+	mailers := c.file.Purpose == store.MailerPurpose
 	sample := sample{}
 	for i := range rows {
 		if err := c.one(&rows[i], &c.read[i], mailers, &sample); err != nil {

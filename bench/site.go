@@ -138,7 +138,7 @@ func (s *Site) plan(ctx context.Context, slot string) ([]store.File, error) {
 // claim takes every file in one of the states for the bench, which shares them out itself.
 func (s *Site) claim(ctx context.Context, states ...card.FileState) (due []store.Due, err error) {
 	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		due, err = tx.ClaimStale(ctx, 3600, states...)
+		due, err = tx.ClaimStale(ctx, batch.Lease, states...)
 		return err
 	})
 	return due, err

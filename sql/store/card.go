@@ -234,33 +234,6 @@ func (q Q) MailersOf(ctx context.Context, id card.ID) ([]Mailer, error) {
 	return all, err
 }
 
-// PrintRow is an issue with the order line whose data it carries: all that rendering reads.
-type PrintRow struct {
-	Issue     `db:"issue"`
-	OrderLine `db:"order_line"`
-	Position  int64  `db:"position"` // line in the file being rendered
-	Reference string `db:"reference"`
-}
-
-// PrintRows streams a file's rows from line first to last, in line order: card files from issues, mailer files from PIN mailers.
-func (q Q) PrintRows(ctx context.Context, file int64, mailers bool, first, last int64) ([]PrintRow, error) {
-	source := `issues i`
-	where, position := `i.file_number = $1 AND i.line BETWEEN $2 AND $3`, `i.line`
-	if mailers {
-		source = `pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue`
-		where, position = `m.file_number = $1 AND m.line BETWEEN $2 AND $3`, `m.line`
-	}
-	var rows []PrintRow
-	err := q.list(ctx, "rows to print", &rows, `SELECT i.card_id AS "issue.card_id", i.issue AS "issue.issue", i.reason AS "issue.reason", i.expiry AS "issue.expiry",
-		i.psn AS "issue.psn", i.pvv AS "issue.pvv", i.pin_offset AS "issue.pin_offset", i.pin AS "issue.pin", `+position+` AS position, o.reference AS reference, `+aliased("l.", "order_line.", lineColumns)+`
-		FROM `+source+` JOIN order_lines l ON l.order_number = i.order_number AND l.unit = i.order_unit JOIN orders o ON o.number = i.order_number
-		WHERE `+where+` ORDER BY `+position, file, first, last)
-	return rows, err
-}
-
-// Reason is the issue's reason.
-func (r *PrintRow) Reason() card.Reason { return r.Issue.Reason }
-
 // CardCount counts all cards.
 func (q Q) CardCount(ctx context.Context) (int64, error) {
 	var n int64

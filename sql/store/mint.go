@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lib/pq"
-
 	"platen/card"
 )
 
@@ -49,29 +47,13 @@ func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) (
 	return all, clean(what, err)
 }
 
-// among is a condition that holds for the rows whose column is one of the ids, in one argument at place n of a statement.
-func (q Q) among(column string, n int, ids []card.ID) (condition string, argument any, err error) {
-	if q.dialect == Postgres {
-		list := make(pq.Int64Array, len(ids))
-		for i, id := range ids {
-			list[i] = int64(id)
-		}
-		return fmt.Sprintf("%s = ANY($%d)", column, n), list, nil
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return "", nil, fmt.Errorf("list ids: %w", err)
-	}
-	return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n), string(list), nil
-}
-
 // NewestIssues reads the newest issue of each of these cards.
 func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, error) {
 	const what = "newest issues"
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	where, list, err := q.among("c.id", 1, ids)
+	where, list, err := among(q, "c.id", 1, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +83,7 @@ func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) error {
 	}
 	for _, issue := range slices.Sorted(maps.Keys(byNumber)) {
 		ids := byNumber[issue]
-		where, list, err := t.among("id", 2, ids)
+		where, list, err := among(t.Q, "id", 2, ids)
 		if err != nil {
 			return err
 		}
@@ -130,12 +112,12 @@ func (t *Tx) CloseCards(ctx context.Context, list []Closing) error {
 	for i, c := range list {
 		ids[i], rows[i] = c.Card, [3]int64{int64(c.Card), int64(c.Reason), int64(c.By)}
 	}
-	where, among, err := t.among("id", 1, ids)
+	where, listed, err := among(t.Q, "id", 1, ids)
 	if err != nil {
 		return err
 	}
 	var before []Card
-	if err := t.list(ctx, what, &before, `SELECT `+cardColumns+` FROM cards WHERE `+where+` ORDER BY id`+t.forUpdate(), among); err != nil {
+	if err := t.list(ctx, what, &before, `SELECT `+cardColumns+` FROM cards WHERE `+where+` ORDER BY id`+t.forUpdate(), listed); err != nil {
 		return err
 	}
 	for _, c := range before {
@@ -155,14 +137,14 @@ func (t *Tx) CloseCards(ctx context.Context, list []Closing) error {
 		WHERE cards.id = v.id`, card.CardClosed, string(body)); err != nil {
 		return err
 	}
-	if where, among, err = t.among("card_id", 2, ids); err != nil {
+	if where, listed, err = among(t.Q, "card_id", 2, ids); err != nil {
 		return err
 	}
 	for _, table := range []string{"issues", "pin_mailers"} {
-		if err := t.exec(ctx, "cancel what closed cards wait for", `UPDATE `+table+` SET state = $1 WHERE file_number IS NULL AND `+where, card.IssueCancelled, among); err != nil {
+		if err := t.exec(ctx, "cancel what closed cards wait for", `UPDATE `+table+` SET state = $1 WHERE file_number IS NULL AND `+where, card.IssueCancelled, listed); err != nil {
 			return err
 		}
 	}
 	return t.exec(ctx, "close cards' issues", `UPDATE issues SET use_state = $1 WHERE use_state IN ($3, $4) AND `+where,
-		card.UseClosed, among, card.UsePending, card.UseCurrent)
+		card.UseClosed, listed, card.UsePending, card.UseCurrent)
 }
