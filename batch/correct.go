@@ -97,7 +97,7 @@ func (p *Plant) storeCorrection(ctx context.Context, in *intake, o store.Order, 
 		if err != nil {
 			return err
 		}
-		if _, lost, err := in.oneAtATime(ctx, tx, in.lines); err != nil || len(lost) > 0 {
+		if _, lost, err := in.oneAtATime(ctx, tx, in.gathered); err != nil || len(lost) > 0 {
 			return errors.Join(err, errTaken(lost))
 		}
 		if locked.WasCancelled() {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"platen/card"
 	"platen/formats"
 	"platen/sql/store"
@@ -260,9 +262,7 @@ type intake struct {
 	units    int64 // cards accepted
 	refused  int64 // rows refused
 	seen     map[card.ID]bool
-	kept     map[int64]formats.Row // rows of the open chunk's card actions, by line
-	lines    []store.OrderLine
-	bad      []store.RefusedRow
+	gathered // the open chunk
 }
 
 func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats.OrderKind, o store.Order) (*intake, error) {
@@ -270,7 +270,7 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, kept: map[int64]formats.Row{}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
 	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
 		return nil, err
 	}
@@ -289,22 +289,61 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	return in, nil
 }
 
+// gathered is a chunk of checked rows on its way to the database.
+type gathered struct {
+	lines []store.OrderLine
+	bad   []store.RefusedRow
+	kept  map[int64]formats.Row // rows of card actions, by line
+}
+
+// takeAll checks the rows of the next chunk while the last one is stored.
 func (in *intake) takeAll(ctx context.Context, rows Rows) error {
-	for {
-		row, faults, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return in.flush(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if err := in.take(ctx, row, faults); err != nil {
-			return err
-		}
-		if len(in.lines)+len(in.bad) >= intakeChunk {
-			if err := in.flush(ctx); err != nil {
+	ready := make(chan gathered)
+	lost := int64(0)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(ready)
+		return in.checkAll(ctx, rows, ready)
+	})
+	g.Go(func() error {
+		for c := range ready {
+			n, err := in.store(ctx, c)
+			if err != nil {
 				return err
 			}
+			lost += n
+		}
+		return nil
+	})
+	err := g.Wait()
+	in.units -= lost
+	in.refused += lost
+	return err
+}
+
+// checkAll gathers checked rows into chunks.
+func (in *intake) checkAll(ctx context.Context, rows Rows, ready chan<- gathered) error {
+	for {
+		row, faults, err := rows.Next()
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
+			return err
+		}
+		if !ended {
+			if err := in.take(ctx, row, faults); err != nil {
+				return err
+			}
+		}
+		if n := len(in.lines) + len(in.bad); n == intakeChunk || ended && n > 0 {
+			select {
+			case ready <- in.gathered:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			in.gathered = gathered{lines: make([]store.OrderLine, 0, intakeChunk), kept: map[int64]formats.Row{}}
+		}
+		if ended {
+			return nil
 		}
 	}
 }
@@ -357,27 +396,23 @@ func refusedRow(order int64, row formats.Row, faults []formats.Fault) (store.Ref
 	return store.RefusedRow{Order: order, SourceLine: row.Line, Row: string(body), Faults: string(list)}, nil
 }
 
-func (in *intake) flush(ctx context.Context) error {
-	var lost []store.RefusedRow
-	err := in.plant.Store.InTx(ctx, func(tx *store.Tx) error {
+// store stores a chunk and returns how many of its card actions another order was faster with.
+func (in *intake) store(ctx context.Context, c gathered) (lost int64, err error) {
+	err = in.plant.Store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.ExtendIntake(ctx, in.order, intakeLease); err != nil {
 			return err
 		}
-		free, taken, err := in.oneAtATime(ctx, tx, in.lines)
+		free, taken, err := in.oneAtATime(ctx, tx, c)
 		if err != nil {
 			return err
 		}
-		lost = taken
+		lost = int64(len(taken))
 		if err := tx.InsertLines(ctx, free); err != nil {
 			return err
 		}
-		return tx.InsertRefused(ctx, append(slices.Clone(in.bad), taken...))
+		return tx.InsertRefused(ctx, append(slices.Clone(c.bad), taken...))
 	})
-	in.units -= int64(len(lost))
-	in.refused += int64(len(lost))
-	in.lines, in.bad = in.lines[:0], in.bad[:0]
-	clear(in.kept)
-	return err
+	return lost, err
 }
 
 // deadIntake is after how many seconds of silence an intake whose client never came back is taken away.

@@ -13,7 +13,8 @@ import (
 
 // oneAtATime looks once more, in the transaction that stores them, whether the cards of action lines are still free: it locks each card in the order of its
 // identity, so that of two intakes that were given the same card at the same time the second sees the first one's line. Lines that lost are returned as refused rows.
-func (in *intake) oneAtATime(ctx context.Context, tx *store.Tx, lines []store.OrderLine) (free []store.OrderLine, lost []store.RefusedRow, err error) {
+func (in *intake) oneAtATime(ctx context.Context, tx *store.Tx, c gathered) (free []store.OrderLine, lost []store.RefusedRow, err error) {
+	lines := c.lines
 	if in.kind != formats.ActionOrder {
 		return lines, nil, nil
 	}
@@ -38,7 +39,7 @@ func (in *intake) oneAtATime(ctx context.Context, tx *store.Tx, lines []store.Or
 			free = append(free, lines[i])
 			continue
 		}
-		row := in.kept[lines[i].SourceLine]
+		row := c.kept[lines[i].SourceLine]
 		refused, err := refusedRow(in.order.Number, row, []formats.Fault{{Line: row.Line, Field: "card", Code: why, Hint: "another order took this card at the same time"}})
 		if err != nil {
 			return nil, nil, err

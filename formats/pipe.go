@@ -229,9 +229,9 @@ func (c call) ascii(in flow) (pipe, flow, error) {
 	return pipe{apply: apply, fidelity: folded}, in, nil
 }
 
-func isASCII(v []byte) bool {
-	for _, c := range v {
-		if c >= utf8.RuneSelf {
+func isASCII[T string | []byte](v T) bool {
+	for i := range len(v) {
+		if v[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

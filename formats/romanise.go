@@ -11,6 +11,9 @@ import (
 // romanise writes Latin, Greek and Cyrillic text in ASCII letters by the tables of romanisation.go. Other scripts give false: nobody but
 // the holder says how such a name is written in Latin letters.
 func romanise(s string) (string, bool) {
+	if isASCII(s) {
+		return s, true
+	}
 	if !utf8.ValidString(s) {
 		return "", false
 	}
@@ -62,7 +65,7 @@ func baseLetter(r rune) rune {
 
 // greekPair finds two Greek letters that are written together.
 func greekPair(rest []rune) (string, bool) {
-	if len(rest) < 2 {
+	if len(rest) < 2 || !unicode.Is(unicode.Greek, rest[0]) {
 		return "", false
 	}
 	second := unicode.ToLower(rest[1])
