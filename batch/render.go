@@ -180,9 +180,14 @@ func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*fo
 	}
 	// A card is valid from the month of the day that its file is of.
 	effective := j.file.BusinessDate[2:4] + j.file.BusinessDate[5:7]
+	requests := map[card.Reason]string{}
 	return j.appendRows(rows, func(r *formats.Record, i int) {
+		reason := rows[i].Reason()
+		if requests[reason] == "" {
+			requests[reason] = requestOf(j.product, reason)
+		}
 		putCard(r, sheet, i, &in[i], j.product, v.tokens[i])
-		r.SetString(formats.CardRequest, requestOf(j.product, rows[i].Reason()))
+		r.SetString(formats.CardRequest, requests[reason])
 		r.SetString(formats.CardEffective, effective)
 	})
 }
