@@ -3,7 +3,6 @@ package formats
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxNameInput bounds what is looked at; the longest name that a card shows has 26 characters.
@@ -21,21 +20,37 @@ func FitName(name string, limit int) (string, *Fault) {
 	if len(name) > maxNameInput {
 		return "", &Fault{Code: FaultNameTooLong, Hint: fmt.Sprintf("the card shows at most %d characters; give a shorter emboss_name", limit)}
 	}
-	roman, ok := romanise(name)
-	roman = strings.Join(strings.Fields(strings.ToUpper(roman)), " ")
-	if !ok || !embossable(roman) {
+	var room [maxNameInput]byte
+	letters, ok := variants()[defaultVariant].append(room[:0], composed(name))
+	letters = capitals(letters)
+	if !ok || !embossable(letters) {
 		return "", &Fault{Code: FaultNameUnmappable, Hint: "the card shows A-Z 0-9 . , ' - & and blanks; give the name in Latin letters as emboss_name"}
 	}
-	if n := utf8.RuneCountInString(roman); n > limit {
+	if n := len(letters); n > limit {
 		return "", &Fault{Code: FaultNameTooLong, Hint: fmt.Sprintf("the name takes %d characters and the card shows at most %d; give a shorter emboss_name", n, limit)}
 	}
-	return roman, nil
+	return string(letters), nil
+}
+
+// capitals makes ASCII capitals with single blanks of b, in place.
+func capitals(b []byte) []byte {
+	out := b[:0]
+	for _, c := range b {
+		switch {
+		case c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		case c == ' ' && (len(out) == 0 || out[len(out)-1] == ' '):
+			continue
+		}
+		out = append(out, c)
+	}
+	return trimBlanks(out)
 }
 
 // embossable tells whether a name is of characters that cards show and that do not part the name on a track. It needs a letter or digit.
-func embossable(name string) bool {
+func embossable(name []byte) bool {
 	letters := false
-	for _, c := range []byte(name) {
+	for _, c := range name {
 		switch {
 		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
 			letters = true

@@ -58,56 +58,79 @@ type Row struct {
 	SameDay           string `json:"same_day,omitempty" csv:"same_day"`
 }
 
-// orderColumn is one column of order files: where its value lies, which kinds take it (true: they require it), and what it may hold.
+// orderColumn is one column of order files: where its value lies, which kinds take it, and what it may hold.
 type orderColumn struct {
 	name  string
 	value func(*Row) *string
-	kinds map[OrderKind]bool
+	kinds uses
 	limit int // characters, in the form that files show
 	check func(string) (code, hint string)
+	// letters is the fault of a value that cannot be romanised; empty where any letter may stand.
+	letters string
+}
+
+// use says whether a kind of order takes a column.
+type use uint8
+
+const (
+	may use = iota + 1
+	must
+)
+
+// uses are those of every kind.
+type uses [ActionOrder + 1]use
+
+// count is how many kinds take the column.
+func (u uses) count() int {
+	n := 0
+	for _, x := range u {
+		if x != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 var (
-	everyKind = map[OrderKind]bool{MassOrder: false, BulkOrder: false, ActionOrder: false}
-	addressed = map[OrderKind]bool{MassOrder: false, BulkOrder: true, ActionOrder: false}
-	namedOnly = map[OrderKind]bool{BulkOrder: false}
+	everyKind = uses{MassOrder: may, BulkOrder: may, ActionOrder: may}
+	addressed = uses{MassOrder: may, BulkOrder: must, ActionOrder: may}
+	namedOnly = uses{BulkOrder: may}
 )
 
 // orderColumns is in the order in which correction files have them. Limits are those of the shipped layouts.
 var orderColumns = []orderColumn{
-	{"product", func(r *Row) *string { return &r.Product }, map[OrderKind]bool{MassOrder: true, BulkOrder: true}, 32, nil},
-	{"quantity", func(r *Row) *string { return &r.Quantity }, map[OrderKind]bool{MassOrder: true}, 20, checkQuantity},
-	{"card", func(r *Row) *string { return &r.Card }, map[OrderKind]bool{ActionOrder: true}, 120, checkCard},
-	{"reason", func(r *Row) *string { return &r.Reason }, map[OrderKind]bool{ActionOrder: true}, 32, nil},
-	{"title", func(r *Row) *string { return &r.Title }, namedOnly, 10, checkMappable},
-	{"first_name", func(r *Row) *string { return &r.FirstName }, map[OrderKind]bool{BulkOrder: true}, 40, checkNameMappable},
-	{"last_name", func(r *Row) *string { return &r.LastName }, map[OrderKind]bool{BulkOrder: true}, 40, checkNameMappable},
-	{"emboss_name", func(r *Row) *string { return &r.EmbossName }, everyKind, maxNameInput / 2, nil},
-	{"customer_reference", func(r *Row) *string { return &r.CustomerReference }, namedOnly, 35, nil},
-	{"recipient", func(r *Row) *string { return &r.Recipient }, map[OrderKind]bool{MassOrder: false, ActionOrder: false}, 60, checkMappable},
-	{"address1", func(r *Row) *string { return &r.Address1 }, addressed, 40, checkMappable},
-	{"address2", func(r *Row) *string { return &r.Address2 }, everyKind, 40, checkMappable},
-	{"address3", func(r *Row) *string { return &r.Address3 }, everyKind, 40, checkMappable},
-	{"city", func(r *Row) *string { return &r.City }, addressed, 30, checkMappable},
-	{"region", func(r *Row) *string { return &r.Region }, everyKind, 30, checkMappable},
-	{"postcode", func(r *Row) *string { return &r.Postcode }, everyKind, 12, checkMappable},
-	{"country", func(r *Row) *string { return &r.Country }, addressed, 2, checkCountry},
-	{"delivery", func(r *Row) *string { return &r.Delivery }, everyKind, 12, checkDelivery},
-	{"branch", func(r *Row) *string { return &r.Branch }, everyKind, 12, checkBranch},
-	{"language", func(r *Row) *string { return &r.Language }, namedOnly, 2, checkLanguage},
-	{"expiry", func(r *Row) *string { return &r.Expiry }, everyKind, 7, checkExpiry},
-	{"same_day", func(r *Row) *string { return &r.SameDay }, everyKind, 5, checkSameDay},
+	{"product", func(r *Row) *string { return &r.Product }, uses{MassOrder: must, BulkOrder: must}, 32, nil, ""},
+	{"quantity", func(r *Row) *string { return &r.Quantity }, uses{MassOrder: must}, 20, checkQuantity, ""},
+	{"card", func(r *Row) *string { return &r.Card }, uses{ActionOrder: must}, 120, checkCard, ""},
+	{"reason", func(r *Row) *string { return &r.Reason }, uses{ActionOrder: must}, 32, nil, ""},
+	{"title", func(r *Row) *string { return &r.Title }, namedOnly, 10, nil, FaultUnmappable},
+	{"first_name", func(r *Row) *string { return &r.FirstName }, uses{BulkOrder: must}, 40, nil, FaultNameUnmappable},
+	{"last_name", func(r *Row) *string { return &r.LastName }, uses{BulkOrder: must}, 40, nil, FaultNameUnmappable},
+	{"emboss_name", func(r *Row) *string { return &r.EmbossName }, everyKind, maxNameInput / 2, nil, ""},
+	{"customer_reference", func(r *Row) *string { return &r.CustomerReference }, namedOnly, 35, nil, ""},
+	{"recipient", func(r *Row) *string { return &r.Recipient }, uses{MassOrder: may, ActionOrder: may}, 60, nil, FaultUnmappable},
+	{"address1", func(r *Row) *string { return &r.Address1 }, addressed, 40, nil, FaultUnmappable},
+	{"address2", func(r *Row) *string { return &r.Address2 }, everyKind, 40, nil, FaultUnmappable},
+	{"address3", func(r *Row) *string { return &r.Address3 }, everyKind, 40, nil, FaultUnmappable},
+	{"city", func(r *Row) *string { return &r.City }, addressed, 30, nil, FaultUnmappable},
+	{"region", func(r *Row) *string { return &r.Region }, everyKind, 30, nil, FaultUnmappable},
+	{"postcode", func(r *Row) *string { return &r.Postcode }, everyKind, 12, nil, FaultUnmappable},
+	{"country", func(r *Row) *string { return &r.Country }, addressed, 2, checkCountry, ""},
+	{"delivery", func(r *Row) *string { return &r.Delivery }, everyKind, 12, checkDelivery, ""},
+	{"branch", func(r *Row) *string { return &r.Branch }, everyKind, 12, checkBranch, ""},
+	{"language", func(r *Row) *string { return &r.Language }, namedOnly, 2, checkLanguage, ""},
+	{"expiry", func(r *Row) *string { return &r.Expiry }, everyKind, 7, checkExpiry, ""},
+	{"same_day", func(r *Row) *string { return &r.SameDay }, everyKind, 5, checkSameDay, ""},
 }
 
 // OrderColumns lists the columns that a kind of order file may have, and those that it must.
 func OrderColumns(kind OrderKind) (allowed, required []string) {
 	for i := range orderColumns {
 		c := &orderColumns[i]
-		must, may := c.kinds[kind]
-		if may {
+		if c.kinds[kind] != 0 {
 			allowed = append(allowed, c.name)
 		}
-		if must {
+		if c.kinds[kind] == must {
 			required = append(required, c.name)
 		}
 	}

@@ -104,8 +104,8 @@ func likeliestKind(columns []string) OrderKind {
 			if c == nil {
 				continue
 			}
-			if _, may := c.kinds[kind]; may {
-				score += weights[len(c.kinds)]
+			if c.kinds[kind] != 0 {
+				score += weights[c.kinds.count()]
 			}
 		}
 		if score > bestScore {

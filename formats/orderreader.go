@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gocarina/gocsv"
 )
@@ -32,6 +33,7 @@ type OrderReader struct {
 	window     *rowWindow
 	csv        *csv.Reader
 	rows       *gocsv.Unmarshaller
+	row        fileRow
 	first      *readRow // a correction's first row is read at once, for its order
 	err        error
 }
@@ -66,7 +68,7 @@ func NewOrderReader(r io.Reader) (*OrderReader, error) {
 	}
 	o.window.in = io.MultiReader(strings.NewReader(strings.Join(columns, ",")+"\n"), in)
 	o.csv = csv.NewReader(o.window)
-	o.csv.FieldsPerRecord = len(columns)
+	o.csv.FieldsPerRecord, o.csv.ReuseRecord = len(columns), true
 	if o.rows, err = gocsv.NewUnmarshaller(o.csv, fileRow{}); err != nil {
 		return nil, fmt.Errorf("read the header: %w", err)
 	}
@@ -131,15 +133,15 @@ func (o *OrderReader) read() readRow {
 	switch {
 	case err == nil:
 		line, _ := o.csv.FieldPos(0)
-		row, ok := value.(fileRow)
-		if !ok {
+		var ok bool
+		if o.row, ok = value.(fileRow); !ok {
 			return readRow{err: fmt.Errorf("line %d: gocsv gave a %T", line, value)}
 		}
 		if to-from > maxLine {
 			return readRow{err: &ReadError{Line: int64(line), Reason: errLineTooLong}}
 		}
 		o.window.release(to)
-		return o.finish(row, int64(line))
+		return o.finish(&o.row, int64(line))
 	case errors.Is(err, csv.ErrFieldCount) && errors.As(err, &malformed):
 		row := o.ragged(o.window.between(from, to))
 		o.window.release(to)
@@ -188,8 +190,8 @@ func (r *fileRow) set(column, value string) {
 }
 
 // finish trims, places and checks a row.
-func (o *OrderReader) finish(in fileRow, line int64) readRow {
-	next := o.place(&in, line)
+func (o *OrderReader) finish(in *fileRow, line int64) readRow {
+	next := o.place(in, line)
 	next.faults = append(next.faults, CheckRow(o.kind, &next.row)...)
 	return next
 }
@@ -198,7 +200,9 @@ func (o *OrderReader) finish(in fileRow, line int64) readRow {
 func (o *OrderReader) place(in *fileRow, line int64) readRow {
 	for i := range orderColumns {
 		v := orderColumns[i].value(&in.Row)
-		*v = strings.TrimSpace(*v)
+		if s := *v; s != "" && (s[0] <= ' ' || s[0] >= utf8.RuneSelf || s[len(s)-1] <= ' ' || s[len(s)-1] >= utf8.RuneSelf) {
+			*v = strings.TrimSpace(s)
+		}
 		if o.correction {
 			*v = unescapeFormula(*v)
 		}

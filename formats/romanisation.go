@@ -1,28 +1,96 @@
 package formats
 
-// romanisation gives ASCII letters for small letters that are more than a letter with marks. Source: ICAO Doc 9303 part 3, section 6
-// (Latin national characters, Cyrillic; where a letter has several forms, the first), and ELOT 743 for Greek.
-var romanisation = map[rune]string{
-	// Latin
-	'ä': "ae", 'ö': "oe", 'ü': "ue", 'ß': "ss", 'ẞ': "ss", 'æ': "ae", 'ø': "oe", 'å': "aa", 'œ': "oe",
-	'đ': "d", 'ð': "d", 'þ': "th", 'ł': "l", 'ħ': "h", 'ŧ': "t", 'ı': "i", 'ĸ': "q", 'ŋ': "n", 'ĳ': "ij", 'ŉ': "n", 'ſ': "s", 'ə': "e", 'ñ': "n",
+import (
+	_ "embed" // the tables are data
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"unicode"
+	"unicode/utf8"
 
-	// Greek
-	'α': "a", 'β': "v", 'γ': "g", 'δ': "d", 'ε': "e", 'ζ': "z", 'η': "i", 'θ': "th", 'ι': "i", 'κ': "k", 'λ': "l", 'μ': "m",
-	'ν': "n", 'ξ': "x", 'ο': "o", 'π': "p", 'ρ': "r", 'σ': "s", 'ς': "s", 'τ': "t", 'υ': "y", 'φ': "f", 'χ': "ch", 'ψ': "ps", 'ω': "o",
+	"go.yaml.in/yaml/v3"
+)
 
-	// Cyrillic
-	'а': "a", 'б': "b", 'в': "v", 'г': "g", 'д': "d", 'е': "e", 'ё': "e", 'ж': "zh", 'з': "z", 'и': "i", 'й': "i", 'і': "i", 'к': "k",
-	'л': "l", 'м': "m", 'н': "n", 'о': "o", 'п': "p", 'р': "r", 'с': "s", 'т': "t", 'у': "u", 'ф': "f", 'х': "kh", 'ц': "ts", 'ч': "ch",
-	'ш': "sh", 'щ': "shch", 'ъ': "ie", 'ы': "y", 'ь': "", 'э': "e", 'ю': "iu", 'я': "ia", 'ґ': "g", 'є': "ie", 'ї': "i", 'ў': "u",
-	'ђ': "d", 'ѓ': "g", 'ѕ': "dz", 'ј': "j", 'љ': "lj", 'њ': "nj", 'ќ': "k", 'ћ': "c", 'џ': "dz",
+//go:embed romanisation.yaml
+var romanisationSource []byte
 
-	// Signs that keyboards and word processors put for ASCII ones
-	'’': "'", '‘': "'", 'ʼ': "'", '´': "'", 'ʹ': "'", '‐': "-", '‑': "-", '–': "-", '—': "-", '\u00a0': " ", '\u2009': " ", '\u202f': " ",
-	'«': `"`, '»': `"`, '“': `"`, '”': `"`, '„': `"`, '…': "...", '№': "No", 'º': "o", 'ª': "a", '°': "o", '·': ".",
+// romanisation is one variant's table, ready to be asked: for every letter below 0x2120, in small letters, what is written for it.
+type romanisation struct {
+	letters [0x2120]string
+	known   [0x2120]bool
+	base    [0x2120]rune // the letter without its marks
+	pairs   map[[2]rune]string
 }
 
-// greekPairs are letters that are written together (ELOT 743); their marks do not count.
-var greekPairs = map[[2]rune]string{
-	{'ο', 'υ'}: "ou", {'γ', 'γ'}: "ng", {'γ', 'ξ'}: "nx", {'γ', 'χ'}: "nch",
+// defaultVariant is what is used where nobody chose another.
+const defaultVariant = "icao"
+
+// variants are the tables by name. They are read and made with the first use; data that cannot be read is a fault of the build.
+var variants = sync.OnceValue(func() map[string]*romanisation {
+	var src struct {
+		Latin, Greek, Cyrillic, Signs map[string]string
+		GreekPairs                    map[string]string `yaml:"greek_pairs"`
+		Variants                      map[string]map[string]string
+	}
+	if err := yaml.Unmarshal(romanisationSource, &src); err != nil {
+		panic(fmt.Sprintf("formats: romanisation.yaml: %v", err))
+	}
+	common := map[rune]string{}
+	for _, t := range []map[string]string{src.Latin, src.Greek, src.Cyrillic, src.Signs} {
+		addLetters(common, t)
+	}
+	pairs := map[[2]rune]string{}
+	for from, to := range src.GreekPairs {
+		letters := []rune(from)
+		pairs[[2]rune{letters[0], letters[1]}] = to
+	}
+	all := map[string]*romanisation{}
+	for name, over := range src.Variants {
+		letters := maps.Clone(common)
+		addLetters(letters, over)
+		all[name] = newRomanisation(letters, pairs)
+	}
+	return all
+})
+
+func addLetters(to map[rune]string, t map[string]string) {
+	for from, written := range t {
+		r, size := utf8.DecodeRuneInString(from)
+		if size != len(from) || int(r) >= len(romanisation{}.letters) {
+			panic(fmt.Sprintf("formats: romanisation.yaml: %q is no letter that it may name", from))
+		}
+		to[r] = written
+	}
 }
+
+// newRomanisation looks every letter up by itself, without its marks, and in the table of its base letter.
+func newRomanisation(letters map[rune]string, pairs map[[2]rune]string) *romanisation {
+	t := &romanisation{pairs: pairs}
+	for r := rune(utf8.RuneSelf); int(r) < len(t.letters); r++ {
+		written, ok := letters[r]
+		base := baseLetter(r)
+		t.base[r] = base
+		if !ok && base != r {
+			if base >= 'a' && base <= 'z' {
+				written, ok = string(base), true
+			} else {
+				written, ok = letters[base]
+			}
+		}
+		t.letters[r], t.known[r] = written, ok
+	}
+	for r := rune(utf8.RuneSelf); int(r) < len(t.letters); r++ {
+		switch small := unicode.ToLower(r); {
+		case small == r, int(small) >= len(t.letters):
+		case small < utf8.RuneSelf: // İ, K
+			t.letters[r], t.known[r] = string(small), true
+		default:
+			t.letters[r], t.known[r] = t.letters[small], t.known[small]
+		}
+	}
+	return t
+}
+
+// Romanisations lists the names of the variants.
+func Romanisations() []string { return slices.Sorted(maps.Keys(variants())) }

@@ -1,56 +1,143 @@
 package formats
 
 import (
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
-// romanise writes Latin, Greek and Cyrillic text in ASCII letters by the tables of romanisation.go. Other scripts give false: nobody but
+// romanise writes Latin, Greek and Cyrillic text in ASCII letters by the tables of romanisation.yaml. Other scripts give false: nobody but
 // the holder says how such a name is written in Latin letters.
 func romanise(s string) (string, bool) {
-	if isASCII(s) {
+	if shapeOf(s) != foreign {
 		return s, true
 	}
-	if !utf8.ValidString(s) {
-		return "", false
-	}
-	letters := []rune(norm.NFC.String(s))
-	var out strings.Builder
-	for i := 0; i < len(letters); i++ {
-		r := letters[i]
-		if r < utf8.RuneSelf {
-			out.WriteRune(r)
-			continue
+	return variants()[defaultVariant].write(s)
+}
+
+// shape is what is known of a text before it is looked at closely.
+type shape uint8
+
+const (
+	plainASCII shape = iota // printable
+	controlled              // ASCII with control characters
+	foreign                 // not ASCII
+)
+
+func shapeOf(s string) shape {
+	all := plainASCII
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return foreign
+		case c < ' ' || c == 0x7f:
+			all = controlled
 		}
-		if pair, ok := greekPair(letters[i:]); ok {
-			writeCased(&out, pair, letters, i, 2)
+	}
+	return all
+}
+
+func (t *romanisation) write(s string) (string, bool) {
+	var room [256]byte
+	out, ok := t.append(room[:0], composed(s))
+	return string(out), ok
+}
+
+// append appends s, which is composed, in ASCII letters to dst, as far as it can be written.
+func (t *romanisation) append(dst []byte, s string) ([]byte, bool) {
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			dst = append(dst, s[i])
 			i++
 			continue
 		}
-		roman, ok := romanLetters(unicode.ToLower(r))
-		if !ok {
-			return "", false
+		r, size := utf8.DecodeRuneInString(s[i:])
+		next, second := utf8.DecodeRuneInString(s[i+size:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return dst, false
+		case isGreek(r) && isGreek(next):
+			if pair, ok := t.greekPair(r, next); ok {
+				after, _ := utf8.DecodeRuneInString(s[i+size+second:])
+				dst = appendCased(dst, pair, r, unicode.IsLower(after) || unicode.IsLower(next))
+				i += size + second
+				continue
+			}
 		}
-		writeCased(&out, roman, letters, i, 1)
+		written, ok := t.letter(r)
+		if !ok {
+			return dst, false
+		}
+		dst = appendCased(dst, written, r, second > 0 && unicode.IsLower(next))
+		i += size
 	}
-	return out.String(), true
+	return dst, true
 }
 
-// romanLetters finds a lower-case letter in the tables, by itself or without its marks.
-func romanLetters(r rune) (string, bool) {
-	if roman, ok := romanisation[r]; ok {
-		return roman, true
-	}
-	base := baseLetter(r)
-	if base >= 'a' && base <= 'z' {
-		return string(base), true
-	}
-	roman, ok := romanisation[base]
-	return roman, ok && base != r
+// inspection is what one look at a text tells.
+type inspection struct {
+	runes, written  int // characters, and characters once it is romanised
+	valid, roman    bool
+	controls, greek bool
 }
+
+// inspect looks at a text without writing it.
+func (t *romanisation) inspect(s string) inspection {
+	in := inspection{valid: true, roman: true}
+	for i := 0; i < len(s); in.runes++ {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			in.controls = in.controls || c < ' ' || c == 0x7f
+			in.written++
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r == utf8.RuneError && size == 1:
+			in.valid = false
+		case isGreek(r) || combines(r):
+			in.greek = true
+		case int(r) < len(t.letters) && t.known[r]:
+			in.written += len(t.letters[r])
+		case isControl(r):
+			in.controls = true
+		default:
+			in.roman = false
+		}
+	}
+	if in.greek && in.valid && in.roman && !in.controls {
+		var written string // what stands together is found by writing it
+		written, in.roman = t.write(s)
+		in.written = len(written)
+	}
+	return in
+}
+
+// composed puts marks that stand by themselves on their letters.
+func composed(s string) string {
+	for i := range len(s) {
+		if s[i] == 0xcc || s[i] == 0xcd { // U+0300 to U+037F
+			return norm.NFC.String(s)
+		}
+	}
+	return s
+}
+
+func isGreek(r rune) bool { return r >= 0x370 && r < 0x400 || r >= 0x1f00 && r < 0x2000 }
+
+// letter is what is written for a letter, in small letters also for a capital.
+func (t *romanisation) letter(r rune) (string, bool) {
+	if int(r) >= len(t.letters) {
+		return "", false
+	}
+	return t.letters[r], t.known[r]
+}
+
+// combines tells whether r belongs to the letter before it.
+func combines(r rune) bool { return r >= 0x300 && r < 0x370 }
 
 // baseLetter drops the marks of a letter; a letter that has something else than marks stays as it is.
 func baseLetter(r rune) rune {
@@ -64,28 +151,26 @@ func baseLetter(r rune) rune {
 }
 
 // greekPair finds two Greek letters that are written together.
-func greekPair(rest []rune) (string, bool) {
-	if len(rest) < 2 || !unicode.Is(unicode.Greek, rest[0]) {
-		return "", false
-	}
-	second := unicode.ToLower(rest[1])
+func (t *romanisation) greekPair(first, second rune) (string, bool) {
+	second = unicode.ToLower(second)
 	if second == 'ϊ' || second == 'ϋ' || second == 'ΐ' || second == 'ΰ' {
 		return "", false // a diaeresis keeps the letters apart
 	}
-	roman, ok := greekPairs[[2]rune{baseLetter(unicode.ToLower(rest[0])), baseLetter(second)}]
+	roman, ok := t.pairs[[2]rune{t.base[unicode.ToLower(first)], t.base[second]}]
 	return roman, ok
 }
 
-// writeCased writes the letters that stand for letters[i:i+n] in their case: Ü before a small letter is Ue, otherwise UE.
-func writeCased(out *strings.Builder, roman string, letters []rune, i, n int) {
-	switch {
-	case !unicode.IsUpper(letters[i]):
-		out.WriteString(roman)
-	case i+n < len(letters) && unicode.IsLower(letters[i+n]), len(roman) > 1 && n == 2 && unicode.IsLower(letters[i+1]):
-		if roman != "" {
-			out.WriteString(strings.ToUpper(roman[:1]) + roman[1:])
-		}
-	default:
-		out.WriteString(strings.ToUpper(roman))
+// appendCased writes what stands for a letter in the letter's case: Ü before a small letter is Ue, otherwise UE.
+func appendCased(out []byte, written string, letter rune, beforeSmall bool) []byte {
+	if !unicode.IsUpper(letter) {
+		return append(out, written...)
 	}
+	start := len(out)
+	out = append(out, written...)
+	if upper := out[start:]; beforeSmall && len(upper) > 0 {
+		asciiUpper(upper[:1])
+	} else {
+		asciiUpper(upper)
+	}
+	return out
 }

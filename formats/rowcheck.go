@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"platen/card"
 )
@@ -15,16 +14,15 @@ func CheckRow(kind OrderKind, row *Row) []Fault {
 	var faults []Fault
 	for i := range orderColumns {
 		c := &orderColumns[i]
-		required, allowed := c.kinds[kind]
 		value := *c.value(row)
-		if !allowed {
+		if c.kinds[kind] == 0 {
 			if value != "" {
 				faults = append(faults, Fault{row.Line, c.name, FaultBadCode, "a " + kind.String() + " order does not take this"})
 			}
 			continue
 		}
 		if value == "" {
-			if required || c.completesAddress(row) {
+			if c.kinds[kind] == must || c.completesAddress(row) {
 				faults = append(faults, Fault{row.Line, c.name, FaultRequired, "a value is needed here"})
 			}
 			continue
@@ -42,37 +40,31 @@ func (c *orderColumn) completesAddress(row *Row) bool {
 }
 
 func (c *orderColumn) faultOf(value string) (code, hint string) {
-	if !utf8.ValidString(value) {
-		return FaultUnmappable, "the file must be UTF-8"
-	}
-	if strings.ContainsFunc(value, isControl) {
+	length, roman := len(value), true
+	switch shapeOf(value) {
+	case controlled:
 		return FaultControl, "remove line breaks, tabs and other control characters"
+	case foreign:
+		in := variants()[defaultVariant].inspect(value)
+		if !in.valid {
+			return FaultUnmappable, "the file must be UTF-8"
+		}
+		if in.controls {
+			return FaultControl, "remove line breaks, tabs and other control characters"
+		}
+		length, roman = max(in.runes, in.written), in.roman
 	}
-	length := utf8.RuneCountInString(value)
-	if roman, ok := romanise(value); ok {
-		length = max(length, len(roman))
-	}
-	if length > c.limit {
+	switch {
+	case length > c.limit:
 		return FaultTooLong, fmt.Sprintf("at most %d characters, counted after transliteration; this has %d", c.limit, length)
-	}
-	if c.check == nil {
+	case !roman && c.letters == FaultNameUnmappable:
+		return c.letters, "write the name in Latin, Greek or Cyrillic letters"
+	case !roman && c.letters != "":
+		return c.letters, "write it in Latin, Greek or Cyrillic letters"
+	case c.check == nil:
 		return "", ""
 	}
 	return c.check(value)
-}
-
-func checkMappable(v string) (string, string) {
-	if _, ok := romanise(v); !ok {
-		return FaultUnmappable, "write it in Latin, Greek or Cyrillic letters"
-	}
-	return "", ""
-}
-
-func checkNameMappable(v string) (string, string) {
-	if _, ok := romanise(v); !ok {
-		return FaultNameUnmappable, "write the name in Latin, Greek or Cyrillic letters"
-	}
-	return "", ""
 }
 
 func checkQuantity(v string) (string, string) {
@@ -95,7 +87,6 @@ var (
 	ofUnitForm = regexp.MustCompile(fmt.Sprintf(`^[!-"$-~]{1,%d}#[1-9][0-9]{0,11}$`, MaxOrderReference))
 	branchForm = regexp.MustCompile(`^[0-9A-Za-z-]+$`)
 	expiryForm = regexp.MustCompile(`^20[0-9]{2}-(0[1-9]|1[0-2])$`)
-	langForm   = regexp.MustCompile(`^[a-z]{2}$`)
 )
 
 func checkCard(v string) (string, string) {
@@ -128,7 +119,7 @@ func checkBranch(v string) (string, string) {
 }
 
 func checkLanguage(v string) (string, string) {
-	if langForm.MatchString(v) {
+	if len(v) == 2 && v[0] >= 'a' && v[0] <= 'z' && v[1] >= 'a' && v[1] <= 'z' {
 		return "", ""
 	}
 	return FaultUnknownLang, "give the two small letters of ISO 639-1, such as fr"
