@@ -229,6 +229,7 @@ func (c call) ascii(in flow) (pipe, flow, error) {
 	return pipe{apply: apply, fidelity: folded}, in, nil
 }
 
+// isASCII tells whether every byte is one character.
 func isASCII[T string | []byte](v T) bool {
 	for i := range len(v) {
 		if v[i] >= utf8.RuneSelf {

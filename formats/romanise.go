@@ -10,7 +10,7 @@ import (
 // romanise writes Latin, Greek and Cyrillic text in ASCII letters by the tables of romanisation.yaml. Other scripts give false: nobody but
 // the holder says how such a name is written in Latin letters.
 func romanise(s string) (string, bool) {
-	if shapeOf(s) != foreign {
+	if isASCII(s) {
 		return s, true
 	}
 	return variants()[defaultVariant].write(s)
