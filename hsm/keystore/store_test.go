@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,42 @@ func TestOpenRefusesAnyChangeOfAKey(t *testing.T) {
 		doc["comment"] = "x"
 		refusesDocument(t, path, doc)
 	})
+}
+
+// What a flipped bit leaves of a file is refused, or it says the very same: a blank for a line's end, a letter of JSON in the other case.
+func TestEveryFlippedBitOfAKeystoreIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	s, err := keystore.Create(path, kbpk(1), keystore.Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	period := keystore.Period{Expires: time.Now().AddDate(1, 0, 0)}
+	if err := s.GenerateWithin("cvk", keyblock.CVK, keyblock.TDES, period, hsm.SystemEntropy()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, same := s.List(), 0
+	for at := range content {
+		for bit := range 8 {
+			content[at] ^= 1 << bit
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if s, err := keystore.Open(path, kbpk(1)); err == nil {
+				same++
+				if got := s.List(); !slices.Equal(got, want) || s.Environment() != keystore.Test {
+					t.Fatalf("bit %d of byte %d flipped: the keystore says something else", bit, at)
+				}
+			}
+			content[at] ^= 1 << bit
+		}
+	}
+	if same > len(content) {
+		t.Errorf("%d of %d flipped bits went unseen", same, 8*len(content))
+	}
 }
 
 func refusesDocument(t *testing.T, path string, doc map[string]any) {
