@@ -156,7 +156,7 @@ type Module interface {
 
 // Vault holds the two permutations that make card numbers and tokens, and seals secrets. It always runs on the local keystore.
 type Vault interface {
-	// PANs fills out[i] with the card number of sequence first+i in r, under the permutation key (FF1 of NIST SP 800-38G with
+	// PANs fills out[i] with the card number of sequences[i] in r, under the permutation key (FF1 of NIST SP 800-38G with
 	// cycle-walking; the tweak is the range number).
 	PANs(r card.Range, key card.KeyRef, sequences []int64, out []card.PAN, store *card.PANs) error
 

@@ -41,6 +41,7 @@ type app struct {
 	plant   *batch.Plant
 	vault   *vault.Vault
 	metrics *metrics
+	uses    *keyUses
 	wake    atomic.Pointer[jobs.Runner]
 }
 
@@ -173,6 +174,9 @@ func (a *app) openPlant(ctx context.Context) error {
 	if fault.Armed() && a.keys.Environment() == keystore.Production {
 		return fmt.Errorf("%s makes this process die on purpose; it is refused with a production keystore", faultVariable)
 	}
+	if a.config.Module.AllowRealBINs && a.keys.Environment() == keystore.Test {
+		return errors.New("module.allow_real_bins makes cards of real numbers; it is refused with a keystore of test keys")
+	}
 	if a.config.Seed != "" && a.keys.Environment() == keystore.Production {
 		return errors.New("a seed makes keys and PINs repeatable; it is refused with a production keystore")
 	}
@@ -180,10 +184,10 @@ func (a *app) openPlant(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.metrics = newMetrics(a)
+	a.metrics, a.uses = newMetrics(a), a.newKeyUses()
 	a.vault = vault.New(a.keys)
 	a.plant, err = batch.New(batch.Plant{
-		Store: a.store, Module: a.metrics.counting(a.module), Vault: a.vault, Entropy: a.entropy(), Ledger: ledger, Now: a.now,
+		Store: a.store, Module: a.metrics.watching(a.module, a.uses), Vault: watchedVault{a.vault, a.uses}, Entropy: a.entropy(), Ledger: ledger, Now: a.now,
 		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token,
 		Instance: instanceName(a.config), InstitutionFiles: a.config.InstitutionFiles, Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs, LookDistance: a.config.Poll.Returns / 2,
 	})
@@ -193,12 +197,15 @@ func (a *app) openPlant(ctx context.Context) error {
 	if err := a.plant.CheckLedger(ctx); err != nil {
 		return err
 	}
-	if !a.config.Module.AllowRealBINs {
-		return nil
+	if a.config.Module.AllowRealBINs {
+		if err := a.store.InTx(ctx, func(tx *store.Tx) error {
+			return tx.Audit(ctx, "platen", "module.allow_real_bins", "software", map[string]any{"stamp": a.stamp()}, a.now())
+		}); err != nil {
+			return err
+		}
 	}
-	return a.store.InTx(ctx, func(tx *store.Tx) error {
-		return tx.Audit(ctx, "platen", "module.allow_real_bins", "software", map[string]any{"stamp": a.stamp()}, a.now())
-	})
+	go a.uses.run() // until close
+	return nil
 }
 
 // resolveKey reads a key file that a declaration names, relative to the configuration, and opens one that `platen keys seal` sealed.
@@ -230,6 +237,7 @@ func (a *app) wakeJobs() {
 }
 
 func (a *app) close() error {
+	a.uses.close()
 	return errors.Join(a.plant.Ledger.Close(), a.store.Close())
 }
 

@@ -119,6 +119,19 @@ func (c Config) Format(f fmt.State, _ rune) {
 // paths. Unknown keys, bad values and missing secrets are refused; the error has one line for each, which names the key, where it
 // stands and what it may be, and never a value that may be secret.
 func Load(path string, environ []string) (Config, error) {
+	config, err := readConfig(path, environ)
+	if err != nil {
+		return Config{}, err
+	}
+	if err := config.check(environ); err != nil {
+		return Config{}, fmt.Errorf("configuration %s:\n%w", path, err)
+	}
+	config.resolve()
+	return config, nil
+}
+
+// readConfig is Load without checks.
+func readConfig(path string, environ []string) (Config, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
@@ -132,10 +145,6 @@ func Load(path string, environ []string) (Config, error) {
 		return Config{}, err
 	}
 	config.BaseDir = filepath.Dir(absolute)
-	if err := config.check(environ); err != nil {
-		return Config{}, fmt.Errorf("configuration %s:\n%w", path, err)
-	}
-	config.resolve()
 	return config, nil
 }
 

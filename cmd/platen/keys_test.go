@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,8 +53,14 @@ func sit(t *testing.T, args ...string) *sitting {
 	t.Helper()
 	binary, err := program()
 	must(t, err)
+	return sitAt(t, exec.Command(binary, args...))
+}
+
+// sitAt begins a command at a terminal of its own.
+func sitAt(t *testing.T, command *exec.Cmd) *sitting {
+	t.Helper()
 	person, tty := terminal(t)
-	p := &process{t: t, command: exec.Command(binary, args...), ended: make(chan struct{})}
+	p := &process{t: t, command: command, ended: make(chan struct{})}
 	p.command.Stdin, p.command.Stdout, p.command.Stderr = tty, tty, tty
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	must(t, p.command.Start())
@@ -145,6 +152,41 @@ func TestKeysCeremonyOfTwoCustodiansShowsNoComponent(t *testing.T) {
 	must(t, database(t, dir).DB().QueryRowContext(t.Context(), `SELECT data FROM audit_log WHERE action = 'keys.import' AND object = 'cvk.entered@1'`).Scan(&data))
 	if !strings.Contains(data, "Ada") || !strings.Contains(data, "Grace") || !strings.Contains(data, "08D7B4") {
 		t.Errorf("audited %s", data)
+	}
+}
+
+// The ceremony as two custodians hold it: one of them types the command at a shell that keeps a history.
+func TestKeysCeremonyLeavesNoComponentInTheHistoryOfTheShell(t *testing.T) {
+	t.Parallel()
+	dir := keyDesk(t)
+	binary, err := program()
+	must(t, err)
+	history := filepath.Join(dir, "history")
+	shell := exec.Command("bash", "--norc", "--noprofile", "-i")
+	shell.Env = []string{"HISTFILE=" + history, "HISTCONTROL=", "PS1=desk> ", "PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb"}
+	s := sitAt(t, shell)
+	s.answer("desk> ", binary+" keys import cvk.entered "+config(dir)+" --components 2 --usage C0 --algorithm tdes")
+	s.answer("custodian: ", "Ada")
+	s.answer("not shown): ", adaPart)
+	s.answer("yes or no): ", "yes")
+	s.answer("custodian: ", "Grace")
+	s.answer("not shown): ", gracePart)
+	s.answer("yes or no): ", "yes")
+	s.answer("Check value of the key: 08D7B4. Is it right?", "yes")
+	s.answer("desk> ", "exit")
+	screen, code := s.end()
+	if code != 0 || !strings.Contains(screen, "cvk.entered") {
+		t.Fatalf("exit code %d:\n%s", code, screen)
+	}
+	showsNothing(t, "the screen", []byte(screen))
+	kept, err := os.ReadFile(history)
+	must(t, err)
+	if !strings.Contains(string(kept), "keys import cvk.entered") {
+		t.Errorf("the shell kept no history: %q", kept)
+	}
+	showsNothing(t, "the history", kept)
+	if keys := platen(t, "keys", "show", "cvk.entered", config(dir), "--json"); !strings.Contains(string(keys), "08D7B4") {
+		t.Errorf("the keystore has %s", keys)
 	}
 }
 
@@ -277,4 +319,82 @@ func TestKeysThatAFilePinsAreNotRetired(t *testing.T) {
 	_, err := db.ExecContext(t.Context(), `UPDATE files SET state = $1`, int64(card.FilePurged))
 	must(t, err)
 	platen(t, "keys", "retire", pins.CVK.Key, config(dir))
+}
+
+func TestKeysOfProductionLiveInAKeystoreOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	declare := func(more string) {
+		put(t, filepath.Join(dir, "platen.yaml"), []byte("kbpk: file:elsewhere/kbpk.hex\n"+more))
+	}
+	declare("")
+	if o := run(t, "keys", "create", config(dir), "--environment", "staging"); o.code != 1 || !strings.Contains(o.stderr, "environment must be") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	platen(t, "keys", "create", config(dir), "--environment", "production")
+	info, err := os.Stat(filepath.Join(dir, "elsewhere", "kbpk.hex"))
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the KBPK has mode %o", info.Mode().Perm())
+	}
+	if o := run(t, "keys", "create", config(dir), "--environment", "test"); o.code != 1 || !strings.Contains(o.stderr, "already exists") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	platen(t, "db", "migrate", config(dir))
+	platen(t, "keys", "generate", "kek", config(dir), "--usage", "K1", "--algorithm", "aes")
+	made := loose[[]struct{ Environment string }](t, platen(t, "keys", "show", "kek", config(dir), "--json"))
+	if len(made) != 1 || made[0].Environment != "production" {
+		t.Errorf("made %v", made)
+	}
+	declare("seed: s\n")
+	if o := run(t, "keys", "list", config(dir)); o.code != 1 || !strings.Contains(o.stderr, "refused with a production keystore") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	declare("module:\n  allow_real_bins: true\n")
+	platen(t, "keys", "list", config(dir))
+	tests := keyDesk(t)
+	f, err := os.OpenFile(filepath.Join(tests, "platen.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteString("module:\n  allow_real_bins: true\n")
+	must(t, errors.Join(err, f.Close()))
+	if o := run(t, "keys", "list", config(tests)); o.code != 1 || !strings.Contains(o.stderr, "refused with a keystore of test keys") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+}
+
+func TestEachKindOfUseOfAKeyIsAuditedOnceAProcess(t *testing.T) {
+	t.Parallel()
+	dir := prepare(t, sizes{mass: 20, bulk: 20, actions: 3})
+	demo(t, dir, "--cards", "20")
+	db := database(t, dir).DB()
+	var doubled int
+	must(t, db.QueryRowContext(t.Context(),
+		`SELECT count(*) FROM (SELECT object, data FROM audit_log WHERE action = 'keys.use' GROUP BY object, data HAVING count(*) > 1)`).Scan(&doubled))
+	if doubled != 0 {
+		t.Errorf("%d uses are recorded twice", doubled)
+	}
+	rows, err := db.QueryContext(t.Context(), `SELECT object, data FROM audit_log WHERE action = 'keys.use'`)
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	got := map[string]bool{}
+	for rows.Next() {
+		var object, data string
+		must(t, rows.Scan(&object, &data))
+		use := loose[struct{ Operation, Result, Process string }](t, data)
+		if use.Result != "done" || use.Process == "" {
+			t.Errorf("%s: %s", object, data)
+		}
+		label, _, _ := strings.Cut(object, "@")
+		got[use.Operation+" "+label] = true
+	}
+	must(t, rows.Err())
+	for _, want := range []string{"card_numbers", "codes", "generate_pins pin-storage", "pvvs pin-storage", "export_pins pin-storage", "tokens token"} {
+		found := false
+		for use := range got {
+			found = found || strings.HasPrefix(use, want)
+		}
+		if !found {
+			t.Errorf("no use recorded of %s among %v", want, got)
+		}
+	}
 }

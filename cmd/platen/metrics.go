@@ -34,7 +34,7 @@ type metrics struct {
 }
 
 // moduleCalls are the operations of a security module that are counted.
-var moduleCalls = []string{"codes", "generate_pins", "derive_pins", "pvvs", "offsets", "transfer_pins", "export_pins"}
+var moduleCalls = []string{"codes", "generate_pins", "derive_pins", "pvvs", "offsets", "transfer_pins", "export_pins", "block_pvvs", "check_blocks"}
 
 func newMetrics(a *app) *metrics {
 	m := &metrics{app: a, registry: prometheus.NewRegistry(),
@@ -178,56 +178,68 @@ func (m *metrics) collectRanges(ctx context.Context, ch chan<- prometheus.Metric
 	}
 }
 
-// counting wraps a module so that its calls are counted.
-func (m *metrics) counting(inner hsm.Module) hsm.Module {
-	return &countedModule{Module: inner, calls: m.module}
+// watching wraps a module so that its calls are counted and its uses of keys noted.
+func (m *metrics) watching(inner hsm.Module, uses *keyUses) hsm.Module {
+	return &watchedModule{Module: inner, calls: m.module, uses: uses}
 }
 
-type countedModule struct {
+type watchedModule struct {
 	hsm.Module
 	calls *prometheus.CounterVec
+	uses  *keyUses
 }
 
-func (c *countedModule) count(call string, err error) error {
+func (c *watchedModule) count(call string, err error, keys ...card.KeyRef) error {
 	result := "ok"
 	if err != nil {
 		result = "failed"
 	}
 	c.calls.WithLabelValues(call, result).Inc()
+	c.uses.note(call, err, keys...)
 	return err
 }
 
 // Codes implements hsm.Module.
-func (c *countedModule) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
-	return c.count("codes", c.Module.Codes(ctx, cvk, in, out))
+func (c *watchedModule) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeRequest, out card.Secrets) error {
+	return c.count("codes", c.Module.Codes(ctx, cvk, in, out), cvk)
 }
 
 // GeneratePINs implements hsm.Module.
-func (c *countedModule) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
-	return c.count("generate_pins", c.Module.GeneratePINs(ctx, storage, length, pans, objects, out))
+func (c *watchedModule) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
+	return c.count("generate_pins", c.Module.GeneratePINs(ctx, storage, length, pans, objects, out), storage)
 }
 
 // DerivePINs implements hsm.Module.
-func (c *countedModule) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
-	return c.count("derive_pins", c.Module.DerivePINs(ctx, storage, pvk, scheme, pans, out))
+func (c *watchedModule) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, out []hsm.PIN) error {
+	return c.count("derive_pins", c.Module.DerivePINs(ctx, storage, pvk, scheme, pans, out), storage, pvk)
 }
 
 // PVVs implements hsm.Module.
-func (c *countedModule) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
-	return c.count("pvvs", c.Module.PVVs(ctx, storage, pvk, pvki, pans, pins, out))
+func (c *watchedModule) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, pans []card.PAN, pins []hsm.PIN, out []hsm.PVV) error {
+	return c.count("pvvs", c.Module.PVVs(ctx, storage, pvk, pvki, pans, pins, out), storage, pvk)
 }
 
 // Offsets implements hsm.Module.
-func (c *countedModule) Offsets(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
-	return c.count("offsets", c.Module.Offsets(ctx, storage, pvk, scheme, pans, pins, out))
+func (c *watchedModule) Offsets(ctx context.Context, storage, pvk card.KeyRef, scheme hsm.IBM3624, pans []card.PAN, pins []hsm.PIN, out []hsm.Offset) error {
+	return c.count("offsets", c.Module.Offsets(ctx, storage, pvk, scheme, pans, pins, out), storage, pvk)
 }
 
 // TransferPINs implements hsm.Module.
-func (c *countedModule) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
-	return c.count("transfer_pins", c.Module.TransferPINs(ctx, storage, from, pins, to, out))
+func (c *watchedModule) TransferPINs(ctx context.Context, storage card.KeyRef, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN) error {
+	return c.count("transfer_pins", c.Module.TransferPINs(ctx, storage, from, pins, to, out), storage)
 }
 
 // ExportPINs implements hsm.Module.
-func (c *countedModule) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
-	return c.count("export_pins", c.Module.ExportPINs(ctx, storage, zpk, format, pans, pins, accounts, out))
+func (c *watchedModule) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
+	return c.count("export_pins", c.Module.ExportPINs(ctx, storage, zpk, format, pans, pins, accounts, out), storage, zpk)
+}
+
+// BlockPVVs implements hsm.Module.
+func (c *watchedModule) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, pvk card.KeyRef, pvki int, out []hsm.PVV) error {
+	return c.count("block_pvvs", c.Module.BlockPVVs(ctx, zpk, format, accounts, blocks, pvk, pvki, out), zpk, pvk)
+}
+
+// CheckBlocks implements hsm.Module.
+func (c *watchedModule) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
+	return c.count("check_blocks", c.Module.CheckBlocks(ctx, zpk, format, accounts, blocks, length), zpk)
 }
