@@ -184,6 +184,19 @@ func TestNamesStandAsTheyMay(t *testing.T) {
 	}
 }
 
+func TestNamesOnCardsHaveTheLengthsOfTheirLayouts(t *testing.T) {
+	for layout, limit := range map[string]int{"cardgen-style": 27, "north-fixed": 26, "fixed-802": 18, "fixed-hdt": 24} {
+		l := builtIn(t)[layout]
+		for n, fits := range map[int]bool{1: true, limit: true, limit + 1: false} {
+			card := merged(examplesOf(t, l)[0].records[0])
+			card.SetString(CardName, strings.Repeat("N", n))
+			if err := l.NewPart().Add(card); (err == nil) != fits {
+				t.Errorf("%s: a name of %d characters: %v", layout, n, err)
+			}
+		}
+	}
+}
+
 // TestACountThatIsOffByOneIsRefused holds for every built-in layout whose files say how many records they have.
 func TestACountThatIsOffByOneIsRefused(t *testing.T) {
 	for name, l := range builtIn(t) {

@@ -257,7 +257,7 @@ func (s *jsonSource) expect(r *Reader, c byte) error {
 
 // skipBlank goes to the next character that is no blank and returns it.
 func (s *jsonSource) skipBlank(r *Reader) (byte, error) {
-	for {
+	for range maxLine {
 		b, err := r.in.Peek(1)
 		if errors.Is(err, io.EOF) {
 			return 0, ErrIncomplete
@@ -276,6 +276,7 @@ func (s *jsonSource) skipBlank(r *Reader) (byte, error) {
 			return 0, err
 		}
 	}
+	return 0, errLineTooLong
 }
 
 // read returns the next value as it stands: a string, a number or an object with all that it holds.

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,6 +33,9 @@ var (
 	errXMLRoot      = errors.New("its root is not the layout's")
 	errElementTwice = errors.New("it has an element twice")
 )
+
+// xmlDeclaration is what may stand in <?xml ?> (XML 1.0, production 23); the decoder looks for version and encoding and passes over the rest.
+var xmlDeclaration = regexp.MustCompile(`^version=("1\.0"|'1\.0')([ \t\r\n]+encoding=("[A-Za-z0-9._-]+"|'[A-Za-z0-9._-]+'))?([ \t\r\n]+standalone=("yes"|"no"|'yes'|'no'))?[ \t\r\n]*$`)
 
 // meteredReader bounds how much is read before it is allowed again: an XML decoder holds one text, however long it is.
 type meteredReader struct {
@@ -147,7 +151,7 @@ func (s *xmlSource) step(r *Reader) (Section, error) {
 		return 0, s.characters(t)
 	case xml.Comment:
 	case xml.ProcInst:
-		if t.Target != "xml" || s.place != atStart {
+		if t.Target != "xml" || s.place != atStart || !xmlDeclaration.Match(t.Inst) {
 			return 0, errXMLDocument
 		}
 	default:

@@ -211,3 +211,23 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestTheISO0BlockIsThePublishedOne: ISO 9564-1 format 0 of a PIN of six digits, in clear and under a double-length TDES key, as a processor's documentation prints it.
+func TestTheISO0BlockIsThePublishedOne(t *testing.T) {
+	const pan = "5299887766554439"
+	clear, err := Clear(ISO0, pinOf(t, "223344"), pan, fill())
+	if got := hex.EncodeToString(clear); err != nil || got != "0622abc3899aabbc" {
+		t.Errorf("clear block %s, %v", got, err)
+	}
+	key, err := NewTDESKey([]byte("\x3b\x68\x70\x98\x76\x13\x10\x7c\xfb\x1f\x4c\x6e\xc1\x7f\x34\x83"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := Seal(ISO0, key, pinOf(t, "223344"), pan, fill())
+	if got := hex.EncodeToString(sealed); err != nil || got != "7553daa289620533" {
+		t.Errorf("encrypted block %s, %v", got, err)
+	}
+	if p, err := Open(ISO0, key, sealed, pan); err != nil || p != pinOf(t, "223344") {
+		t.Errorf("it opens to another PIN: %v", err)
+	}
+}
