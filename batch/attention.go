@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,15 +73,21 @@ func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, err
 			return nil, err
 		}
 	}
-	owners, err := p.Store.ItemOwners(ctx, i.ID)
+	seen, err := p.Store.SeenItems(ctx, i.ID)
 	if err != nil {
 		return nil, err
 	}
 	now := p.Now()
 	for k := range l.items {
 		item := &l.items[k]
-		if owner, taken := owners[item.Key]; taken {
-			item.Owner = owner
+		known := seen[item.Key]
+		if known.Owner != "" {
+			item.Owner = known.Owner
+		}
+		if item.Since.IsZero() {
+			if item.Since = known.SeenAt; item.Since.IsZero() {
+				item.Since = now
+			}
 		}
 		item.Since = item.Since.UTC()
 		item.Age = age(now.Sub(item.Since))
@@ -103,6 +110,41 @@ func (p *Plant) TakeItem(ctx context.Context, i store.Institution, key, owner, a
 			return err
 		}
 		return tx.Audit(ctx, actor, "inbox.take", key, map[string]any{"owner": owner}, p.Now())
+	})
+}
+
+// rememberItems keeps since when each item is known that does not say so itself, and forgets those that need nobody any more: what comes back is new, and nobody's.
+func (p *Plant) rememberItems(ctx context.Context, i store.Institution) error {
+	items, err := p.Attention(ctx, i)
+	if err != nil {
+		return err
+	}
+	gone, err := p.Store.SeenItems(ctx, i.ID)
+	if err != nil {
+		return err
+	}
+	var fresh []string
+	for _, x := range items {
+		if _, known := gone[x.Key]; !known {
+			fresh = append(fresh, x.Key)
+		}
+		delete(gone, x.Key)
+	}
+	if len(fresh)+len(gone) == 0 {
+		return nil
+	}
+	return p.Store.InTx(ctx, func(tx *store.Tx) error {
+		for _, key := range fresh {
+			if err := tx.SeeItem(ctx, i.ID, key, p.Now()); err != nil {
+				return err
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(gone)) {
+			if err := tx.ForgetItem(ctx, i.ID, key); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -129,6 +171,7 @@ type attention struct {
 	items []Item
 }
 
+// add lists an item. One that does not say since when it is so is as old as Watch knows it.
 func (l *attention) add(what, about string, since time.Time, owner, detail, do string) {
 	l.items = append(l.items, Item{Key: what + ":" + about, What: what, About: about, Since: since, Owner: owner, Detail: detail, Do: do})
 }
@@ -206,7 +249,7 @@ func (l *attention) bureaus(ctx context.Context) error {
 		}
 		for _, w := range b.Warnings {
 			whose, _, _ := strings.Cut(w, " ")
-			l.add(AlarmKey, fmt.Sprintf("%s key, bureau %s", whose, b.Code), now, ownerKeys, w, "platen bureau list")
+			l.add(AlarmKey, fmt.Sprintf("%s key, bureau %s", whose, b.Code), time.Time{}, ownerKeys, w, "platen bureau list")
 		}
 	}
 	return nil
@@ -257,9 +300,9 @@ func (l *attention) ranges(ctx context.Context) error {
 		switch {
 		case o.Institution != l.inst.ID:
 		case o.Held != "":
-			l.add(AlarmRangeHeld, "range "+o.Code, l.Now(), ownerOperations, o.Held, "platen range list")
+			l.add(AlarmRangeHeld, "range "+o.Code, time.Time{}, ownerOperations, o.Held, "platen range list")
 		case o.Warn:
-			l.add(AlarmRange, "range "+o.Code, l.Now(), ownerCards, fmt.Sprintf("%d numbers are left", o.Left()), "platen range list")
+			l.add(AlarmRange, "range "+o.Code, time.Time{}, ownerCards, fmt.Sprintf("%d numbers are left", o.Left()), "platen range list")
 		}
 	}
 	return nil

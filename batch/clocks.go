@@ -39,7 +39,8 @@ func dueBy(start time.Time, span time.Duration, c programs.Calendar, loc *time.L
 	return at.Add(left)
 }
 
-// Watch holds every file against the times that its bureau promised, and sets or clears its OVERDUE flag with an event. It moves no state.
+// Watch holds every file against the times that its bureau promised, and sets or clears its OVERDUE flag with an event; and it remembers since when
+// each item of the inbox is known. It moves no state.
 func (p *Plant) Watch(ctx context.Context) error {
 	institutions, err := p.Store.Institutions(ctx)
 	if err != nil {
@@ -95,7 +96,7 @@ func (p *Plant) watch(ctx context.Context, i store.Institution) error {
 			return err
 		}
 	}
-	return nil
+	return p.rememberItems(ctx, i)
 }
 
 // owed tells what the bureau of a file that is not balanced yet owes, and when it was due.

@@ -141,6 +141,21 @@ func TestTheInboxListsWhatNeedsAPersonAndWhoHasTakenIt(t *testing.T) {
 		if slices.Contains(s.alarms(), "BUREAU_UNREACHABLE bureau north") {
 			t.Error("a bureau that was reached is still in the inbox")
 		}
+		// What comes back is nobody's.
+		s.must(s.plant.Watch(ctx))
+		s.keys[file] = card.NewSecret(stranger)
+		if err := s.plant.Poll(ctx, s.inst, "north"); delivery.Code(err) != delivery.CodeAuthFailed {
+			t.Fatal(err)
+		}
+		items, err = s.plant.Attention(ctx, s.inst)
+		s.must(err)
+		for _, x := range items {
+			if x.Owner == "asha" {
+				t.Errorf("%s came back and belongs to asha", x.Key)
+			}
+		}
+		s.keys[file] = right
+		s.must(s.plant.RetryBureau(ctx, s.inst, "north", "test"))
 		// Every spoiled card that a person has made again leaves the inbox.
 		for unit := 1; unit <= 30; unit++ {
 			name := fmt.Sprintf("MASS#%d", unit)
@@ -154,6 +169,27 @@ func TestTheInboxListsWhatNeedsAPersonAndWhoHasTakenIt(t *testing.T) {
 		if slices.Contains(s.alarms(), fmt.Sprintf("%s file %d", batch.AlarmNotMade, s.cardFile("south").Number)) {
 			t.Error("cards that are made again are still in the inbox")
 		}
+	})
+}
+
+func TestAnItemIsAsOldAsItIsKnown(t *testing.T) {
+	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
+		s.must(s.store.InTx(t.Context(), func(tx *store.Tx) error { return tx.Advance(t.Context(), 1, 0, "it was restored from a backup") }))
+		age := func(want string) {
+			t.Helper()
+			items, err := s.plant.Attention(t.Context(), s.inst)
+			s.must(err)
+			if len(items) != 1 || items[0].What != batch.AlarmRangeHeld || items[0].Age != want {
+				t.Errorf("the inbox is %+v, want one held range of age %s", items, want)
+			}
+		}
+		age("0m")
+		s.must(s.plant.Watch(t.Context()))
+		s.now = s.now.Add(3 * time.Hour)
+		age("3h")
+		s.must(s.plant.Watch(t.Context()))
+		s.now = s.now.Add(72 * time.Hour)
+		age("3d")
 	})
 }
 

@@ -120,22 +120,37 @@ func (q Q) LatestBatches(ctx context.Context, institution uuid.UUID) ([]Batch, e
 	return all, err
 }
 
-// TakeItem makes somebody the owner of what needs a person.
-func (t *Tx) TakeItem(ctx context.Context, institution uuid.UUID, item, owner string, now time.Time) error {
-	return t.exec(ctx, "take an item of the inbox", `INSERT INTO inbox_owners (institution_id, item, owner, taken_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (institution_id, item) DO UPDATE SET owner = excluded.owner, taken_at = excluded.taken_at`, institution, item, owner, stored(now))
+// SeenItem is what is remembered of something that needs a person.
+type SeenItem struct {
+	Item   string    `db:"item"`
+	SeenAt time.Time `db:"seen_at"`
+	Owner  string    `db:"owner"` // who has taken it on; empty for nobody
 }
 
-// ItemOwners lists who has taken what.
-func (q Q) ItemOwners(ctx context.Context, institution uuid.UUID) (map[string]string, error) {
-	var rows []struct {
-		Item  string `db:"item"`
-		Owner string `db:"owner"`
-	}
-	err := q.list(ctx, "owners of the inbox", &rows, `SELECT item, owner FROM inbox_owners WHERE institution_id = $1`, institution)
-	owners := map[string]string{}
+// SeenItems lists what is remembered of the items of an institution's inbox, by item.
+func (q Q) SeenItems(ctx context.Context, institution uuid.UUID) (map[string]SeenItem, error) {
+	var rows []SeenItem
+	err := q.list(ctx, "items of the inbox", &rows, `SELECT item, seen_at, owner FROM inbox_items WHERE institution_id = $1`, institution)
+	all := make(map[string]SeenItem, len(rows))
 	for _, r := range rows {
-		owners[r.Item] = r.Owner
+		all[r.Item] = r
 	}
-	return owners, err
+	return all, err
+}
+
+// SeeItem remembers since when something needs a person.
+func (t *Tx) SeeItem(ctx context.Context, institution uuid.UUID, item string, now time.Time) error {
+	return t.exec(ctx, "see an item of the inbox", `INSERT INTO inbox_items (institution_id, item, seen_at) VALUES ($1, $2, $3) ON CONFLICT (institution_id, item) DO NOTHING`,
+		institution, item, stored(now))
+}
+
+// ForgetItem forgets something that needs nobody any more, and who had taken it on.
+func (t *Tx) ForgetItem(ctx context.Context, institution uuid.UUID, item string) error {
+	return t.exec(ctx, "forget an item of the inbox", `DELETE FROM inbox_items WHERE institution_id = $1 AND item = $2`, institution, item)
+}
+
+// TakeItem makes somebody the owner of what needs a person.
+func (t *Tx) TakeItem(ctx context.Context, institution uuid.UUID, item, owner string, now time.Time) error {
+	return t.exec(ctx, "take an item of the inbox", `INSERT INTO inbox_items (institution_id, item, seen_at, owner, taken_at) VALUES ($1, $2, $3, $4, $3)
+		ON CONFLICT (institution_id, item) DO UPDATE SET owner = excluded.owner, taken_at = excluded.taken_at`, institution, item, stored(now), owner)
 }

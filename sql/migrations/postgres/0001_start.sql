@@ -297,12 +297,13 @@ CREATE TABLE workers (
     seen_at    BIGINT NOT NULL
 );
 
--- Who has taken on what needs a person; item names it as the inbox does.
-CREATE TABLE inbox_owners (
+-- What needs a person, as long as it does: since when it is known, and who has taken it on. item names it as the inbox does.
+CREATE TABLE inbox_items (
     institution_id UUID NOT NULL REFERENCES institutions (id),
     item           TEXT NOT NULL,
-    owner          TEXT NOT NULL,
-    taken_at       TIMESTAMPTZ NOT NULL,
+    seen_at        TIMESTAMPTZ NOT NULL,
+    owner          TEXT NOT NULL DEFAULT '',
+    taken_at       TIMESTAMPTZ,
     PRIMARY KEY (institution_id, item)
 );
 
@@ -590,7 +591,7 @@ DROP TABLE return_files;
 DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
-DROP TABLE inbox_owners;
+DROP TABLE inbox_items;
 DROP TABLE workers;
 DROP TABLE files;
 DROP TABLE batches;

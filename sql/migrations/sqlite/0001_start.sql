@@ -295,12 +295,13 @@ CREATE TABLE workers (
     seen_at    BIGINT NOT NULL
 );
 
--- Who has taken on what needs a person; item names it as the inbox does.
-CREATE TABLE inbox_owners (
+-- What needs a person, as long as it does: since when it is known, and who has taken it on. item names it as the inbox does.
+CREATE TABLE inbox_items (
     institution_id TEXT NOT NULL REFERENCES institutions (id),
     item           TEXT NOT NULL,
-    owner          TEXT NOT NULL,
-    taken_at       TIMESTAMP NOT NULL,
+    seen_at        TIMESTAMP NOT NULL,
+    owner          TEXT NOT NULL DEFAULT '',
+    taken_at       TIMESTAMP,
     PRIMARY KEY (institution_id, item)
 );
 
@@ -579,7 +580,7 @@ DROP TABLE return_files;
 DROP TABLE bureau_links;
 DROP TABLE delivery_attempts;
 DROP TABLE file_slices;
-DROP TABLE inbox_owners;
+DROP TABLE inbox_items;
 DROP TABLE workers;
 DROP TABLE files;
 DROP TABLE batches;
