@@ -193,17 +193,11 @@ type fact struct{ name, value string }
 // facts lists what is true of all files of a layout, in a fixed order.
 func (l *Layout) facts() []fact {
 	s := l.spec
-	var classes, split, group []string
+	var classes []string
 	for c, name := range sensitivityNames {
 		if s.clearance[Sensitivity(c)] {
 			classes = append(classes, name)
 		}
-	}
-	for _, f := range s.splitBy {
-		split = append(split, f.String())
-	}
-	for _, f := range s.groupBy {
-		group = append(group, f.String())
 	}
 	all := []fact{{"kind", s.kind.String()}, {"mode", modeNames[s.mode]}, {"encoding", encodingNames[s.encoding]}, {"record ends with", recordEnd(s.eol)}}
 	if s.mode == fixedMode {
@@ -223,11 +217,16 @@ func (l *Layout) facts() []fact {
 	if s.maxRecords > 0 {
 		all = append(all, fact{"records of a file at most", fmt.Sprint(s.maxRecords)})
 	}
-	if len(split) > 0 {
-		all = append(all, fact{"a file for each", strings.Join(split, ", ")})
+	for _, list := range []struct {
+		name   string
+		fields []Field
+	}{{"a file for each", s.splitBy}, {"ordered by", s.orderBy}, {"grouped by", s.groupBy}} {
+		if len(list.fields) > 0 {
+			all = append(all, fact{list.name, strings.Trim(fmt.Sprint(list.fields), "[]")})
+		}
 	}
-	if len(group) > 0 {
-		all = append(all, fact{"grouped by", strings.Join(group, ", ")})
+	if len(s.sidecars) > 0 {
+		all = append(all, fact{"goes along with it", strings.Join(s.sidecars, " ")})
 	}
 	return all
 }
