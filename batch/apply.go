@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,14 +16,15 @@ import (
 // chunkWork is a chunk of return lines being applied: each file that it speaks of is locked and read once, and written once at the end.
 type chunkWork struct {
 	*application
-	tx    *store.Tx
-	files map[int64]*fileWork
+	tx       *store.Tx
+	files    map[int64]*fileWork
+	reopened map[int64]bool // orders that were looked at for a spoiled card
 }
 
 // fileWork is one file's part of a chunk. A nil file is one that does not exist.
 type fileWork struct {
 	file   *store.File
-	span   span
+	spoken store.Lines // what the chunk speaks of, and perhaps lines between
 	lines  map[int64]*lineWork
 	failed []*lineWork // spoiled or rejected by this chunk
 	counts struct{ produced, rejected, spoiled int64 }
@@ -35,14 +37,41 @@ type lineWork struct {
 	why    string // what the bureau said, of a line that failed
 }
 
-// span is the lines of a file that a chunk speaks of; the zero span is none.
-type span struct{ first, last int64 }
+// touched gathers the lines of a file that a chunk speaks of.
+type touched struct {
+	runs []store.Run
+	n    int64
+}
 
-func (s span) with(first, last int64) span {
-	if s.first == 0 {
-		return span{first, last}
+func (t *touched) add(r store.Run) {
+	t.n += r.Last - r.First + 1
+	if last := len(t.runs) - 1; last >= 0 && t.runs[last].Last+1 == r.First {
+		t.runs[last].Last = r.Last
+		return
 	}
-	return span{min(s.first, first), max(s.last, last)}
+	t.runs = append(t.runs, r)
+}
+
+// sparse is how many times as many lines may be read as are spoken of, before they are named one by one.
+const sparse = 4
+
+// lines names what was gathered up to a file's last line: as one run where that is nearly all of it.
+func (t *touched) lines(last int64) (store.Lines, bool) {
+	all := store.Lines{First: last + 1}
+	for _, r := range t.runs {
+		all.First, all.Last = min(all.First, r.First), max(all.Last, min(r.Last, last))
+	}
+	if all.First > all.Last || all.Last-all.First < sparse*t.n {
+		return all, all.First <= all.Last
+	}
+	var list []int64
+	for _, r := range t.runs {
+		for n := r.First; n <= min(r.Last, last); n++ {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return store.Lines{List: slices.Compact(list)}, true
 }
 
 // apply decides about every line of the chunk, writes what it changed, and looks whether a file came to its end by it.
@@ -73,27 +102,33 @@ func (w *chunkWork) apply(ctx context.Context, chunk []returned) ([]store.Return
 
 // open finds out which lines the chunk speaks of, locks their files in the order of their numbers, and reads the lines.
 func (w *chunkWork) open(ctx context.Context, chunk []returned) error {
-	spans := map[int64]span{}
+	spoken := map[int64]*touched{}
+	of := func(file int64) *touched {
+		if spoken[file] == nil {
+			spoken[file] = new(touched)
+		}
+		return spoken[file]
+	}
 	for i := range chunk {
 		if err := w.find(ctx, &chunk[i]); err != nil {
 			return err
 		}
 		for _, r := range chunk[i].runs {
-			spans[r.File] = spans[r.File].with(r.First, r.Last)
+			of(r.File).add(r)
 		}
 		if chunk[i].whole {
-			spans[chunk[i].file] = spans[chunk[i].file]
+			of(chunk[i].file)
 		}
 	}
-	for _, number := range slices.Sorted(maps.Keys(spans)) {
-		if err := w.lock(ctx, number, spans[number]); err != nil {
+	for _, number := range slices.Sorted(maps.Keys(spoken)) {
+		if err := w.lock(ctx, number, spoken[number]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *chunkWork) lock(ctx context.Context, number int64, s span) error {
+func (w *chunkWork) lock(ctx context.Context, number int64, spoken *touched) error {
 	f, err := w.tx.LockFile(ctx, number)
 	if errors.Is(err, store.ErrNotFound) {
 		w.files[number] = &fileWork{}
@@ -102,13 +137,13 @@ func (w *chunkWork) lock(ctx context.Context, number int64, s span) error {
 	if err != nil {
 		return err
 	}
-	work := &fileWork{file: &f, lines: map[int64]*lineWork{}, span: s}
+	work := &fileWork{file: &f, lines: map[int64]*lineWork{}}
 	w.files[number] = work
-	if s.first == 0 || s.first > f.Planned {
+	some := false
+	if work.spoken, some = spoken.lines(f.Planned); !some {
 		return nil
 	}
-	work.span.last = min(s.last, f.Planned)
-	lines, err := w.tx.LockLines(ctx, f, work.span.first, work.span.last)
+	lines, err := w.tx.FileLines(ctx, f, work.spoken)
 	if err != nil {
 		return err
 	}
@@ -118,7 +153,7 @@ func (w *chunkWork) lock(ctx context.Context, number int64, s span) error {
 	return nil
 }
 
-// close writes what the chunk changed: runs of neighbouring lines that made the same step are one statement.
+// close writes what the chunk changed: lines that made the same step are one statement.
 func (w *chunkWork) close(ctx context.Context) error {
 	for _, number := range slices.Sorted(maps.Keys(w.files)) {
 		work := w.files[number]
@@ -148,12 +183,12 @@ func (w *chunkWork) count(ctx context.Context, work *fileWork) error {
 		was.Lines++
 		was.Count(l.before)
 	}
-	now, err := w.tx.CountSpan(ctx, *work.file, work.span.first, work.span.last)
+	now, err := w.tx.CountFileLines(ctx, *work.file, work.spoken)
 	if err != nil {
 		return err
 	}
 	if now.Lines != was.Lines || now.Produced != was.Produced+c.produced || now.Rejected != was.Rejected+c.rejected || now.Spoiled != was.Spoiled+c.spoiled {
-		return fmt.Errorf("file %d lines %d to %d: counted %+v before, %+v after, and moved %+v: %w", work.file.Number, work.span.first, work.span.last, was, now, c, ErrImbalance)
+		return fmt.Errorf("file %d, %d lines: counted %+v before, %+v after, and moved %+v: %w", work.file.Number, work.spoken.Len(), was, now, c, ErrImbalance)
 	}
 	return w.tx.CountLine(ctx, work.file.Number, c.produced, c.rejected, c.spoiled)
 }
@@ -177,27 +212,33 @@ func (w *chunkWork) afterFailure(ctx context.Context, f *store.File, l *lineWork
 	if f.Purpose == store.MailerPurpose {
 		return nil
 	}
-	issue, err := w.tx.Issue(ctx, l.Card, l.Issue)
-	if err != nil {
-		return err
+	if w.reopened[l.Order] {
+		return nil
 	}
-	return w.reopen(ctx, w.tx, issue.Order, "a card of it was spoiled after it had been made")
+	w.reopened[l.Order] = true
+	return w.reopen(ctx, w.tx, l.Order, "a card of it was spoiled after it had been made")
 }
 
+// step is a way that lines of a file made.
+type step struct{ from, to card.IssueState }
+
 func (w *chunkWork) writeLines(ctx context.Context, work *fileWork) error {
-	lines := slices.Sorted(maps.Keys(work.lines))
-	for i := 0; i < len(lines); {
-		first := work.lines[lines[i]]
-		end := i + 1
-		for end < len(lines) && lines[end] == lines[end-1]+1 && work.lines[lines[end]].before == first.before && work.lines[lines[end]].State == first.State {
-			end++
+	moved := map[step][]int64{}
+	for n, l := range work.lines {
+		if l.before != l.State {
+			moved[step{l.before, l.State}] = append(moved[step{l.before, l.State}], n)
 		}
-		if first.before != first.State {
-			if err := w.tx.MoveLines(ctx, *work.file, lines[i], lines[end-1], first.before, first.State); err != nil {
-				return err
-			}
+	}
+	steps := slices.SortedFunc(maps.Keys(moved), func(a, b step) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+	for _, s := range steps {
+		list := slices.Sorted(slices.Values(moved[s]))
+		lines := store.Lines{List: list}
+		if first, last := list[0], list[len(list)-1]; last-first+1 == int64(len(list)) {
+			lines = store.Lines{First: first, Last: last}
 		}
-		i = end
+		if err := w.tx.MoveLines(ctx, *work.file, lines, s.from, s.to); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -78,7 +78,8 @@ func (p *Plant) resolve(ctx context.Context, tx *store.Tx, f *store.File, answer
 
 // reopenLines gives every card or PIN mailer of a cancelled file a new issue or attempt that waits for the next file. The old lines stay as evidence.
 func (p *Plant) reopenLines(ctx context.Context, tx *store.Tx, f *store.File) error {
-	lines, err := tx.LockLines(ctx, *f, 1, f.Planned)
+	all := store.Lines{First: 1, Last: f.Planned}
+	lines, err := tx.FileLines(ctx, *f, all)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (p *Plant) reopenLines(ctx context.Context, tx *store.Tx, f *store.File) er
 			return fmt.Errorf("the bureau has reported line %d already: a file that it works on cannot be cancelled", l.Line)
 		}
 	}
-	if err := tx.MoveLines(ctx, *f, 1, f.Planned, card.IssueFollowsFile, card.IssueCancelled); err != nil {
+	if err := tx.MoveLines(ctx, *f, all, card.IssueFollowsFile, card.IssueCancelled); err != nil {
 		return err
 	}
 	for i := range lines {

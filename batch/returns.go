@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"platen/card"
 	"platen/formats"
@@ -18,7 +19,7 @@ import (
 )
 
 // applyChunk is how many return lines one transaction applies.
-const applyChunk = 1000
+const applyChunk = 5000
 
 // ApplyReturn reads a stored return file whole, proves its totals, and only then applies it in chunks that move with their cursor. A file that cannot be
 // read is quarantined with its reason.
@@ -197,39 +198,62 @@ func (a *application) apply(ctx context.Context) error {
 	return a.eachChunk(ctx, func(line int64) bool { return line > after }, a.recordNew)
 }
 
-// eachChunk reads the file and applies the wanted lines of it, a chunk at a time.
+// eachChunk reads the file and applies the wanted lines of it, a chunk at a time. The next chunk is read while the last one is applied.
 func (a *application) eachChunk(ctx context.Context, wanted func(line int64) bool, record recording) error {
+	reading := *a // as it is now: applying moves its counters
+	ready := make(chan []returned)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(ready)
+		return reading.readChunks(ctx, wanted, ready)
+	})
+	g.Go(func() error {
+		for chunk := range ready {
+			if err := a.applyLines(ctx, chunk, record); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// readChunks hands the wanted lines of the file over.
+func (a *application) readChunks(ctx context.Context, wanted func(line int64) bool, ready chan<- []returned) error {
 	content, err := a.content(ctx)
 	if err != nil {
 		return err
 	}
 	in := a.layout.NewReader(content)
 	var chunk []returned
-	line := int64(0)
-	for {
+	for line := int64(0); ; {
 		section, rec, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return a.applyLines(ctx, chunk, record)
-		}
-		if err != nil {
+		ended := errors.Is(err, io.EOF)
+		switch {
+		case err != nil && !ended:
 			return fmt.Errorf("return file %d: %w", a.returning.Number, err)
-		}
-		if section != formats.Detail {
+		case !ended && section != formats.Detail:
 			continue
-		}
-		if line++; !wanted(line) {
-			continue
-		}
-		r, err := a.read(line, rec)
-		if err != nil {
-			return err
-		}
-		chunk = append(chunk, r)
-		if len(chunk) == applyChunk {
-			if err := a.applyLines(ctx, chunk, record); err != nil {
+		case !ended:
+			if line++; !wanted(line) {
+				continue
+			}
+			r, err := a.read(line, rec)
+			if err != nil {
 				return err
 			}
-			chunk = chunk[:0]
+			chunk = append(chunk, r)
+		}
+		if len(chunk) == applyChunk || ended && len(chunk) > 0 {
+			select {
+			case ready <- chunk:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			chunk = make([]returned, 0, applyChunk)
+		}
+		if ended {
+			return nil
 		}
 	}
 }
@@ -280,7 +304,7 @@ func (a *application) applyLines(ctx context.Context, chunk []returned, record r
 	moved := a.returning
 	err := a.Store.InTx(ctx, func(tx *store.Tx) error {
 		moved = a.returning
-		work := &chunkWork{application: a, tx: tx, files: map[int64]*fileWork{}}
+		work := &chunkWork{application: a, tx: tx, files: map[int64]*fileWork{}, reopened: map[int64]bool{}}
 		lines, err := work.apply(ctx, slices.Clone(chunk))
 		if err != nil {
 			return err

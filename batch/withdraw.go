@@ -437,6 +437,9 @@ func (w *withdrawing) recutMailers(ctx context.Context, number, cardFile int64, 
 	return w.recut(ctx, f, taken)
 }
 
+// span is numbers that follow each other, from the first to the last.
+type span struct{ first, last int64 }
+
 // without is a mailer slice without the card-file lines that are gone; those behind them have moved up.
 func without(s store.Slice, gone []span) []store.Slice {
 	var parts []store.Slice

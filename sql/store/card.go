@@ -165,36 +165,6 @@ func (t *Tx) Attach(ctx context.Context, w WaitingIssue, file, line int64) error
 		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, w.Card, w.Issue)
 }
 
-// FileLine is what one line of a file carries: an issue, or an attempt at its PIN mailer.
-type FileLine struct {
-	Line    int64           `db:"line"`
-	Card    card.ID         `db:"card_id"`
-	Issue   int             `db:"issue"`
-	Attempt int             `db:"attempt"` // of a mailer; 0 for the card itself
-	State   card.IssueState `db:"state"`
-}
-
-// LockLines reads lines first to last of a file and keeps them locked until commit.
-func (t *Tx) LockLines(ctx context.Context, f File, first, last int64) ([]FileLine, error) {
-	query := `SELECT line, card_id, issue, 0 AS attempt, state FROM issues WHERE file_number = $1 AND line BETWEEN $2 AND $3`
-	if f.Purpose == MailerPurpose {
-		query = `SELECT line, card_id, issue, attempt, state FROM pin_mailers WHERE file_number = $1 AND line BETWEEN $2 AND $3`
-	}
-	var all []FileLine
-	err := t.list(ctx, "lock lines of a file", &all, query+t.forUpdate(), f.Number, first, last)
-	return all, err
-}
-
-// MoveLines moves neighbouring lines of a file that make the same way from one state to another, possibly over states between.
-func (t *Tx) MoveLines(ctx context.Context, f File, first, last int64, from, to card.IssueState) error {
-	table := "issues"
-	if f.Purpose == MailerPurpose {
-		table = "pin_mailers"
-	}
-	return t.execMany(ctx, "move lines of a file", last-first+1, `UPDATE `+table+` SET state = $1 WHERE file_number = $2 AND line BETWEEN $3 AND $4 AND state = $5`,
-		to, f.Number, first, last, from)
-}
-
 // Mailer is a PIN mailer: its file and line, and how far it has come.
 type Mailer struct {
 	Card    card.ID         `db:"card_id"`

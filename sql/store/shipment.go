@@ -121,10 +121,3 @@ func (q Q) Stock(ctx context.Context, institution uuid.UUID) ([]StockPosition, e
 		WHERE p.institution_id = $1 ORDER BY p.code, s.plastic, s.site`, institution)
 	return all, err
 }
-
-// CountSpan counts the lines first to last of a file by the state of their issues or mailers.
-func (t *Tx) CountSpan(ctx context.Context, f File, first, last int64) (LineCounts, error) {
-	var c LineCounts
-	err := t.get(ctx, "recount a span of a file", &c, `SELECT `+countedStates+` FROM `+f.linesTable()+` WHERE file_number = $1 AND line BETWEEN $2 AND $3`, f.Number, first, last)
-	return c, err
-}
