@@ -15,8 +15,11 @@ var (
 	ErrPANLuhn   = errors.New("PAN fails its check digit")
 )
 
-// maxPANLength is the longest card number that ISO/IEC 7812-1 allows.
-const maxPANLength = 19
+// Lengths of card numbers: the shortest that PIN blocks and PIN verification can bind to, the longest that ISO/IEC 7812-1 allows.
+const (
+	minPANLength = 13
+	maxPANLength = 19
+)
 
 // panBox points to its digits instead of holding them: where fmt meets a verb that does not fit, it prints what one pointer leads to.
 type panBox struct {
@@ -62,11 +65,28 @@ func (p *PANs) Set(i int, digits []byte) (PAN, error) {
 	return PAN{box: box}, nil
 }
 
+// Complete is Set for a number that is made: digits without their check digit, which it computes.
+func (p *PANs) Complete(i int, payload []byte) (PAN, error) {
+	if len(payload) < minPANLength-1 || len(payload) >= maxPANLength {
+		return PAN{}, ErrPANLength
+	}
+	for _, c := range payload {
+		if c < '0' || c > '9' {
+			return PAN{}, ErrPANDigits
+		}
+	}
+	box := &(*p.boxes)[i]
+	n := copy(box.digits[:], payload)
+	box.digits[n] = CheckDigit(payload)
+	box.n = uint8(n + 1)
+	return PAN{box: box}, nil
+}
+
 // Format implements fmt.Formatter: every verb prints the mask.
 func (p PANs) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(mask)) }
 
 func (b *panBox) set(digits []byte) error {
-	if len(digits) < 13 || len(digits) > maxPANLength {
+	if len(digits) < minPANLength || len(digits) > maxPANLength {
 		return ErrPANLength
 	}
 	for _, c := range digits {

@@ -110,3 +110,21 @@ func FuzzNewPAN(f *testing.F) {
 		}
 	})
 }
+
+func TestAMadeNumberGetsItsCheckDigit(t *testing.T) {
+	store := card.NewPANs(1)
+	for _, payload := range []string{"400000123456", "40000012345678", "411111111111111", "400000123456789012"} {
+		want := payload + string(card.CheckDigit([]byte(payload)))
+		if pan, err := store.Complete(0, []byte(payload)); err != nil || string(pan.Reveal()) != want {
+			t.Errorf("%s: %v", payload, err)
+		}
+		if _, err := card.NewPAN([]byte(want)); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	for payload, want := range map[string]error{"40000012345": card.ErrPANLength, "4000001234567890123": card.ErrPANLength, "40000012345x": card.ErrPANDigits} {
+		if _, err := store.Complete(0, []byte(payload)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}

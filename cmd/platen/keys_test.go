@@ -185,7 +185,7 @@ func TestKeysCeremonyLeavesNoComponentInTheHistoryOfTheShell(t *testing.T) {
 		t.Errorf("the shell kept no history: %q", kept)
 	}
 	showsNothing(t, "the history", kept)
-	if keys := platen(t, "keys", "show", "cvk.entered", config(dir), "--json"); !strings.Contains(string(keys), "08D7B4") {
+	if keys := platen(t, "keys", "show", "cvk.entered", config(dir), "--json"); !strings.Contains(keys, "08D7B4") {
 		t.Errorf("the keystore has %s", keys)
 	}
 }

@@ -23,11 +23,29 @@ const (
 // goroutines, each with its own Scratch.
 type Permutation struct {
 	block     cipher.Block
-	high, low uint64 // what the last block of Q is added to, with the tweak's end in it; the round number and the half are still to come
-	roundAt   uint   // bits of low that the half takes; the round number stands before them
-	long      bool   // 12 bytes of the MAC are used (d of SP 800-38G), not 8
-	left      uint64 // radix^u, the modulus of the left half A
-	right     uint64 // radix^v, the modulus of the right half B
+	high, low uint64  // what the last block of Q is added to, with the tweak's end in it; the round number and the half are still to come
+	roundAt   uint    // bits of low that the half takes; the round number stands before them
+	long      bool    // 12 bytes of the MAC are used (d of SP 800-38G), not 8
+	left      modulus // radix^u, of the left half A
+	right     modulus // radix^v, of the right half B
+}
+
+// modulus is a number that is divided by in every round, and 2^64 by it, rounded down: a multiplication instead of a division.
+type modulus struct{ value, inverse uint64 }
+
+func newModulus(value uint64) modulus {
+	inverse, _ := bits.Div64(1, 0, value)
+	return modulus{value, inverse}
+}
+
+// of is n modulo m. The estimate of the quotient is right or one too small.
+func (m modulus) of(n uint64) uint64 {
+	quotient, _ := bits.Mul64(n, m.inverse)
+	rest := n - quotient*m.value
+	if rest >= m.value {
+		rest -= m.value
+	}
+	return rest
 }
 
 // Scratch is one goroutine's working storage; ciphers make their arguments escape, so it is kept and not put on the stack.
@@ -69,22 +87,22 @@ func New(block cipher.Block, radix uint64, digits int, tweak []byte) (*Permutati
 	subtle.XORBytes(mac[:], mac[:], q)
 	return &Permutation{
 		block: block, high: binary.BigEndian.Uint64(mac[:8]), low: binary.BigEndian.Uint64(mac[8:]),
-		roundAt: uint(numberSize) * 8, long: numberSize > 4, left: left, right: right,
+		roundAt: uint(numberSize) * 8, long: numberSize > 4, left: newModulus(left), right: newModulus(right),
 	}, nil
 }
 
 // Right is how many values the right half of a numeral has: a number n below radix^digits has the halves n/Right and n%Right.
-func (p *Permutation) Right() uint64 { return p.right }
+func (p *Permutation) Right() uint64 { return p.right.value }
 
 // Encrypt permutes the numeral whose halves are a and b.
 func (p *Permutation) Encrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 	for round := range byte(rounds) {
-		modulus := p.left
+		m := p.left
 		if round%2 == 1 {
-			modulus = p.right
+			m = p.right
 		}
-		c := p.sum(s, round, b, modulus)
-		a, b = b, addMod(a, c, modulus)
+		c := p.sum(s, round, b, m)
+		a, b = b, addMod(a, c, m.value)
 	}
 	return a, b
 }
@@ -93,18 +111,18 @@ func (p *Permutation) Encrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 func (p *Permutation) Decrypt(s *Scratch, a, b uint64) (uint64, uint64) {
 	for round := byte(rounds); round > 0; {
 		round--
-		modulus := p.left
+		m := p.left
 		if round%2 == 1 {
-			modulus = p.right
+			m = p.right
 		}
-		c := p.sum(s, round, a, modulus)
-		a, b = addMod(b, modulus-c, modulus), a
+		c := p.sum(s, round, a, m)
+		a, b = addMod(b, m.value-c, m.value), a
 	}
 	return a, b
 }
 
-// sum is y of a round, reduced: the MAC of the tweak, the round number and a half, as a number modulo modulus.
-func (p *Permutation) sum(s *Scratch, round byte, half, modulus uint64) uint64 {
+// sum is y of a round, reduced: the MAC of the tweak, the round number and a half, as a number modulo m.
+func (p *Permutation) sum(s *Scratch, round byte, half uint64, m modulus) uint64 {
 	high, low := p.high, p.low^half
 	if p.roundAt < 64 {
 		low ^= uint64(round) << p.roundAt
@@ -116,9 +134,9 @@ func (p *Permutation) sum(s *Scratch, round byte, half, modulus uint64) uint64 {
 	p.block.Encrypt(s.mac[:], s.mac[:])
 	high, low = binary.BigEndian.Uint64(s.mac[:8]), binary.BigEndian.Uint64(s.mac[8:])
 	if p.long {
-		return bits.Rem64(high>>32, high<<32|low>>32, modulus)
+		return bits.Rem64(high>>32, high<<32|low>>32, m.value)
 	}
-	return high % modulus
+	return m.of(high)
 }
 
 // addMod adds two numbers up to modulus < 2^63.

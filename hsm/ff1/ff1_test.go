@@ -2,8 +2,11 @@ package ff1
 
 import (
 	"crypto/aes"
+	"math"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"platen/hsm/knownanswers"
 )
@@ -75,4 +78,17 @@ func TestFF1RefusesNumeralsItCannotHold(t *testing.T) {
 			t.Errorf("radix %d of %d digits was taken", c.radix, c.digits)
 		}
 	}
+}
+
+// The multiplication that stands for a division gives what the division gives, at the edges of every modulus too.
+func TestAModulusReducesEveryNumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.Uint64Range(2, 1<<63-1).Draw(t, "modulus")
+		multiple := rapid.Uint64Range(0, math.MaxUint64/value).Draw(t, "times") * value
+		for _, n := range []uint64{rapid.Uint64().Draw(t, "number"), multiple, multiple - 1, multiple + 1, math.MaxUint64} {
+			if got := newModulus(value).of(n); got != n%value {
+				t.Fatalf("%d modulo %d is %d", n, value, got)
+			}
+		}
+	})
 }

@@ -106,19 +106,18 @@ func (v *Vault) PANs(r card.Range, key card.KeyRef, sequences []int64, out []car
 	defer v.give(s)
 	var digits [19]byte
 	defer clear(digits[:])
-	number := digits[:r.Length]
+	number := digits[:r.Length-1]
 	copy(number, r.Prefix)
 	for i, sequence := range sequences {
 		if sequence < 0 || sequence >= r.Size {
 			return fmt.Errorf("card number %d of range %s: %w", sequence, r.Code, hsm.ErrNotInRange)
 		}
 		body := uint64(r.First) + p.forward(s, uint64(sequence))
-		for at := r.Length - 2; at >= len(r.Prefix); at-- {
+		for at := len(number) - 1; at >= len(r.Prefix); at-- {
 			number[at] = '0' + byte(body%10)
 			body /= 10
 		}
-		number[r.Length-1] = card.CheckDigit(number[:r.Length-1])
-		if out[i], err = store.Set(i, number); err != nil {
+		if out[i], err = store.Complete(i, number); err != nil {
 			return fmt.Errorf("card number %d of range %s: %w", sequence, r.Code, err)
 		}
 	}
