@@ -4,10 +4,11 @@ GO       ?= go
 CARDS    ?= 10000
 DIR      ?= platen-demo
 BENCH    ?= .
+FUZZTIME ?= 10m
 TAGS     := pkcs11
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test faults check bench
+.PHONY: build demo test faults fuzz check bench
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/platen ./cmd/platen
@@ -24,6 +25,12 @@ test:
 faults:
 	.ci/deps
 	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED))
+
+# Every reader of files with bytes that nobody wrote, FUZZTIME each, and the files of every return layout cut at twenty thousand places. `test` runs a sample of both.
+fuzz:
+	for reader in $$($(GO) test ./formats -list '^Fuzz' | grep '^Fuzz'); do \
+		$(GO) test ./formats -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done
+	$(GO) test ./formats -run Truncations -count 1 -v -args -truncations 20000
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

@@ -104,7 +104,7 @@ func FuzzJSONLines(f *testing.F) { fuzzMode(f, jsonlMode) }
 func FuzzJSON(f *testing.F)      { fuzzMode(f, jsonMode) }
 func FuzzXML(f *testing.F)       { fuzzMode(f, xmlMode) }
 
-// truncations is at how many places a file of each return layout is cut. All of it: go test ./formats -run Truncations -truncations 20000
+// truncations is at how many places a file of each return layout is cut. All of it: make fuzz
 var truncations = flag.Int("truncations", 500, "how many truncations of each return layout's files are read")
 
 // TestTruncationsOfReturnFilesAreNeverComplete cuts files of every return layout, of no records and more. Where that is more than is asked for,
