@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,6 @@ import (
 	"platen/fault"
 	"platen/hsm"
 	"platen/hsm/keystore"
-	"platen/hsm/software"
 	"platen/hsm/vault"
 	"platen/jobs"
 	"platen/services/webhooks"
@@ -37,7 +37,8 @@ type app struct {
 	log     zerolog.Logger
 	store   *store.Store
 	keys    *keystore.Store
-	module  *software.Module
+	module  hsm.Module
+	carrier carrier // nil for the software module
 	plant   *batch.Plant
 	vault   *vault.Vault
 	metrics *metrics
@@ -116,15 +117,22 @@ func (a *app) now() time.Time {
 }
 
 func (a *app) openKeys() error {
-	kbpk, err := keystore.LoadKBPK(a.config.KBPK)
+	kbpk, err := a.kbpk()
 	if err != nil {
 		return err
 	}
 	if a.keys, err = keystore.Open(a.config.Keystore, kbpk); err != nil {
 		return err
 	}
-	a.module, err = software.New(a.keys, a.entropy(), software.Options{AllowRealBINs: a.config.Module.AllowRealBINs})
-	return err
+	return a.openModule()
+}
+
+// kbpk is the keystore's protection key, from where the configuration says.
+func (a *app) kbpk() (card.Secret, error) {
+	if label, ok := strings.CutPrefix(a.config.KBPK, pkcs11Module+":"); ok {
+		return tokenKBPK(a.config.PKCS11, label)
+	}
+	return keystore.LoadKBPK(a.config.KBPK)
 }
 
 // stamp is what every file says of how its keys and numbers came to be.
@@ -238,6 +246,7 @@ func (a *app) wakeJobs() {
 
 func (a *app) close() error {
 	a.uses.close()
+	a.closeModule()
 	return errors.Join(a.plant.Ledger.Close(), a.store.Close())
 }
 

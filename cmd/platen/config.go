@@ -20,21 +20,23 @@ import (
 // Config is what one Platen process needs to know: platen.yaml, overridden by PLATEN_* variables. What the running system does is
 // declared elsewhere, in programs.
 type Config struct {
-	Database         string         `koanf:"database"` // postgres://... or sqlite:PATH
-	Spool            string         `koanf:"spool"`    // directory of encrypted files
-	Ledger           string         `koanf:"ledger"`   // directory of the high-water ledger
-	Keystore         string         `koanf:"keystore"` // file of key blocks
-	KBPK             string         `koanf:"kbpk"`     // file:PATH or env:NAME
-	Keys             KeysConfig     `koanf:"keys"`
-	Module           ModuleConfig   `koanf:"module"`
-	HTTP             HTTPConfig     `koanf:"http"`
-	Workers          int            `koanf:"workers"`
-	InstitutionFiles int            `koanf:"institution_files"` // files of one institution built at once, by all processes together; 0 = any number
-	Poll             PollConfig     `koanf:"poll"`
-	Webhooks         WebhooksConfig `koanf:"webhooks"`
-	Log              LogConfig      `koanf:"log"`
-	Instance         string         `koanf:"instance"` // this process's name among others; empty = made from host and process number
-	Seed             string         `koanf:"seed"`     // tests only: everything random becomes a function of it
+	Database         string          `koanf:"database"` // postgres://... or sqlite:PATH
+	Spool            string          `koanf:"spool"`    // directory of encrypted files
+	Ledger           string          `koanf:"ledger"`   // directory of the high-water ledger
+	Keystore         string          `koanf:"keystore"` // file of key blocks
+	KBPK             string          `koanf:"kbpk"`     // file:PATH or env:NAME
+	Keys             KeysConfig      `koanf:"keys"`
+	Module           ModuleConfig    `koanf:"module"`
+	PayShield        PayShieldConfig `koanf:"payshield"`
+	PKCS11           PKCS11Config    `koanf:"pkcs11"`
+	HTTP             HTTPConfig      `koanf:"http"`
+	Workers          int             `koanf:"workers"`
+	InstitutionFiles int             `koanf:"institution_files"` // files of one institution built at once, by all processes together; 0 = any number
+	Poll             PollConfig      `koanf:"poll"`
+	Webhooks         WebhooksConfig  `koanf:"webhooks"`
+	Log              LogConfig       `koanf:"log"`
+	Instance         string          `koanf:"instance"` // this process's name among others; empty = made from host and process number
+	Seed             string          `koanf:"seed"`     // tests only: everything random becomes a function of it
 
 	BaseDir string `koanf:"-"` // directory of platen.yaml, absolute; relative paths of the configuration and of programs start here
 }
@@ -50,6 +52,30 @@ type KeysConfig struct {
 type ModuleConfig struct {
 	Kind          string `koanf:"kind"`
 	AllowRealBINs bool   `koanf:"allow_real_bins"`
+}
+
+// PayShieldConfig is where a payShield is and how it is spoken to.
+type PayShieldConfig struct {
+	Addresses   string        `koanf:"addresses"` // HOST:PORT, several with commas between them
+	TLSCA       string        `koanf:"tls_ca"`    // PEM of who signs the module's certificate; empty = plain TCP
+	TLSCert     string        `koanf:"tls_cert"`
+	TLSKey      string        `koanf:"tls_key"`
+	Connections int           `koanf:"connections"`
+	InFlight    int           `koanf:"in_flight"`
+	Header      int           `koanf:"header"`
+	LMK         string        `koanf:"lmk"`
+	Timeout     time.Duration `koanf:"timeout"`
+	Keys        string        `koanf:"keys"` // file of keys under the LMK
+	ZMK         card.KeyLabel `koanf:"zmk"`
+	Transfer    card.KeyLabel `koanf:"transfer"`
+}
+
+// PKCS11Config is where a PKCS#11 token is.
+type PKCS11Config struct {
+	Library  string `koanf:"library"`
+	Token    string `koanf:"token"` // its label
+	PIN      string `koanf:"pin"`   // file:PATH or env:NAME
+	Sessions int    `koanf:"sessions"`
 }
 
 // HTTPConfig is where the API listens; both TLS files or none.
@@ -97,16 +123,18 @@ type LogConfig struct {
 // Default is the configuration of an empty platen.yaml. It names no key-block protection key, which has no default.
 func Default() Config {
 	return Config{
-		Database: "sqlite:platen.db",
-		Spool:    "spool",
-		Ledger:   "ledger",
-		Keystore: "keys/keystore.json",
-		Keys:     KeysConfig{PINStorage: "pin-storage", Token: "token", Secrets: "secrets"},
-		Module:   ModuleConfig{Kind: "software"},
-		HTTP:     HTTPConfig{Listen: "127.0.0.1:8080"},
-		Workers:  2,
-		Poll:     PollConfig{Returns: 10 * time.Second, Queue: time.Second},
-		Log:      LogConfig{Level: "info", Format: "json"},
+		Database:  "sqlite:platen.db",
+		Spool:     "spool",
+		Ledger:    "ledger",
+		Keystore:  "keys/keystore.json",
+		Keys:      KeysConfig{PINStorage: "pin-storage", Token: "token", Secrets: "secrets"},
+		Module:    ModuleConfig{Kind: softwareModule},
+		PayShield: PayShieldConfig{Connections: 4, InFlight: 16, Header: 4, Timeout: 5 * time.Second, Keys: "keys/payshield.json", ZMK: "zmk"},
+		PKCS11:    PKCS11Config{Token: "platen", Sessions: 4},
+		HTTP:      HTTPConfig{Listen: "127.0.0.1:8080"},
+		Workers:   2,
+		Poll:      PollConfig{Returns: 10 * time.Second, Queue: time.Second},
+		Log:       LogConfig{Level: "info", Format: "json"},
 	}
 }
 
@@ -184,9 +212,7 @@ func (c Config) check(environ []string) error {
 	if c.Keys.Secrets == c.Keys.PINStorage || c.Keys.Secrets == c.Keys.Token {
 		fault("keys.secrets", "must differ from the other keys: one key serves one purpose")
 	}
-	if c.Module.Kind != "software" {
-		fault("module.kind", "must be software")
-	}
+	c.checkModule(environ, fault)
 	if c.Seed != "" && c.Module.AllowRealBINs {
 		fault("seed", "is for tests and excludes module.allow_real_bins")
 	}
@@ -261,7 +287,21 @@ func (c Config) checkKBPK(environ []string) error {
 	kind, where, _ := strings.Cut(c.KBPK, ":")
 	switch {
 	case c.KBPK == "":
-		return errors.New("is missing: give file:PATH or env:NAME of the key-block protection key")
+		return errors.New("is missing: give file:PATH, env:NAME or pkcs11:LABEL of the key-block protection key")
+	case kind != pkcs11Module:
+		return c.checkSource(c.KBPK, environ)
+	case where == "":
+		return errors.New("must be pkcs11:LABEL")
+	case c.PKCS11.Library == "" || c.PKCS11.PIN == "":
+		return errors.New("needs pkcs11.library and pkcs11.pin, for it is in the token")
+	}
+	return nil
+}
+
+// checkSource proves that a secret is where the configuration says, without reading it.
+func (c Config) checkSource(source string, environ []string) error {
+	kind, where, _ := strings.Cut(source, ":")
+	switch {
 	case kind == "file" && where != "":
 		info, err := os.Stat(c.Path(where))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -288,11 +328,14 @@ func (c Config) checkKBPK(environ []string) error {
 
 // resolve makes every path absolute and gives the database its one form.
 func (c *Config) resolve() {
-	for _, path := range []*string{&c.Spool, &c.Ledger, &c.Keystore, &c.HTTP.TLSCert, &c.HTTP.TLSKey} {
+	for _, path := range []*string{&c.Spool, &c.Ledger, &c.Keystore, &c.HTTP.TLSCert, &c.HTTP.TLSKey,
+		&c.PayShield.Keys, &c.PayShield.TLSCA, &c.PayShield.TLSCert, &c.PayShield.TLSKey} {
 		*path = c.Path(*path)
 	}
-	if where, ok := strings.CutPrefix(c.KBPK, "file:"); ok {
-		c.KBPK = "file:" + c.Path(where)
+	for _, source := range []*string{&c.KBPK, &c.PKCS11.PIN} {
+		if where, ok := strings.CutPrefix(*source, "file:"); ok {
+			*source = "file:" + c.Path(where)
+		}
 	}
 	if !strings.HasPrefix(c.Database, "postgres") || !strings.Contains(c.Database, "://") {
 		c.Database = "sqlite:" + c.Path(strings.TrimPrefix(c.Database, "sqlite:"))

@@ -42,6 +42,7 @@ func TestLoadLaysTheFileOverTheDefaultsAndTheEnvironmentOverTheFile(t *testing.T
 	want.Database = "sqlite:" + filepath.Join(dir, "platen.db")
 	want.Spool, want.Ledger, want.Keystore = filepath.Join(dir, "spool"), filepath.Join(dir, "ledger"), filepath.Join(dir, "keys/keystore.json")
 	want.KBPK = "file:" + filepath.Join(dir, "kbpk.hex")
+	want.PayShield.Keys = filepath.Join(dir, "keys/payshield.json")
 	want.HTTP.Listen, want.Workers, want.Module.AllowRealBINs, want.Poll.Queue = "127.0.0.1:0", 7, true, 250*time.Millisecond
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -95,12 +96,12 @@ func TestLoadRefusesWithALineThatNamesTheKey(t *testing.T) {
 		"log format":                {yaml: kbpk + "log:\n  format: xml\n", want: `log.format: must be one of json, console`},
 		"listen":                    {yaml: kbpk + "http:\n  listen: \"8080\"\n", want: `http.listen: must be HOST:PORT`},
 		"half of TLS":               {yaml: kbpk + "http:\n  tls_key: k\n", want: `http.tls_cert: and http.tls_key belong together`},
-		"module":                    {yaml: kbpk + "module:\n  kind: payshield9\n", want: `module.kind: must be software`},
+		"module":                    {yaml: kbpk + "module:\n  kind: payshield9\n", want: `module.kind: must be software, payshield or pkcs11`},
 		"key label":                 {yaml: kbpk + "keys:\n  token: A B\n", want: `keys.token: key label must be`},
 		"one key for two":           {yaml: kbpk + "keys:\n  token: pin-storage\n", want: `keys.token: must differ`},
 		"seed with real cards":      {yaml: kbpk + "seed: s\nmodule:\n  allow_real_bins: true\n", want: `seed: is for tests`},
 		"empty path":                {yaml: kbpk + "spool: \"\"\n", want: `spool: is missing`},
-		"no kbpk":                   {yaml: "", want: `kbpk: is missing: give file:PATH or env:NAME`},
+		"no kbpk":                   {yaml: "", want: `kbpk: is missing: give file:PATH, env:NAME or pkcs11:LABEL`},
 		"kbpk file absent":          {yaml: "kbpk: file:nowhere\n", want: `kbpk: there is no file nowhere`},
 		"kbpk file open":            {yaml: "kbpk: file:open.hex\n", want: `kbpk: file open.hex may be read by others`},
 		"kbpk variable absent":      {yaml: "kbpk: env:MASTER\n", want: `kbpk: the environment variable MASTER is not set`},

@@ -154,6 +154,9 @@ func (d *demo) open(ctx context.Context) error {
 	if d.app, err = wire(ctx, config, true); err != nil {
 		return err
 	}
+	if err := d.provision(ctx, config); err != nil {
+		return err
+	}
 	set, err := programs.LoadDir(config.Path("programs"))
 	if err != nil {
 		return errors.Join(err, d.app.close())
@@ -165,6 +168,20 @@ func (d *demo) open(ctx context.Context) error {
 		return errors.Join(err, d.app.close())
 	}
 	return nil
+}
+
+// provision brings the test keys into a security module of its own, and begins again with them.
+func (d *demo) provision(ctx context.Context, config Config) error {
+	if d.app.carrier == nil {
+		return nil
+	}
+	took, err := d.app.provision(ctx)
+	if err = errors.Join(err, d.app.close()); err != nil {
+		return err
+	}
+	d.progress.say("The security module is %s: %d keys put in, %d were there.", config.Module.Kind, len(took.Taken), took.Had)
+	d.app, err = wire(ctx, config, true)
+	return err
 }
 
 // lookAround tells what earlier runs left. A finished run is never touched again; an unfinished one is continued.

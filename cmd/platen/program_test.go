@@ -33,7 +33,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "platen")
-	if out, err := exec.Command("go", "build", "-race=false", "-o", binary, "platen/cmd/platen").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-race=false", "-tags="+buildTags, "-o", binary, "platen/cmd/platen").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build platen: %w\n%s", err, out)
 	}
 	return binary, nil

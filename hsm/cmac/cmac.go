@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
+	"errors"
 	"fmt"
 )
 
@@ -29,6 +30,38 @@ func Sum(block cipher.Block, message []byte) [Size]byte {
 	compute(block, message, mac[:], subkey[:], 0x87)
 	return mac
 }
+
+// Remote is Sum for a cipher elsewhere, which enciphers one block a call and may fail.
+func Remote(encrypt func(block []byte) ([]byte, error), message []byte) ([Size]byte, error) {
+	r := &remote{encrypt: encrypt}
+	mac := Sum(r, message)
+	return mac, r.err
+}
+
+// remote is a cipher elsewhere as a cipher.Block. After an error it keeps it and enciphers nothing more.
+type remote struct {
+	encrypt func(block []byte) ([]byte, error)
+	err     error
+}
+
+// BlockSize implements cipher.Block.
+func (r *remote) BlockSize() int { return Size }
+
+// Encrypt implements cipher.Block.
+func (r *remote) Encrypt(dst, src []byte) {
+	if r.err != nil {
+		return
+	}
+	out, err := r.encrypt(src[:Size])
+	if r.err = err; err == nil {
+		copy(dst, out)
+	}
+}
+
+// Decrypt implements cipher.Block. A CMAC has no use for it.
+func (r *remote) Decrypt([]byte, []byte) { r.err = errDecrypt }
+
+var errDecrypt = errors.New("a CMAC deciphers nothing")
 
 // SumTDES computes the CMAC of message under a cipher with blocks of 8 bytes.
 func SumTDES(block cipher.Block, message []byte) [SizeTDES]byte {

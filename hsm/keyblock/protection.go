@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 
 	"platen/hsm/cmac"
@@ -83,6 +84,9 @@ func (p *protection) sum(text []byte) []byte {
 func DeriveKeys(method Method, kbpk []byte) (encryption, authentication []byte, err error) {
 	switch method {
 	case MethodD:
+		if len(kbpk) == PairSize {
+			return append([]byte(nil), kbpk[:PairSize/2]...), append([]byte(nil), kbpk[PairSize/2:]...), nil
+		}
 		algorithm, ok := map[int]byte{16: 2, 24: 3, 32: 4}[len(kbpk)]
 		if !ok {
 			return nil, nil, fmt.Errorf("KBPK must be an AES key of 16, 24 or 32 bytes, not %d", len(kbpk))
@@ -109,6 +113,27 @@ func DeriveKeys(method Method, kbpk []byte) (encryption, authentication []byte, 
 		return expand(sum, 0, algorithm, len(kbpk)), expand(sum, 1, algorithm, len(kbpk)), nil
 	}
 	return nil, nil, fmt.Errorf("no key block of method %c", method)
+}
+
+// PairSize is the length of a pair: what DerivePair derives stands for an AES-256 KBPK in every function of this package.
+const PairSize = 2 * 32
+
+// DerivePair derives the keys of method D from an AES-256 KBPK that is elsewhere and enciphers one block a call: the encryption key and behind it
+// the authentication key. The caller wipes them.
+func DerivePair(encrypt func(block []byte) ([]byte, error)) ([]byte, error) {
+	var failed error
+	sum := func(data []byte) []byte {
+		full, err := cmac.Remote(encrypt, data)
+		failed = errors.Join(failed, err)
+		return full[:]
+	}
+	const aes256, size = 4, PairSize / 2
+	pair := append(expand(sum, 0, aes256, size), expand(sum, 1, aes256, size)...)
+	if failed != nil {
+		clear(pair)
+		return nil, fmt.Errorf("derive the keys of a KBPK: %w", failed)
+	}
+	return pair, nil
 }
 
 func expand(sum func([]byte) []byte, usage, algorithm byte, size int) []byte {

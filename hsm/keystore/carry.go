@@ -149,6 +149,26 @@ func (s *Store) ExportVariant(ref, zmk card.KeyRef, scheme byte) (string, error)
 	return text, err
 }
 
+// Carry hands a clear key that may be exported to put, which takes it into a security module and keeps nothing else; it is wiped when put returns.
+// It fails with ErrExport for a key that may not leave.
+func (s *Store) Carry(ref card.KeyRef, put func(alg Algorithm, clearKey []byte) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, err := s.usable(ref)
+	if err != nil {
+		return fmt.Errorf("carry: %w", err)
+	}
+	if !e.Exportable {
+		return fmt.Errorf("carry key %s: %w", e.Ref(), &FieldError{"exportability", ErrExport})
+	}
+	alg, clearKey, err := e.open(s.kbpk.Reveal())
+	if err != nil {
+		return err
+	}
+	defer clear(clearKey)
+	return put(alg, clearKey)
+}
+
 // leave opens a key that may be exported and the one that carries it.
 func (s *Store) leave(ref, under card.KeyRef, usage Usage, do func(e entry, alg, carrierAlg Algorithm, carrier, clearKey []byte) error) error {
 	carrier, carrierAlg, err := s.carrier(under, usage)

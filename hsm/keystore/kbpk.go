@@ -10,41 +10,53 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/keyblock"
 	"platen/hsm/material"
 )
 
 // ErrKBPK says that a key-block protection key cannot be used. It never shows the key.
 var ErrKBPK = errors.New("KBPK must be 32, 48 or 64 hex digits")
 
-// LoadKBPK reads a key-block protection key from "file:PATH", a file of hex digits that only its owner may touch, or from "env:NAME", an
-// environment variable of hex digits.
-func LoadKBPK(spec string) (card.Secret, error) {
+// LoadSecret reads a secret from "file:PATH", a file that only its owner may touch, or from "env:NAME", an environment variable. White space around it
+// is left out.
+func LoadSecret(spec string) (card.Secret, error) {
 	kind, name, _ := strings.Cut(spec, ":")
-	var text []byte
 	switch {
 	case kind == "file" && name != "":
 		b, err := readPrivate(name, 1024)
 		if err != nil {
-			return card.Secret{}, fmt.Errorf("KBPK: %w", err)
+			return card.Secret{}, err
 		}
-		text = b
+		return card.NewSecret(bytes.TrimSpace(b)), nil
 	case kind == "env" && name != "":
-		text = []byte(os.Getenv(name))
-		if len(text) == 0 {
-			return card.Secret{}, fmt.Errorf("KBPK: environment variable %s is empty", name)
+		b := bytes.TrimSpace([]byte(os.Getenv(name)))
+		if len(b) == 0 {
+			return card.Secret{}, fmt.Errorf("environment variable %s is empty", name)
 		}
-	default:
-		// The spec may be a key that somebody pasted, so it is not repeated.
-		return card.Secret{}, errors.New(`KBPK: source must be "file:PATH" or "env:NAME"`)
+		return card.NewSecret(b), nil
 	}
-	defer clear(text)
-	digits := bytes.TrimSpace(text)
+	// The spec may be a secret that somebody pasted, so it is not repeated.
+	return card.Secret{}, errors.New(`source must be "file:PATH" or "env:NAME"`)
+}
+
+// LoadKBPK reads a key-block protection key as hex digits from where LoadSecret reads.
+func LoadKBPK(spec string) (card.Secret, error) {
+	text, err := LoadSecret(spec)
+	if err != nil {
+		return card.Secret{}, fmt.Errorf("KBPK: %w", err)
+	}
+	defer text.Wipe()
+	kind, _, _ := strings.Cut(spec, ":")
+	digits := text.Reveal()
 	key := make([]byte, hex.DecodedLen(len(digits)))
 	if _, err := hex.Decode(key, digits); err != nil {
 		clear(key)
 		return card.Secret{}, fmt.Errorf("KBPK from %s: %w", kind, ErrKBPK)
 	}
-	if err := checkKBPK(key); err != nil {
+	if err := checkKBPK(key); err != nil || len(key) == keyblock.PairSize {
+		if err == nil {
+			err = ErrKBPK
+		}
 		clear(key)
 		return card.Secret{}, fmt.Errorf("KBPK from %s: %w", kind, err)
 	}
@@ -66,7 +78,11 @@ func CreateKBPK(path string, entropy hsm.Entropy) (card.Secret, error) {
 	return card.NewSecret(key), nil
 }
 
+// checkKBPK takes an AES key, or the pair that a token derived from one that it keeps.
 func checkKBPK(key []byte) error {
+	if len(key) == keyblock.PairSize {
+		return nil
+	}
 	if len(key) != 16 && len(key) != 24 && len(key) != 32 {
 		return ErrKBPK
 	}

@@ -48,8 +48,8 @@ type Store struct {
 	doc   document
 }
 
-// Create makes an empty keystore at path, which must not exist, with mode 0600. kbpk is an AES key of 16, 24 or 32 bytes; the store keeps
-// using it.
+// Create makes an empty keystore at path, which must not exist, with mode 0600. kbpk is an AES key of 16, 24 or 32 bytes, or
+// the pair of keyblock.DerivePair; the store keeps using it.
 func Create(path string, kbpk card.Secret, env Environment) (*Store, error) {
 	if env != Test && env != Production {
 		return nil, fmt.Errorf("create keystore: environment %q is neither %s nor %s", env, Test, Production)

@@ -54,40 +54,7 @@ func (m *Module) fillOf(ctx context.Context, ref card.KeyRef) (fill, error) {
 
 // cmac computes the CMAC of a message under an AES key of the token, from its electronic codebook: so a key needs no second mechanism.
 func (t *token) cmac(ctx context.Context, ref card.KeyRef, message []byte) ([cmac.Size]byte, error) {
-	block := &remote{ctx: ctx, token: t, id: partID{ref: ref}}
-	out := cmac.Sum(block, message)
-	return out, block.err
-}
-
-// remote is a key of the token as a block cipher of one block a call. After an error it holds it and enciphers nothing more.
-type remote struct {
-	ctx   context.Context //nolint:containedctx // it lives for one call
-	token *token
-	id    partID
-	err   error
-}
-
-// BlockSize implements cipher.Block.
-func (r *remote) BlockSize() int { return aes.BlockSize }
-
-// Encrypt implements cipher.Block.
-func (r *remote) Encrypt(dst, src []byte) {
-	if r.err != nil {
-		return
-	}
-	out, err := r.token.encrypt(r.ctx, r.id, src[:aes.BlockSize])
-	r.err = err
-	copy(dst, out)
-}
-
-// Decrypt implements cipher.Block.
-func (r *remote) Decrypt(dst, src []byte) {
-	if r.err != nil {
-		return
-	}
-	out, err := r.token.decrypt(r.ctx, r.id, src[:aes.BlockSize])
-	r.err = err
-	copy(dst, out)
+	return cmac.Remote(func(block []byte) ([]byte, error) { return t.encrypt(ctx, partID{ref: ref}, block) }, message)
 }
 
 // zone is a bureau's key for one PIN-block format: TDES for format 0, AES for format 4.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"platen/hsm"
+	"platen/hsm/material"
 	"platen/hsm/pin"
 	"platen/hsm/pinblock"
 	"platen/hsm/thales"
@@ -91,6 +92,8 @@ func Do(command string) string {
 			return refused("15")
 		}
 		return reply[:4] + keep(p, fields[at:at+accountLen])
+	case "A6":
+		return takeIn(fields)
 	case "JG":
 		return seal(fields)
 	case "JE":
@@ -229,4 +232,38 @@ func fromUnbound(fields string) (reply string, done bool) {
 		return "CD15", true
 	}
 	return "CD00" + string([]byte{'0' + byte(p.N/10), '0' + byte(p.N%10)}) + strings.ToUpper(hex.EncodeToString(block)) + "01", true
+}
+
+// lmkPairs are the pairs of the test LMK that the last two digits of a key type name.
+var lmkPairs = map[string]string{"00": "04-05", "01": "06-07", "02": "14-15"}
+
+// takeIn is A6: key type, ZMK, key under it, scheme.
+func takeIn(fields string) string {
+	const typeSize, schemeU = 3, "U"
+	if len(fields) < typeSize+2 {
+		return "A715"
+	}
+	kind, rest := fields[:typeSize], fields[typeSize:]
+	at := keySize(rest, 32)
+	if len(rest) < at+2 || rest[len(rest)-1:] != schemeU {
+		return "A726"
+	}
+	zmk, err := thales.Slot{Pair: lmkPairs["00"]}.Decrypt(rest[:at])
+	if err != nil {
+		return "A710"
+	}
+	key, err := thales.DecryptUnder(zmk, rest[at:len(rest)-1])
+	if err != nil || !material.OddParity(key) {
+		return "A710"
+	}
+	pair, known := lmkPairs[kind[1:]]
+	under, err := thales.Slot{Pair: pair, Variant: int(kind[0] - '0')}.Encrypt('U', key)
+	if err != nil || !known {
+		return "A715"
+	}
+	value, err := material.ZerosTDES(key)
+	if err != nil {
+		return "A715"
+	}
+	return "A700" + under + strings.ToUpper(hex.EncodeToString(value[:material.CheckValueSize]))
 }

@@ -48,9 +48,10 @@ func Misbehaviours() []Behaviour {
 
 // Options are how the server behaves.
 type Options struct {
-	Header int // characters of a message header; 4
-	TLS    *tls.Config
-	LateBy time.Duration
+	Address string // where to listen; a free port of this machine when it is empty
+	Header  int    // characters of a message header; 4
+	TLS     *tls.Config
+	LateBy  time.Duration
 	// Behave chooses for each command, numbered from 1 over all connections; nil is always Honest.
 	Behave func(number uint64) Behaviour
 	// Refuse answers commands of a name with an error code instead of doing them.
@@ -75,13 +76,16 @@ type Server struct {
 
 const trailerMark = "\x19"
 
-// Start runs a mock on a free port of this machine until the test ends.
+// Start runs a mock until the test ends or it is stopped.
 func Start(t testing.TB, options Options) *Server {
 	t.Helper()
 	if options.Header == 0 {
 		options.Header = 4
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if options.Address == "" {
+		options.Address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", options.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
