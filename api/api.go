@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/batch"
+	"platen/services/cards"
 	"platen/services/webhooks"
 )
 
@@ -36,6 +37,7 @@ type service struct {
 	Config
 	mux    *http.ServeMux
 	limits *limits
+	cards  *cards.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -55,7 +57,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits()}
+	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant}}
 	s.routeHealth()
 	s.routeV1()
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil

@@ -208,7 +208,7 @@ var statusNames = map[Status]string{CardInactive: "INACTIVE", CardActive: "ACTIV
 var statusMoves = map[Status][]Status{
 	CardInactive: {CardActive, CardBlocked, CardClosed, CardExpired},
 	CardActive:   {CardBlocked, CardClosed, CardExpired},
-	CardBlocked:  {CardActive, CardClosed, CardExpired},
+	CardBlocked:  {CardInactive, CardActive, CardClosed, CardExpired}, // a card that was never activated is not by being unblocked
 }
 
 // To checks a transition.

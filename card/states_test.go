@@ -64,7 +64,7 @@ CLOSED: PURGED
 `},
 		"card": {moves(card.CardInactive, card.CardExpired, between[card.Status]), `INACTIVE: ACTIVE BLOCKED CLOSED EXPIRED
 ACTIVE: BLOCKED CLOSED EXPIRED
-BLOCKED: ACTIVE CLOSED EXPIRED
+BLOCKED: INACTIVE ACTIVE CLOSED EXPIRED
 `},
 		"use": {moves(card.UsePending, card.UseClosed, between[card.UseState]), `PENDING: CURRENT CLOSED
 CURRENT: SUPERSEDED CLOSED

@@ -210,3 +210,17 @@ func (q Q) CardCount(ctx context.Context) (int64, error) {
 	err := q.get(ctx, "count cards", &n, `SELECT count(*) FROM cards`)
 	return n, err
 }
+
+// SetStatus moves a card on, unless it has moved on meanwhile.
+func (t *Tx) SetStatus(ctx context.Context, c Card, next card.Status) error {
+	return t.execOne(ctx, "set a card's status", `UPDATE cards SET status = $1 WHERE id = $2 AND status = $3`, next, c.ID, c.Status)
+}
+
+// UseIssue puts a pending issue of a card into use; the one that was in use is superseded, and older ones that never were are closed.
+func (t *Tx) UseIssue(ctx context.Context, id card.ID, issue int) error {
+	if err := t.exec(ctx, "supersede issues", `UPDATE issues SET use_state = CASE WHEN use_state = $1 THEN CAST($2 AS SMALLINT) ELSE CAST($3 AS SMALLINT) END WHERE card_id = $4 AND issue < $5 AND use_state IN ($1, $6)`,
+		card.UseCurrent, card.UseSuperseded, card.UseClosed, id, issue, card.UsePending); err != nil {
+		return err
+	}
+	return t.execOne(ctx, "use an issue", `UPDATE issues SET use_state = $1 WHERE card_id = $2 AND issue = $3 AND use_state = $4`, card.UseCurrent, id, issue, card.UsePending)
+}

@@ -1,0 +1,143 @@
+package cards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"platen/batch"
+	"platen/card"
+	"platen/sql/store"
+)
+
+// Errors that a client decides on.
+var (
+	ErrStatus  = errors.New("the card's status does not allow it")
+	ErrNotMade = errors.New("the card's newest issue has not left for its bureau, or nothing came of it")
+	ErrReason  = errors.New("a reason has 1 to 64 characters of printable ASCII")
+)
+
+// Service works on single cards of a plant.
+type Service struct{ Plant *batch.Plant }
+
+// Act is who does something to a card, named by its token or ORDER-REFERENCE#UNIT.
+type Act struct {
+	Institution store.Institution
+	Card        string
+	Actor       string
+}
+
+// Activate puts a card's newest issue into use: an inactive card becomes active, and an issue that was in use until now is superseded. It must have left for its bureau.
+// A card whose newest issue is in use stays as it is.
+func (s *Service) Activate(ctx context.Context, a Act) error {
+	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+		if c.Status != card.CardInactive && c.Status != card.CardActive {
+			return "", nil, fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
+		}
+		newest, err := tx.Issue(ctx, c.ID, c.NewestIssue)
+		if err != nil {
+			return "", nil, err
+		}
+		if newest.Use == card.UseCurrent {
+			return "", nil, nil
+		}
+		out, err := hasLeft(ctx, tx, newest)
+		if err != nil {
+			return "", nil, err
+		}
+		if !out {
+			return "", nil, ErrNotMade
+		}
+		if err := tx.UseIssue(ctx, c.ID, newest.Issue); err != nil {
+			return "", nil, err
+		}
+		return "activated", map[string]any{"issue": newest.Issue}, s.move(ctx, tx, c, card.CardActive)
+	})
+}
+
+// hasLeft tells whether an issue is out of the house: its bureau has it, or had it and made it.
+func hasLeft(ctx context.Context, tx *store.Tx, i store.Issue) (bool, error) {
+	if i.State != card.IssueFollowsFile {
+		return i.State.Passed(card.IssueAccepted), nil
+	}
+	f, err := tx.FileByNumber(ctx, *i.File)
+	if err != nil {
+		return false, err
+	}
+	return f.SentAt != nil && f.State != card.FileCancelled && f.State != card.FileRefused, nil
+}
+
+// Block stops a card until it is unblocked. A blocked card stays as it is.
+func (s *Service) Block(ctx context.Context, a Act, reason string) error {
+	if !isReason(reason) {
+		return ErrReason
+	}
+	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+		if c.Status == card.CardBlocked {
+			return "", nil, nil
+		}
+		return "blocked", map[string]any{"reason": reason}, s.move(ctx, tx, c, card.CardBlocked)
+	})
+}
+
+// Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is.
+func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
+	if !isReason(reason) {
+		return ErrReason
+	}
+	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+		if c.Status == card.CardInactive || c.Status == card.CardActive {
+			return "", nil, nil
+		}
+		issues, err := tx.Issues(ctx, c.ID)
+		if err != nil {
+			return "", nil, err
+		}
+		next := card.CardInactive
+		for _, i := range issues {
+			if i.Use == card.UseCurrent {
+				next = card.CardActive
+			}
+		}
+		return "unblocked", map[string]any{"reason": reason, "status": next.String()}, s.move(ctx, tx, c, next)
+	})
+}
+
+func isReason(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 64
+}
+
+// change locks a card and does something to it; what tells the event, or is empty when there was nothing to do.
+func (s *Service) change(ctx context.Context, a Act, do func(*store.Tx, *store.Card) (what string, data map[string]any, err error)) error {
+	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return err
+	}
+	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		c, err := tx.LockCard(ctx, id)
+		if err != nil {
+			return err
+		}
+		what, data, err := do(tx, &c)
+		if err != nil || what == "" {
+			return err
+		}
+		data["by"] = a.Actor
+		return tx.Record(ctx, a.Institution.ID, "card", int64(id), what, data, s.Plant.Now())
+	})
+}
+
+func (s *Service) move(ctx context.Context, tx *store.Tx, c *store.Card, next card.Status) error {
+	if c.Status == next {
+		return nil
+	}
+	if err := c.Status.To(next); err != nil {
+		return fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
+	}
+	return tx.SetStatus(ctx, *c, next)
+}
