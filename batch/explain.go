@@ -25,6 +25,8 @@ type IssueStory struct {
 	Order     string // the client's reference
 	File      *store.File
 	Effective string // where the issue stands: its own state, or its file's
+	Moves     []store.Event
+	Attempts  []store.Attempt
 	Said      []store.ReturnLine
 }
 
@@ -33,7 +35,17 @@ type MailerStory struct {
 	store.Mailer
 	File      *store.File
 	Effective string
+	Moves     []store.Event
+	Attempts  []store.Attempt
 	Said      []store.ReturnLine
+}
+
+// evidence is what is known of one line of a file: how the file moved and when, every try to deliver it, and what the bureau said of the line.
+type evidence struct {
+	file     *store.File
+	moves    []store.Event
+	attempts []store.Attempt
+	said     []store.ReturnLine
 }
 
 // ExplainCard tells a card's story: who ordered it, which files carried it, what the bureau said and when.
@@ -66,7 +78,7 @@ func (p *Plant) ExplainCard(ctx context.Context, i store.Institution, name strin
 	if err := p.explainIssues(ctx, i, &s); err != nil {
 		return s, err
 	}
-	if err := p.explainMailers(ctx, &s); err != nil {
+	if err := p.explainMailers(ctx, i, &s); err != nil {
 		return s, err
 	}
 	s.Events, err = p.Store.Events(ctx, i.ID, "card", int64(id))
@@ -85,41 +97,52 @@ func (p *Plant) explainIssues(ctx context.Context, i store.Institution, s *Story
 			return err
 		}
 		is.Order = o.Reference
-		if is.File, is.Said, err = p.evidence(ctx, issue.File, issue.Line); err != nil {
+		e, err := p.evidence(ctx, i, issue.File, issue.Line)
+		if err != nil {
 			return err
 		}
+		is.File, is.Moves, is.Attempts, is.Said = e.file, e.moves, e.attempts, e.said
 		is.Effective = effective(issue.State, is.File)
 		s.Issues = append(s.Issues, is)
 	}
 	return nil
 }
 
-func (p *Plant) explainMailers(ctx context.Context, s *Story) error {
+func (p *Plant) explainMailers(ctx context.Context, i store.Institution, s *Story) error {
 	mailers, err := p.Store.MailersOf(ctx, s.Card.ID)
 	if err != nil {
 		return err
 	}
 	for _, m := range mailers {
 		ms := MailerStory{Mailer: m}
-		if ms.File, ms.Said, err = p.evidence(ctx, m.File, m.Line); err != nil {
+		e, err := p.evidence(ctx, i, m.File, m.Line)
+		if err != nil {
 			return err
 		}
+		ms.File, ms.Moves, ms.Attempts, ms.Said = e.file, e.moves, e.attempts, e.said
 		ms.Effective = effective(m.State, ms.File)
 		s.Mailers = append(s.Mailers, ms)
 	}
 	return nil
 }
 
-func (p *Plant) evidence(ctx context.Context, file, line *int64) (*store.File, []store.ReturnLine, error) {
+func (p *Plant) evidence(ctx context.Context, i store.Institution, file, line *int64) (e evidence, err error) {
 	if file == nil || line == nil {
-		return nil, nil, nil
+		return e, nil
 	}
 	f, err := p.Store.FileByNumber(ctx, *file)
 	if err != nil {
-		return nil, nil, err
+		return e, err
 	}
-	said, err := p.Store.ReturnLinesOf(ctx, *file, *line)
-	return &f, said, err
+	e.file = &f
+	if e.moves, err = p.Store.Events(ctx, i.ID, "file", f.Number); err != nil {
+		return e, err
+	}
+	if e.attempts, err = p.Store.Attempts(ctx, f.Number); err != nil {
+		return e, err
+	}
+	e.said, err = p.Store.ReturnLinesOf(ctx, *file, *line)
+	return e, err
 }
 
 // effective is an issue's own state once there is line-level evidence, its file's before that.

@@ -2,10 +2,8 @@ package bureau
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -44,6 +42,7 @@ type answer struct {
 	sum     string // SHA-256 of the plaintext in hexadecimal
 	verdict *Verdict
 	now     time.Time
+	dials   Dials
 }
 
 // Words of an ack.
@@ -71,7 +70,7 @@ func (s *Simulator) writeAck(a *answer) error {
 		rec.SetString(formats.AckStatus, ackRejected)
 		rec.SetString(formats.AckReason, plainReason(v.Reason()))
 	}
-	return s.write(a, s.ack, 1, func(put func(*formats.Record) error) error { return put(rec) })
+	return s.write(a, s.ack, 1, a.dials.OutOfOrder, func(put func(*formats.Record) error) error { return put(rec) })
 }
 
 // plainReason makes a reason fit for every layout: no separators, no quotes, not long.
@@ -88,19 +87,20 @@ func plainReason(reason string) string {
 // writeStatus answers for every record, as the dice fall.
 func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 	var told Counts
+	lines := a.verdict.Lines
+	if s.config.Dice.roll("unknown "+a.input) < a.dials.Unknown {
+		s.note(Entry{Did: "answered for a record that nobody ordered", File: a.input})
+		lines = append(slices.Clone(lines), Line{UID: "999999999-0000001", Product: lines[0].Product, Last4: "0000"})
+	}
+	dice := Dice{Seed: s.config.Dice.Seed, RejectPermille: a.dials.Reject, SpoilPermille: a.dials.Spoil}
 	words := s.words()
-	err := s.write(a, s.status, int64(len(a.verdict.Lines)), func(put func(*formats.Record) error) error {
+	err := s.write(a, s.status, int64(len(lines)), false, func(put func(*formats.Record) error) error {
 		rec := new(formats.Record)
 		told = Counts{}
-		for i, line := range a.verdict.Lines {
-			status, reason := s.config.Dice.Roll(line.UID)
-			switch status {
-			case Produced:
-				told.Produced++
-			case Rejected:
-				told.Rejected++
-			case Spoiled:
-				told.Spoiled++
+		for i, line := range lines {
+			status, reason := dice.Roll(line.UID)
+			if i < len(a.verdict.Lines) {
+				told.tell(status)
 			}
 			rec.Reset()
 			rec.SetInt(formats.RecordNumber, int64(i)+1)
@@ -119,6 +119,18 @@ func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 		return nil
 	})
 	return told, err
+}
+
+// tell counts what was said of one record.
+func (c *Counts) tell(status string) {
+	switch status {
+	case Produced:
+		c.Produced++
+	case Rejected:
+		c.Rejected++
+	case Spoiled:
+		c.Spoiled++
+	}
 }
 
 // words are what this bureau calls the states, as the issuer maps them.
@@ -170,9 +182,8 @@ func (s *Simulator) head(a *answer, name string, records int64) *formats.Record 
 	return h
 }
 
-// write makes one answer under a temporary name and renames it. Its name follows from the input's; an answer that is in the output directory or
-// in the archive already is not made again.
-func (s *Simulator) write(a *answer, how answering, records int64, details func(put func(*formats.Record) error) error) error {
+// write makes one answer and lets it wait for its time. Its name follows from the input's; an answer that was given already is not made again, only counted.
+func (s *Simulator) write(a *answer, how answering, records int64, late bool, details func(put func(*formats.Record) error) error) error {
 	name := strings.Replace(how.pattern, "*", stem(a.input), 1)
 	if !delivery.ValidName(name) {
 		return fmt.Errorf("%q cannot be the name of an answer", name)
@@ -181,11 +192,11 @@ func (s *Simulator) write(a *answer, how answering, records int64, details func(
 	if err != nil {
 		return err
 	}
-	target := path.Join(s.out, name)
+	target := path.Join(laterDir, name)
 	if there {
 		target = "" // only counted
 	}
-	return s.writeFile(target, func(w io.Writer) error {
+	err = s.writeFile(target, func(w io.Writer) error {
 		file, err := how.layout.NewWriter(w, s.head(a, name, records))
 		if err != nil {
 			return err
@@ -195,20 +206,10 @@ func (s *Simulator) write(a *answer, how answering, records int64, details func(
 		}
 		return file.Close()
 	})
-}
-
-// answered tells whether an answer was given: it waits, or the issuer has archived it.
-func (s *Simulator) answered(name string) (bool, error) {
-	for _, dir := range []string{s.out, s.archive} {
-		_, err := s.root.Lstat(path.Join(dir, name))
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
+	if err != nil || there {
+		return err
 	}
-	return false, nil
+	return s.give(a, name, late)
 }
 
 // writeFile writes a file whole and durable, or not at all; an empty target is written nowhere.

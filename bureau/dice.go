@@ -28,9 +28,7 @@ var (
 
 // Roll decides one record: its status, and a reason unless it is Produced.
 func (d Dice) Roll(uid string) (status, reason string) {
-	mac := hmac.New(sha256.New, []byte(d.Seed))
-	mac.Write([]byte(uid))
-	sum := mac.Sum(nil)
+	sum := d.draw(uid)
 	pick := binary.BigEndian.Uint32(sum[8:])
 	switch n := int(binary.BigEndian.Uint64(sum) % 1000); {
 	case n < d.RejectPermille:
@@ -39,4 +37,13 @@ func (d Dice) Roll(uid string) (status, reason string) {
 		return Spoiled, spoilages[pick%uint32(len(spoilages))]
 	}
 	return Produced, ""
+}
+
+// roll draws a number below a thousand for whatever a name stands for.
+func (d Dice) roll(name string) int { return int(binary.BigEndian.Uint64(d.draw(name)) % 1000) }
+
+func (d Dice) draw(name string) []byte {
+	mac := hmac.New(sha256.New, []byte(d.Seed))
+	mac.Write([]byte(name))
+	return mac.Sum(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -15,9 +16,9 @@ import (
 // handshakeTime bounds how long a stranger may take to log in.
 const handshakeTime = 15 * time.Second
 
-// serverConfig lets exactly the authorized keys in, under the bureau's user name where one is set.
-func serverConfig(c *Config) (*ssh.ServerConfig, error) {
-	host, err := ssh.ParsePrivateKey(c.HostKey)
+// serverConfig shows a host key and lets exactly the authorized keys in, under the bureau's user name where one is set.
+func serverConfig(c *Config, hostKey []byte) (*ssh.ServerConfig, error) {
+	host, err := ssh.ParsePrivateKey(hostKey)
 	if err != nil {
 		return nil, errors.New("its host key cannot be read")
 	}
@@ -60,7 +61,7 @@ func (s *Simulator) accept() {
 func (s *Simulator) admit(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.dials().Down {
 		_ = conn.Close()
 		return false
 	}
@@ -70,17 +71,25 @@ func (s *Simulator) admit(conn net.Conn) bool {
 
 // serve is one client's login. Files that it brings are taken after it has gone, so that it can look at what it delivered.
 func (s *Simulator) serve(conn net.Conn) {
-	v := &visit{sim: s}
+	admitted := conn
+	v := &visit{sim: s, dials: s.dials()}
+	config := s.ssh
+	if v.dials.NewHostKey {
+		config = s.stranger
+	}
+	if v.dials.ResetAfter > 0 {
+		conn = &shortLived{Conn: conn, left: v.dials.ResetAfter}
+	}
 	defer func() {
 		_ = conn.Close()
 		v.leave()
 		s.mu.Lock()
-		delete(s.sessions, conn)
+		delete(s.sessions, admitted)
 		s.mu.Unlock()
 		s.parted.Broadcast()
 	}()
 	_ = conn.SetDeadline(time.Now().Add(handshakeTime))
-	client, channels, requests, err := ssh.NewServerConn(conn, s.ssh)
+	client, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		s.config.Log.Debug().Err(err).Str("bureau", s.config.Bureau.Code).Msg("a login failed")
 		return
@@ -134,4 +143,19 @@ func (v *visit) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 			_ = channel.Close()
 		})
 	}
+}
+
+// shortLived is a connection that is reset when a client has sent so much.
+type shortLived struct {
+	net.Conn
+	left int64
+}
+
+func (c *shortLived) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errors.Join(io.ErrUnexpectedEOF, c.Conn.Close())
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path"
@@ -41,6 +42,8 @@ type Config struct {
 	Products map[string]card.Product
 	Module   hsm.Module
 	Dice     Dice
+	Profile  Profile   // instead of the dice's two parts of a thousand; the zero value leaves them in force
+	Begin    time.Time // when the profile began; zero = when the bureau was first started in this directory
 
 	Poll time.Duration // how often it looks for files by itself; 0 = 1 s, less = never: only Process takes files
 	Now  func() time.Time
@@ -57,6 +60,8 @@ type Simulator struct {
 	ack      answering
 	status   answering
 	ssh      *ssh.ServerConfig
+	stranger *ssh.ServerConfig // with another host key
+	begin    time.Time
 	listener net.Listener
 
 	stop    context.CancelFunc
@@ -122,7 +127,14 @@ func (s *Simulator) prepare() error {
 		c.Poll = defaultPoll
 	}
 	var err error
-	if s.ssh, err = serverConfig(c); err != nil {
+	if s.ssh, err = serverConfig(c, c.HostKey); err != nil {
+		return err
+	}
+	other, _, err := delivery.NewSSHKeyPair("stranger")
+	if err != nil {
+		return err
+	}
+	if s.stranger, err = serverConfig(c, other); err != nil {
 		return err
 	}
 	if s.ack, err = s.answers(formats.Ack); err != nil {
@@ -139,18 +151,58 @@ func (s *Simulator) prepare() error {
 	}
 	for dir, configured := range map[*string]string{&s.in: c.Bureau.SFTP.In, &s.out: c.Bureau.SFTP.Out, &s.archive: c.Bureau.SFTP.Archive} {
 		*dir = inside(configured)
-		if *dir == "." || *dir == doneDir {
+		if *dir == "." || slices.Contains(hidden, *dir) {
 			_ = s.root.Close()
 			return fmt.Errorf("%q cannot be one of its directories", configured)
 		}
 	}
-	for _, dir := range []string{s.in, s.out, s.archive, doneDir} {
+	for _, dir := range append([]string{s.in, s.out, s.archive}, hidden...) {
 		if err := s.root.MkdirAll(dir, 0o700); err != nil {
 			_ = s.root.Close()
 			return err
 		}
 	}
+	if err := s.takeUpProfile(); err != nil {
+		_ = s.root.Close()
+		return err
+	}
 	return nil
+}
+
+// hidden are the directories that no client sees.
+var hidden = []string{doneDir, laterDir, grabbedDir, eatenDir}
+
+// takeUpProfile finds out when the profile began: a bureau that is started again goes on with it.
+func (s *Simulator) takeUpProfile() error {
+	c := &s.config
+	if c.Profile.Name == "" {
+		c.Profile.Dials.Reject, c.Profile.Dials.Spoil = c.Dice.RejectPermille, c.Dice.SpoilPermille
+	}
+	if c.Profile.Seed != "" {
+		c.Dice.Seed = c.Profile.Seed
+	}
+	s.begin = c.Begin
+	if len(c.Profile.Script) == 0 || !c.Begin.IsZero() {
+		return nil
+	}
+	const begun = "begun"
+	text, err := s.root.ReadFile(begun)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.begin = c.Now().UTC()
+		return s.root.WriteFile(begun, []byte(s.begin.Format(time.RFC3339Nano)), 0o600)
+	}
+	if err == nil {
+		s.begin, err = time.Parse(time.RFC3339Nano, string(text))
+	}
+	return err
+}
+
+// dials are how the bureau behaves now.
+func (s *Simulator) dials() Dials {
+	if len(s.config.Profile.Script) == 0 {
+		return s.config.Profile.Dials
+	}
+	return s.config.Profile.at(s.config.Bureau.Code, s.config.Now().Sub(s.begin))
 }
 
 // inside turns a path of the server into one below the root.
@@ -221,24 +273,29 @@ func (s *Simulator) work(ctx context.Context) {
 func (s *Simulator) Process(ctx context.Context) error {
 	s.taking.Lock()
 	defer s.taking.Unlock()
-	entries, err := readDir(s.root, s.in)
-	if err != nil {
-		return err
+	if s.dials().Down {
+		return nil
 	}
 	var faults []error
-	for _, e := range entries {
-		if !e.Type().IsRegular() || !delivery.ValidName(e.Name()) || delivery.Unfinished(e.Name()) || s.isFresh(e.Name()) {
-			continue
+	for _, dir := range []string{grabbedDir, s.in} {
+		entries, err := readDir(s.root, dir)
+		if err != nil {
+			return err
 		}
-		if err := s.take(ctx, e.Name()); err != nil {
-			s.count(func(c *Counts) { c.Unhandled++ })
-			faults = append(faults, fmt.Errorf("file %s: %w", e.Name(), err))
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		for _, e := range entries {
+			if !e.Type().IsRegular() || !delivery.ValidName(e.Name()) || delivery.Unfinished(e.Name()) || s.isFresh(e.Name()) {
+				continue
+			}
+			if err := s.take(ctx, dir, e.Name()); err != nil {
+				s.count(func(c *Counts) { c.Unhandled++ })
+				faults = append(faults, fmt.Errorf("file %s: %w", e.Name(), err))
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.release())...)
 }
 
 func (s *Simulator) isFresh(name string) bool {

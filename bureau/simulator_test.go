@@ -298,13 +298,18 @@ func TestAnswersAreNeitherLostNorDoubledOverAnyBreak(t *testing.T) {
 			h.must(os.Remove(path("out", "demo_42.emb.status")))
 		},
 		"in the middle of the ack": func() {
-			h.must(os.Rename(path("out", "demo_42.emb.ack"), path("out", ".demo_42.emb.ack.part")))
+			h.must(os.Rename(path("out", "demo_42.emb.ack"), path("later", ".demo_42.emb.ack.part")))
 			h.must(os.Remove(path("out", "demo_42.emb.status")))
 		},
 		"before the status": func() { h.must(os.Remove(path("out", "demo_42.emb.status"))) },
 		"in the middle of the status": func() {
-			h.must(os.Rename(path("out", "demo_42.emb.status"), path("out", ".demo_42.emb.status.part")))
-			h.must(os.Truncate(path("out", ".demo_42.emb.status.part"), 700))
+			h.must(os.Rename(path("out", "demo_42.emb.status"), path("later", ".demo_42.emb.status.part")))
+			h.must(os.Truncate(path("later", ".demo_42.emb.status.part"), 700))
+		},
+		"before the answers are given": func() {
+			for _, name := range []string{"demo_42.emb.ack", "demo_42.emb.status"} {
+				h.must(os.Rename(path("out", name), path("later", "1700000000~"+name)))
+			}
 		},
 		"before the file is moved": func() {},
 	} {

@@ -22,15 +22,16 @@ import (
 
 // take checks one finished file, answers it and moves it away. Each step that is done already is not done again, and the file is moved last: whatever
 // breaks in between, the next look continues.
-func (s *Simulator) take(ctx context.Context, name string) error {
+func (s *Simulator) take(ctx context.Context, dir, name string) error {
 	log := s.config.Log.With().Str("bureau", s.config.Bureau.Code).Str("file", name).Logger()
 	done := path.Join(doneDir, name)
 	if _, err := s.root.Lstat(done); err == nil {
 		s.count(func(c *Counts) { c.Repeated++ })
 		log.Error().Msg("a file of this name was taken before: it is put aside without an answer")
-		return s.putAside(name)
+		s.note(Entry{Did: "got again", File: name})
+		return s.putAside(dir, name)
 	}
-	verdict, sum, err := s.check(ctx, name)
+	verdict, sum, err := s.check(ctx, path.Join(dir, name))
 	if err != nil {
 		return err
 	}
@@ -41,23 +42,25 @@ func (s *Simulator) take(ctx context.Context, name string) error {
 		}
 		if sidecar {
 			log.Info().Msg("it goes along with a file: nothing is made of it, and nothing is answered")
-			return s.root.Rename(path.Join(s.in, name), done)
+			return s.root.Rename(path.Join(dir, name), done)
 		}
 	}
-	a := answer{input: name, sum: sum, verdict: &verdict, now: s.config.Now().UTC()}
+	a := answer{input: name, sum: sum, verdict: &verdict, now: s.config.Now().UTC(), dials: s.dials()}
 	if err := s.writeAck(&a); err != nil {
 		return fmt.Errorf("ack: %w", err)
 	}
 	if !verdict.Good() {
 		log.Error().Int64("bad_records", verdict.Bad).Str("reason", verdict.Reason()).Msg("the file is refused")
 		s.count(func(c *Counts) { c.Refused++ })
-		return s.root.Rename(path.Join(s.in, name), done)
+		s.note(Entry{Did: "refused", File: name, SHA256: sum, Records: int64(len(verdict.Lines)), Reason: plainReason(verdict.Reason())})
+		return s.root.Rename(path.Join(dir, name), done)
 	}
 	told, err := s.writeStatus(&a)
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
-	if err := s.root.Rename(path.Join(s.in, name), done); err != nil {
+	s.note(Entry{Did: "produced", File: name, SHA256: sum, Records: int64(len(verdict.Lines)), Produced: told.Produced, Rejected: told.Rejected, Spoiled: told.Spoiled})
+	if err := s.root.Rename(path.Join(dir, name), done); err != nil {
 		return err
 	}
 	if err := syncDir(s.root, doneDir); err != nil {
@@ -75,9 +78,9 @@ func (s *Simulator) take(ctx context.Context, name string) error {
 }
 
 // putAside moves a repeated file to the first free name beside the one that was taken.
-func (s *Simulator) putAside(name string) error {
+func (s *Simulator) putAside(dir, name string) error {
 	for n := 2; ; n++ {
-		err := moveNew(s.root, path.Join(s.in, name), path.Join(doneDir, fmt.Sprintf("%s.%d", name, n)))
+		err := moveNew(s.root, path.Join(dir, name), path.Join(doneDir, fmt.Sprintf("%s.%d", name, n)))
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -87,7 +90,7 @@ func (s *Simulator) putAside(name string) error {
 // headSize is how much of a file is enough to see which layout it has.
 const headSize = 64 << 10
 
-// check opens a file, finds its layout and verifies it. It returns the SHA-256 of the plaintext.
+// check opens the file under a path, finds its layout and verifies it. It returns the SHA-256 of the plaintext.
 func (s *Simulator) check(ctx context.Context, name string) (Verdict, string, error) {
 	head, err := s.readHead(name)
 	if err != nil {
@@ -169,7 +172,7 @@ func (s *Simulator) verify(ctx context.Context, name string, layout *formats.Lay
 
 // open starts a file's plaintext.
 func (s *Simulator) open(name string) (*input, io.Reader, error) {
-	f, err := s.root.Open(path.Join(s.in, name))
+	f, err := s.root.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"sync"
+	"syscall"
 
 	"github.com/pkg/sftp"
 
@@ -14,7 +15,8 @@ import (
 // visit is what one client may do: put files into the input directory, read all three directories, move answers to the archive. It
 // implements the handlers of an SFTP server.
 type visit struct {
-	sim *Simulator
+	sim   *Simulator
+	dials Dials // as they were when the client came
 
 	mu      sync.Mutex
 	brought []string // names that this client made final
@@ -58,11 +60,25 @@ func (v *visit) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 	if !delivery.Unfinished(file) {
 		v.bring(file)
 	}
-	return &durable{f}, nil
+	return &durable{File: f, room: v.dials.DiskBytes, lie: v.dials.Lie}, nil
 }
 
-// durable is a file that is on the disk when its Close has succeeded.
-type durable struct{ *os.File }
+// durable is a file that is on the disk when its Close has succeeded, unless the bureau has no room or lies.
+type durable struct {
+	*os.File
+	room int64 // 0 = enough
+	lie  bool
+}
+
+func (d *durable) WriteAt(b []byte, at int64) (int, error) {
+	switch {
+	case d.lie:
+		return len(b), nil
+	case d.room > 0 && at+int64(len(b)) > d.room:
+		return 0, syscall.ENOSPC
+	}
+	return d.File.WriteAt(b, at)
+}
 
 func (d *durable) Close() error {
 	if err := d.Sync(); err != nil {
@@ -105,7 +121,31 @@ func (v *visit) rename(dir, file, target string) error {
 	if dir == v.sim.in && !delivery.Unfinished(toFile) {
 		v.bring(toFile)
 	}
-	return moveNew(v.sim.root, path.Join(dir, file), path.Join(toDir, toFile))
+	to := path.Join(toDir, toFile)
+	if err := moveNew(v.sim.root, path.Join(dir, file), to); err != nil || toDir != v.sim.in || delivery.Unfinished(toFile) {
+		return err
+	}
+	return v.sim.vanish(to, v.dials)
+}
+
+// vanish takes a file out of sight the moment it has its name, where the dials say so: to be made, or never to be seen again.
+func (s *Simulator) vanish(from string, d Dials) error {
+	name := path.Base(from)
+	if d.Eat > 0 {
+		eaten, err := readDir(s.root, eatenDir)
+		if err != nil {
+			return err
+		}
+		if len(eaten) < d.Eat {
+			s.note(Entry{Did: "ate", File: name})
+			return s.root.Rename(from, path.Join(eatenDir, name))
+		}
+	}
+	if !d.TakeAtOnce {
+		return nil
+	}
+	s.note(Entry{Did: "took at once", File: name})
+	return s.root.Rename(from, path.Join(grabbedDir, name))
 }
 
 // moveNew renames without replacing: a link to the new name, then no more old one.

@@ -65,9 +65,15 @@ func onDatabases(t *testing.T, test func(t *testing.T, address string)) {
 
 func newSite(t testing.TB, address string, dice bureau.Dice) *site {
 	t.Helper()
+	return newSiteWith(t, address, func(c *bureau.Config) { c.Dice = dice })
+}
+
+// newSiteWith is newSite with bureaus that are set up otherwise.
+func newSiteWith(t testing.TB, address string, tune func(*bureau.Config)) *site {
+	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), now: time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC), sims: map[string]*bureau.Simulator{}, keys: map[string]card.Secret{}}
 	s.makeKeys()
-	s.makeBureaus(dice)
+	s.makeBureaus(tune)
 	s.openStore(address)
 	s.makePlant()
 	s.apply()
@@ -120,7 +126,7 @@ func (s *site) makeKeys() {
 }
 
 // makeBureaus starts a simulator for each bureau and points the programs at it.
-func (s *site) makeBureaus(dice bureau.Dice) {
+func (s *site) makeBureaus(tune func(*bureau.Config)) {
 	s.bureauKeys = map[string][]byte{}
 	ourPublic, ourPrivate, err := delivery.NewKeyPair("Platen", "platen@example.invalid", s.now.AddDate(-1, 0, 0))
 	s.must(err)
@@ -140,8 +146,10 @@ func (s *site) makeBureaus(dice bureau.Dice) {
 		s.must(err)
 		opener, err := delivery.NewOpener(private, ourPublic)
 		s.must(err)
-		sim, err := bureau.Start(s.t.Context(), bureau.Config{Listen: "127.0.0.1:0", HostKey: host, AuthorizedKeys: authorized, Root: filepath.Join(s.dir, b.Code),
-			Opener: opener, Layouts: s.set.Layouts, Bureau: *b, Products: products, Module: module, Dice: dice, Poll: time.Hour, Now: func() time.Time { return s.now }, Log: zerolog.New(zerolog.NewTestWriter(s.t))})
+		config := bureau.Config{Listen: "127.0.0.1:0", HostKey: host, AuthorizedKeys: authorized, Root: filepath.Join(s.dir, b.Code),
+			Opener: opener, Layouts: s.set.Layouts, Bureau: *b, Products: products, Module: module, Poll: time.Hour, Now: func() time.Time { return s.now }, Log: zerolog.New(zerolog.NewTestWriter(s.t))}
+		tune(&config)
+		sim, err := bureau.Start(s.t.Context(), config)
 		s.must(err)
 		s.t.Cleanup(func() {
 			if err := sim.Close(); err != nil {

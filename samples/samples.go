@@ -4,7 +4,7 @@ package samples
 
 import "embed"
 
-// FS holds the samples as they lie in the repository: programs/, layouts/ and orders/.
+// FS holds the samples as they lie in the repository: programs/, layouts/, orders/ and bureaus/.
 //
-//go:embed programs layouts orders
+//go:embed programs layouts orders bureaus
 var FS embed.FS

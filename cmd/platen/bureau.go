@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,6 +16,7 @@ import (
 
 	"platen/bureau"
 	"platen/programs"
+	"platen/samples"
 )
 
 // dials are how a simulated bureau behaves.
@@ -21,6 +25,9 @@ type dials struct {
 	reject, spoil  int
 	poll           time.Duration
 	only, programs string
+	profile        string        // of the samples, or a file; empty = the two parts of a thousand
+	dial           []string      // key=value, over the profile's
+	day            time.Duration // how long a day of the profile lasts
 }
 
 func bureauCommand(s *shared) *cobra.Command {
@@ -30,7 +37,12 @@ func bureauCommand(s *shared) *cobra.Command {
 		Use: "simulate", Short: "Play the bureaus of a directory made by platen init: take files, check every record, answer",
 		Long: `Starts a real SFTP server for each bureau of the programs, on the address that they name. A finished file is decrypted, its
 signature verified, parsed with its layout, and each record checked with the test keys that the bureau was given: number,
-tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status file, with seeded rejects and spoilage.`,
+tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status file, with seeded rejects and spoilage.
+
+--profile NAME|FILE gives the bureaus a character that changes in the course of time: bad-week is a week in which answers are late, doubled, cut short,
+one house is away for a day and one eats a file. --day 10m lets one of its days last ten minutes. --dial KEY=VALUE turns a dial by hand: reject, spoil,
+duplicate, truncate, wrong_counts and unknown in a thousand; late and again as durations; out_of_order, down, take_at_once, lie and new_host_key as true;
+eat as a number of files; disk_bytes and reset_after in bytes. What each bureau does is written to journal.jsonl in its directory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := Load(s.config, os.Environ())
@@ -52,6 +64,9 @@ tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status 
 	simulate.Flags().DurationVar(&d.poll, "poll", time.Second, "how often each bureau looks for files by itself")
 	simulate.Flags().StringVar(&d.only, "bureau", "", "code of the only bureau to play")
 	simulate.Flags().StringVarP(&d.programs, "file", "f", "programs", "directory of programs, relative to the configuration")
+	simulate.Flags().StringVar(&d.profile, "profile", "", "how the bureaus behave: good, bad-week, or a YAML file")
+	simulate.Flags().StringArrayVar(&d.dial, "dial", nil, "KEY=VALUE: turn a dial, over those of the profile; may be repeated")
+	simulate.Flags().DurationVar(&d.day, "day", 24*time.Hour, "how long a day of the profile lasts")
 	c.AddCommand(simulate, bureauList(s), bureauRetry(s), bureauStock(s))
 	return c
 }
@@ -103,5 +118,37 @@ func startBureau(ctx context.Context, config Config, set *programs.Set, b progra
 	}
 	c.Poll, c.Now, c.Log = d.poll, time.Now, log
 	c.Dice = bureau.Dice{Seed: d.seed, RejectPermille: d.reject, SpoilPermille: d.spoil}
+	if c.Profile, err = d.character(); err != nil {
+		return nil, err
+	}
 	return bureau.Start(ctx, c)
+}
+
+// character is the profile that was asked for, with its dials turned.
+func (d dials) character() (bureau.Profile, error) {
+	if d.profile == "" && len(d.dial) == 0 {
+		return bureau.Profile{}, nil
+	}
+	body := fmt.Appendf(nil, "name: by hand\ndials: {reject: %d, spoil: %d}\n", d.reject, d.spoil)
+	if d.profile != "" {
+		var err error
+		if body, err = fs.ReadFile(samples.FS, path.Join("bureaus", d.profile+".yaml")); err != nil {
+			if body, err = os.ReadFile(d.profile); err != nil {
+				return bureau.Profile{}, fmt.Errorf("there is no profile of this name, nor a file: %w", err)
+			}
+		}
+	}
+	lines := make([]string, len(d.dial))
+	for i, turned := range d.dial {
+		key, value, ok := strings.Cut(turned, "=")
+		if !ok {
+			return bureau.Profile{}, fmt.Errorf("a dial is turned with KEY=VALUE, not with %q", turned)
+		}
+		lines[i] = key + ": " + value
+	}
+	p, err := bureau.LoadProfile(body, lines...)
+	if err == nil && d.day != 0 && d.day != 24*time.Hour {
+		p.Scale(d.day)
+	}
+	return p, err
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,11 +66,13 @@ func storyView(s batch.Story) map[string]any {
 	issues := make([]map[string]any, 0, len(s.Issues))
 	for _, i := range s.Issues {
 		issues = append(issues, map[string]any{"issue": i.Issue.Issue, "order": i.Order, "reason": i.Reason.String(), "psn": i.PSN.String(), "expiry": expiryText(i.Expiry),
-			"state": i.Effective, "use": i.Use.String(), "file": fileName(i.File), "line": i.Line, "said": saidView(i.Said)})
+			"state": i.Effective, "use": i.Use.String(), "file": fileName(i.File), "line": i.Line,
+			"moves": movesView(i.Moves), "deliveries": attemptsView(i.Attempts), "said": saidView(i.Said)})
 	}
 	mailers := make([]map[string]any, 0, len(s.Mailers))
 	for _, m := range s.Mailers {
-		mailers = append(mailers, map[string]any{"issue": m.Issue, "attempt": m.Attempt, "state": m.Effective, "file": fileName(m.File), "line": m.Line, "said": saidView(m.Said)})
+		mailers = append(mailers, map[string]any{"issue": m.Issue, "attempt": m.Attempt, "state": m.Effective, "file": fileName(m.File), "line": m.Line,
+			"moves": movesView(m.Moves), "deliveries": attemptsView(m.Attempts), "said": saidView(m.Said)})
 	}
 	return map[string]any{"token": s.Token, "product": s.Product, "status": s.Card.Status.String(), "closed_for": closedFor(s.Card), "replaced_by": s.ReplacedBy, "issues": issues, "pin_mailers": mailers}
 }
@@ -104,6 +108,22 @@ func saidView(lines []store.ReturnLine) []map[string]any {
 	return all
 }
 
+func movesView(moves []store.Event) []map[string]any {
+	all := make([]map[string]any, 0, len(moves))
+	for _, e := range moves {
+		all = append(all, map[string]any{"at": e.RecordedAt.UTC().Format(time.RFC3339), "event": e.Kind, "data": json.RawMessage(e.Data)})
+	}
+	return all
+}
+
+func attemptsView(attempts []store.Attempt) []map[string]any {
+	all := make([]map[string]any, 0, len(attempts))
+	for _, a := range attempts {
+		all = append(all, map[string]any{"attempt": a.Attempt, "state": a.State, "started_at": a.StartedAt.UTC().Format(time.RFC3339), "code": a.Code, "detail": a.Detail, "copy": a.Copy})
+	}
+	return all
+}
+
 func printStory(w io.Writer, s batch.Story) error {
 	fmt.Fprintf(w, "Card %s, product %s, %s", s.Token, s.Product, s.Card.Status)
 	if why := closedFor(s.Card); why != "" {
@@ -116,10 +136,12 @@ func printStory(w io.Writer, s batch.Story) error {
 	t := newTable(w, "issue", "reason", "order", "psn", "expiry", "state", "file", "line")
 	for _, i := range s.Issues {
 		t.row(i.Issue.Issue, i.Reason, i.Order, i.PSN, expiryText(i.Expiry), i.Effective, fileName(i.File), lineText(i.Line))
+		tellFile(t, i.Moves, i.Attempts)
 		tellSaid(t, i.Said)
 	}
 	for _, m := range s.Mailers {
 		t.row(fmt.Sprintf("%d (PIN mailer)", m.Issue), "", "", "", "", m.Effective, fileName(m.File), lineText(m.Line))
+		tellFile(t, m.Moves, m.Attempts)
 		tellSaid(t, m.Said)
 	}
 	if err := t.flush(); err != nil {
@@ -129,6 +151,16 @@ func printStory(w io.Writer, s batch.Story) error {
 		return nil
 	}
 	return printEvents(w, s.Events)
+}
+
+// tellFile tells how the file moved that carries the card, and of every try to deliver it.
+func tellFile(t *table, moves []store.Event, attempts []store.Attempt) {
+	for _, e := range moves {
+		t.row("", "", "file:", e.Kind, e.RecordedAt.UTC().Format(time.RFC3339), "", "", strings.Trim(e.Data, "{}"))
+	}
+	for _, a := range attempts {
+		t.row("", "", "delivery:", a.State, a.StartedAt.UTC().Format(time.RFC3339), fmt.Sprintf("attempt %d", a.Attempt), a.Code, a.Detail)
+	}
 }
 
 func tellSaid(t *table, lines []store.ReturnLine) {
