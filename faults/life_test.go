@@ -10,7 +10,8 @@ import (
 // stage is one step of the life that is rehearsed: a command, or a time in which the bureaus work.
 type stage struct {
 	name string
-	args []string // none = the bureaus work
+	args []string            // none = the bureaus work
+	same func(*worker) error // does the same as the command in this process; nil = only the command can
 }
 
 // orders are small on purpose: each of their cards passes every fault point there is.
@@ -27,12 +28,15 @@ func (p *press) life() []stage {
 	submit := func(file, reference string) []string {
 		return []string{"order", "submit", filepath.Join(p.dir, "orders", file), "--reference", reference}
 	}
-	work := []string{"work", "--once"}
+	work := func(name string) stage { return stage{name, []string{"work", "--once"}, (*worker).once} }
+	plan := func(name, slot string) stage {
+		return stage{name, []string{"run", "--cycle", "nightly", "--slot", slot}, func(w *worker) error { return w.window(slot) }}
+	}
 	return []stage{
-		{"mass", submit("mass.csv", "MASS")}, {"bulk", submit("bulk.csv", "BULK")},
-		{"plan", []string{"run", "--cycle", "nightly", "--slot", "1"}}, {"send", work}, {"bureaus", nil}, {"answers", work},
-		{"actions", submit("actions.csv", "ACTIONS")},
-		{"replan", []string{"run", "--cycle", "nightly", "--slot", "2"}}, {"resend", work}, {"bureaus", nil}, {"last", work},
+		{"mass", submit("mass.csv", "MASS"), nil}, {"bulk", submit("bulk.csv", "BULK"), nil},
+		plan("plan", "1"), work("send"), {"bureaus", nil, nil}, work("answers"),
+		{"actions", submit("actions.csv", "ACTIONS"), nil},
+		plan("replan", "2"), work("resend"), {"bureaus", nil, nil}, work("last"),
 	}
 }
 
@@ -74,7 +78,9 @@ func record(p *press) recording {
 		must(p.t, err)
 		r.points = append(r.points, strings.Split(strings.TrimSpace(string(body)), "\n"))
 	}
-	v := p.rest(nil)
+	w := p.hire(p.seed)
+	v := w.rest(nil)
+	w.quit()
 	for _, bad := range append(v, p.prove(r.journal, p.close())...) {
 		p.t.Errorf("undisturbed: %s", bad.text)
 	}
@@ -113,36 +119,55 @@ func (p *press) back(r recording, stage int) {
 	p.open()
 }
 
-// goOn carries on from a stage as if nobody knew that something broke in it, until everything is at rest.
+// goOn carries on from a stage as if nobody knew that something broke in it, until everything is at rest. Its command is given again to the real program; what
+// follows is done in this process.
 func (p *press) goOn(r recording, from int) violations {
 	p.t.Helper()
 	var v violations
-	for _, s := range r.stages[from:] {
-		if s.args == nil {
+	var w *worker
+	for i, s := range r.stages[from:] {
+		switch {
+		case s.args == nil:
 			p.bureausWork()
-		} else if o := p.run("", s.args...); o.code != 0 {
-			v.add(other, "after the fault, %s ends with exit code %d\n%s%s", s.name, o.code, o.stdout, o.stderr)
+		case i > 0 && s.same != nil:
+			if w == nil {
+				w = p.hire(p.seed)
+			}
+			if err := s.same(w); err != nil {
+				v.add(other, "after the fault, %s: %v", s.name, err)
+			}
+		default:
+			if o := p.run("", s.args...); o.code != 0 {
+				v.add(other, "after the fault, %s ends with exit code %d\n%s%s", s.name, o.code, o.stdout, o.stderr)
+			}
 		}
 	}
-	return p.rest(v)
+	if w == nil {
+		w = p.hire(p.seed)
+	}
+	defer w.quit()
+	return w.rest(v)
 }
 
 // restRounds are how many times everybody works until nothing may be due any more.
 const restRounds = 8
 
 // rest lets workers and bureaus work until the books balance. What waits for a file gets another window.
-func (p *press) rest(v violations) violations {
-	p.t.Helper()
+func (w *worker) rest(v violations) violations {
+	w.t.Helper()
 	for round := range restRounds {
-		if o := p.run("", "books"); o.code == 0 {
+		b, err := w.plant.Balance(w.t.Context(), w.inst)
+		must(w.t, err)
+		if b.Balanced {
 			return v
 		}
-		p.bureausWork()
-		for _, args := range [][]string{{"work", "--once"}, {"run", "--cycle", "nightly", "--slot", fmt.Sprint("rest-", round)}, {"work", "--once"}} {
-			if o := p.run("", args...); o.code != 0 {
-				v.add(other, "at rest, %s ends with exit code %d\n%s%s", args[0], o.code, o.stdout, o.stderr)
+		w.bureausWork()
+		for _, err := range []error{w.once(), w.window(fmt.Sprint("rest-", round)), w.once()} {
+			if err != nil {
+				v.add(other, "at rest: %v", err)
 			}
 		}
 	}
+	v.add(other, "the books do not balance")
 	return v
 }

@@ -44,6 +44,7 @@ type rehearsal struct {
 type result struct {
 	rehearsal
 	mu       sync.Mutex
+	done     int
 	injected int
 	harmed   [harms]int
 	took     time.Duration
@@ -107,6 +108,9 @@ func (r *result) judge(t *testing.T, seed, c string, rehearse func(string) (int,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.injected += n
+	if r.done++; r.done%100 == 0 {
+		t.Logf("%d cases are done, %d faults were injected", r.done, r.injected)
+	}
 	for _, v := range found {
 		r.harmed[v.harm]++
 		t.Errorf("%s/%s: %s\n  repeat: go test ./faults -run TestFaults -args -seed %s -only '%s/%s'", r.name, c, v.text, seed, r.name, c)

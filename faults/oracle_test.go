@@ -61,9 +61,6 @@ func (p *press) prove(j journal, did bureau.Counts) violations {
 	if o := p.run("", "check"); o.code != 0 {
 		v.add(other, "platen check: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
-	if o := p.run("", "books"); o.code != 0 {
-		v.add(other, "platen books: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
-	}
 	p.proveOrders(j, &v)
 	p.proveCards(&v)
 	return v

@@ -57,18 +57,19 @@ func (w *worker) quit() {
 	must(w.t, errors.Join(w.plant.Ledger.Close(), w.plant.Store.Close()))
 }
 
-// work does what is due and expects that it succeeds.
-func (w *worker) work() {
-	w.t.Helper()
+// once does what is due.
+func (w *worker) once() error {
 	_, err := jobs.Once(w.t.Context(), w.plant, false)
-	must(w.t, err)
+	return err
 }
 
-// exec changes rows from outside.
-func (w *worker) exec(statement string) {
-	w.t.Helper()
-	_, err := w.plant.Store.DB().ExecContext(w.t.Context(), statement)
-	must(w.t, err)
+// window opens a window of the nightly cycle and plans it.
+func (w *worker) window(slot string) error {
+	b, _, err := w.plant.RunNow(w.t.Context(), w.inst, "nightly", slot, "rehearsal")
+	if err != nil {
+		return err
+	}
+	return w.plant.Plan(w.t.Context(), b.Number)
 }
 
 // submit takes a mass order of stripe cards in.

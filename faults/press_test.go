@@ -48,6 +48,7 @@ type press struct {
 	t       testing.TB
 	binary  string
 	dir     string
+	seed    string
 	set     *programs.Set
 	sender  []byte
 	openers map[string]*delivery.Opener
@@ -70,7 +71,7 @@ func newPress(t testing.TB, server *databaseServer, seed string, edits ...string
 	t.Helper()
 	binary, err := program()
 	must(t, err)
-	p := &press{t: t, binary: binary, dir: filepath.Join(memory(t), "press"), server: server, openers: map[string]*delivery.Opener{}, sides: map[string]bureau.Config{}}
+	p := &press{t: t, binary: binary, dir: filepath.Join(memory(t), "press"), seed: seed, server: server, openers: map[string]*delivery.Opener{}, sides: map[string]bureau.Config{}}
 	bureaus, err := fs.Glob(samples.FS, "programs/bureaus/*.yaml")
 	must(t, err)
 	for _, name := range bureaus {
@@ -105,10 +106,13 @@ func newPress(t testing.TB, server *databaseServer, seed string, edits ...string
 	return p
 }
 
-// memory is a directory that needs no disk where the machine has one: what is killed here are processes, never the kernel.
+// inMemory is where a machine keeps files without a disk: what is killed here are processes, never the kernel.
+const inMemory = "/dev/shm"
+
+// memory is a directory that needs no disk where the machine has one.
 func memory(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "platen-faults-")
+	dir, err := os.MkdirTemp(inMemory, "platen-faults-")
 	if err != nil {
 		return t.TempDir()
 	}

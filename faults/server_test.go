@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -21,7 +22,11 @@ type databaseServer struct {
 
 func newServer(t testing.TB) *databaseServer {
 	t.Helper()
-	cluster, err := testbed.StartCluster()
+	parent := inMemory
+	if _, err := os.Stat(parent); err != nil {
+		parent = ""
+	}
+	cluster, err := testbed.StartClusterIn(parent)
 	must(t, err)
 	t.Cleanup(func() { must(t, cluster.Stop()) })
 	return &databaseServer{cluster: cluster}

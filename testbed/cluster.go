@@ -48,7 +48,10 @@ type Cluster struct {
 
 // StartCluster makes a data directory with Debian's initdb and runs a server on it. Run by root, the server runs as the user postgres or
 // nobody, since PostgreSQL refuses root.
-func StartCluster() (*Cluster, error) {
+func StartCluster() (*Cluster, error) { return StartClusterIn("") }
+
+// StartClusterIn is StartCluster with its directory in parent; empty = the system's for temporary files.
+func StartClusterIn(parent string) (*Cluster, error) {
 	bin, err := postgresBin()
 	if err != nil {
 		return nil, err
@@ -58,7 +61,7 @@ func StartCluster() (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{account: who}
-	if err := c.initialise(bin); err != nil {
+	if err := c.initialise(parent, bin); err != nil {
 		c.remove()
 		return nil, err
 	}
@@ -88,6 +91,9 @@ func (c *Cluster) DSN(database string) string {
 	return u.String()
 }
 
+// Dir is the cluster's directory: data below data, and all that the server ever logged in server.log.
+func (c *Cluster) Dir() string { return c.dir }
+
 // Stop ends the server with a fast shutdown and removes its directory.
 func (c *Cluster) Stop() error {
 	defer c.remove()
@@ -110,9 +116,9 @@ func (c *Cluster) remove() {
 }
 
 // initialise makes the data directory and the password of the superuser.
-func (c *Cluster) initialise(bin string) error {
+func (c *Cluster) initialise(parent, bin string) error {
 	var err error
-	if c.dir, err = os.MkdirTemp("", "platen-pg-"); err != nil {
+	if c.dir, err = os.MkdirTemp(parent, "platen-pg-"); err != nil {
 		return fmt.Errorf("make a directory for PostgreSQL: %w", err)
 	}
 	secret := make([]byte, 16)
@@ -228,11 +234,20 @@ func (c *Cluster) supervise(stderr io.Reader, started chan<- error, ready chan<-
 		return
 	}
 	started <- nil
-	lines := bufio.NewScanner(stderr)
+	whole, err := os.OpenFile(filepath.Join(c.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		c.log.add(err.Error())
+	}
+	defer func() { _ = whole.Close() }()
+	lines := bufio.NewReader(io.TeeReader(stderr, whole))
 	told := false
-	for lines.Scan() {
-		c.log.add(lines.Text())
-		if !told && strings.Contains(lines.Text(), "database system is ready to accept connections") {
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break
+		}
+		c.log.add(strings.TrimSuffix(line, "\n"))
+		if !told && strings.Contains(line, "database system is ready to accept connections") {
 			told = true
 			close(ready)
 		}

@@ -45,6 +45,7 @@ func TestNoSecretLeavesTheFiles(t *testing.T) {
 
 	s := serve(t, dir)
 	ask(t, s, dir, said, r, secrets)
+	surroundings(t, s.process, said)
 	for _, name := range []string{"platen.db-wal", "queue.db-wal"} {
 		if len(read(t, filepath.Join(dir, name))) == 0 {
 			t.Errorf("%s is empty: there is nothing to look at", name)
@@ -57,6 +58,18 @@ func TestNoSecretLeavesTheFiles(t *testing.T) {
 	clean(t, unknown, append(withoutMadeUp(t, dir), said)...)
 
 	t.Run("the same scan finds what is planted", func(t *testing.T) { plant(t, scanner, dir, said, secrets) })
+}
+
+// surroundings writes down what everybody on the machine may learn of a process: its environment and its arguments.
+func surroundings(t *testing.T, p *process, said string) {
+	t.Helper()
+	for _, name := range []string{"environ", "cmdline"} {
+		body := read(t, fmt.Sprintf("/proc/%d/%s", p.command.Process.Pid, name))
+		if len(body) == 0 {
+			t.Errorf("the process has no %s", name)
+		}
+		put(t, filepath.Join(said, name), body)
+	}
 }
 
 // longPINs gives every product PINs of twelve digits.
@@ -309,16 +322,9 @@ func ask(t *testing.T, s *service, dir, said string, r demoResult, h hoard) {
 
 // plant puts one secret of each kind into a copy of each kind of place and expects that it is found.
 func plant(t *testing.T, scanner *scan.Scanner, dir, said string, h hoard) {
-	planted := map[string][]byte{}
-	for kind, values := range h.text {
-		planted[kind] = []byte(values[slices.Min(slices.Collect(maps.Keys(values)))])
-	}
-	for kind, values := range h.bytes {
-		planted[kind] = values[slices.Min(slices.Collect(maps.Keys(values)))]
-	}
 	appended := map[string]string{"ledger": anyFile(t, filepath.Join(dir, "ledger")), "spool": anyFile(t, filepath.Join(dir, "spool")), "log": filepath.Join(said, "serve.log"),
-		"HTTP answer": filepath.Join(said, "answer 4.txt"), "metrics": filepath.Join(said, "metrics.txt")}
-	for kind, value := range planted {
+		"HTTP answer": filepath.Join(said, "answer 4.txt"), "metrics": filepath.Join(said, "metrics.txt"), "environment": filepath.Join(said, "environ")}
+	for kind, value := range h.one() {
 		for place, path := range appended {
 			copied := filepath.Join(t.TempDir(), "copy")
 			put(t, copied, slices.Concat(read(t, path), value, []byte("\n")))

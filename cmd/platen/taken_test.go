@@ -136,10 +136,16 @@ func cardRecords(files []taken) []printed {
 	return all
 }
 
-// database opens the database of a directory from outside.
+// database opens the database that a directory's configuration names, from outside.
 func database(t *testing.T, dir string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(dir, "platen.db"))
+	address := "sqlite:" + filepath.Join(dir, "platen.db")
+	for line := range strings.Lines(string(read(t, filepath.Join(dir, "platen.yaml")))) {
+		if named, ok := strings.CutPrefix(line, "database: postgres"); ok {
+			address = "postgres" + strings.TrimSpace(named)
+		}
+	}
+	s, err := store.Open(t.Context(), address)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s
