@@ -46,6 +46,33 @@ func (h *house) bring(name string) error {
 	return err
 }
 
+// answers reads an answer with its layout.
+func (h *house) answers(kind formats.Kind, name string) []map[formats.Field]string {
+	h.t.Helper()
+	f, err := os.Open(filepath.Join(h.config.Root, "out", name))
+	h.must(err)
+	defer func() { _ = f.Close() }()
+	in := h.layouts[kind].NewReader(f)
+	var all []map[formats.Field]string
+	for {
+		section, rec, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		h.must(err)
+		if section != formats.Detail {
+			continue
+		}
+		values := map[formats.Field]string{}
+		for _, f := range formats.Fields() {
+			if rec.Has(f) {
+				values[f] = string(rec.Get(f))
+			}
+		}
+		all = append(all, values)
+	}
+}
+
 func (h *house) content(dir, name string) []byte {
 	h.t.Helper()
 	b, err := os.ReadFile(filepath.Join(h.config.Root, dir, name))

@@ -36,7 +36,7 @@ func (s *Simulator) take(ctx context.Context, dir, name string) error {
 		return err
 	}
 	if verdict.Unread != nil {
-		sidecar, err := s.isSidecar(name)
+		sidecar, err := s.isSidecar(path.Join(dir, name))
 		if err != nil {
 			return err
 		}
