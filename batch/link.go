@@ -198,11 +198,11 @@ func (p *Plant) RetryBureau(ctx context.Context, i store.Institution, code, acto
 func (p *Plant) spoken(ctx context.Context, b entry[*programs.Bureau], because error) error {
 	ctx = context.WithoutCancel(ctx)
 	return p.Store.InTx(ctx, func(tx *store.Tx) error {
-		if !delivery.Unreached(because) {
-			if because != nil {
-				return nil
-			}
+		switch {
+		case because == nil:
 			return tx.LinkReached(ctx, b.number, b.version, p.Now())
+		case !delivery.Unreached(because):
+			return nil // what went wrong behind the login says nothing of the way to the bureau, and its caller has it
 		}
 		code := delivery.Code(because)
 		return tx.LinkFailed(ctx, b.number, b.version, code, because.Error(), func(n int) time.Duration { return linkPause(code, n) }, p.Now())

@@ -44,16 +44,17 @@ func (d *sending) alreadyMarked(ctx context.Context) (bool, error) {
 		return false, failed(ctx, op, NotDelivered, CodeRefused, err)
 	}
 	_, err = d.lookAt(ctx, d.final)
+	free := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil && !free:
 		return false, failed(ctx, op, NotDelivered, CodeRefused, err)
-	case err != nil && marked:
+	case free && marked:
 		// A marker without its file would let the bureau take the next one before it is whole.
 		if err := d.remove(ctx, d.marker()); err != nil {
 			return false, failed(ctx, op, NotDelivered, CodeRefused, err)
 		}
 		return false, nil
-	case err != nil:
+	case free:
 		return false, nil
 	case marked:
 		return d.alreadyThere(ctx)

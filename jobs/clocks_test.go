@@ -54,7 +54,7 @@ func TestAnAnswerIsOverdueAfterTheBureausOwnTimeOnItsOwnDays(t *testing.T) {
 		s.sendOnly("one")
 		overdue := func(want string) {
 			t.Helper()
-			s.must(s.plant.Watch(ctx))
+			s.must(s.plant.Watch(t.Context()))
 			if got := s.cardFile("south").Overdue; got != want {
 				t.Errorf("on %s the file owes %q, not %q", s.now.Format("Mon 15:04"), got, want)
 			}
@@ -202,12 +202,12 @@ func TestNothingThatABureauDidNotMakeIsForgotten(t *testing.T) {
 		s.night("one")
 		waiting := func() (rows, cards int) {
 			t.Helper()
-			all, err := s.store.WaitingRows(ctx, s.inst.ID)
+			all, err := s.store.WaitingRows(t.Context(), s.inst.ID)
 			s.must(err)
 			for _, r := range all {
 				rows += int(r.Rows)
 			}
-			unmade, err := s.store.Unmade(ctx, s.inst.ID)
+			unmade, err := s.store.Unmade(t.Context(), s.inst.ID)
 			s.must(err)
 			for _, u := range unmade {
 				if u.Spoiled != 0 {
