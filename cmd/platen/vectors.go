@@ -38,7 +38,7 @@ func vectorsCommand(s *shared) *cobra.Command {
 	return c
 }
 
-// printVectors prints a report: as JSON with a result for each entry, or what needs a look and the counts.
+// printVectors prints a report: as JSON with a result for each entry, or what needs a look, what rests on a quotation, and the counts.
 func printVectors(cmd *cobra.Command, asJSON bool, report vectors.Report) error {
 	out := cmd.OutOrStdout()
 	if asJSON {
@@ -62,6 +62,8 @@ func printVectors(cmd *cobra.Command, asJSON bool, report vectors.Report) error 
 			fmt.Fprintf(out, "failed   %s: expected %s, got %s\n", r.ID, expected, got)
 		case r.Detail != "":
 			fmt.Fprintf(out, "passed   %s: %s\n", r.ID, r.Detail)
+		case r.Verified == "quoted":
+			fmt.Fprintf(out, "passed   %s: quoted, and it comes out\n", r.ID)
 		}
 	}
 	_, err := fmt.Fprintf(out, "%d passed, %d failed, %d unknown.\n", report.Passed, report.Failed, report.Unknown)

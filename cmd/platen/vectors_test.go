@@ -41,6 +41,13 @@ func TestVectorsThatComeOutOrAreUnknownEndWell(t *testing.T) {
 	}
 }
 
+func TestAVectorThatIsOnlyQuotedIsListed(t *testing.T) {
+	out, err := runVectors(t, "["+strings.Replace(rightCVV, `"algo"`, `"verified":"quoted","algo"`, 1)+"]")
+	if err != nil || !strings.Contains(out, "passed   right: quoted") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestAVectorThatFailsEndsWithOne(t *testing.T) {
 	out, err := runVectors(t, "["+rightCVV+","+wrongCheck+"]", "--json")
 	if exit := exitError(0); !errors.As(err, &exit) || exit != 1 {

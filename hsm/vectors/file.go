@@ -42,6 +42,10 @@ func Read(r io.Reader) ([]Entry, error) {
 	}
 	var texts []json.RawMessage
 	if err := json.Unmarshal(raw, &texts); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, fmt.Errorf("%w: line %d is no JSON", ErrFile, 1+bytes.Count(raw[:syntax.Offset], []byte("\n")))
+		}
 		return nil, fmt.Errorf("%w: it must be a JSON array", ErrFile)
 	}
 	if len(texts) > maxEntries {

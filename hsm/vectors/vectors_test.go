@@ -167,6 +167,14 @@ func TestFilesOfAnotherFormAreRefused(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNoJSONIsToldByItsLine(t *testing.T) {
+	for text, line := range map[string]string{"": "line 1 ", "[\n{}\n,\n": "line 4 ", "[{},\n{]": "line 2 "} {
+		if _, err := Read(strings.NewReader(text)); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), line) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzRun(f *testing.F) {
 	for _, path := range []string{"testdata/vectors.json", "testdata/published.json"} {
 		raw, err := os.ReadFile(path)
