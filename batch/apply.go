@@ -139,10 +139,11 @@ func (w *chunkWork) lock(ctx context.Context, number int64, spoken *touched) err
 	}
 	work := &fileWork{file: &f, lines: map[int64]*lineWork{}}
 	w.files[number] = work
-	some := false
-	if work.spoken, some = spoken.lines(f.Planned); !some {
+	named, some := spoken.lines(f.Planned)
+	if !some {
 		return nil
 	}
+	work.spoken = named
 	lines, err := w.tx.FileLines(ctx, f, work.spoken)
 	if err != nil {
 		return err

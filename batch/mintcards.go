@@ -245,7 +245,7 @@ func (j *job) reissues(ctx context.Context, p *prepared, out *minted, lines []*s
 		if !ok {
 			return fmt.Errorf("unit %d: its card: %w", l.Unit, store.ErrNotFound)
 		}
-		change := card.KeepPIN
+		var change card.PINChange
 		if issues[i], change, err = j.successor(l, last, day); err != nil {
 			return fmt.Errorf("unit %d: %w", l.Unit, err)
 		}

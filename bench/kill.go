@@ -87,7 +87,7 @@ func (b *bench) killWorker(ctx context.Context, s *Site, due []store.Due) ([]sto
 		return nil, fmt.Errorf("kill a worker: %w", err)
 	}
 	_ = w.command.Wait() // it was killed
-	<-gone
+	_ = <-gone           // it ended because it was killed
 	return s.files(ctx, due)
 }
 

@@ -185,18 +185,28 @@ func (t *Tx) insertMany(ctx context.Context, b *Bulk) error {
 			return err
 		}
 		rows := min(most, len(rest)/len(b.columns))
-		st, err := t.tx.PrepareContext(inner, insertStatement(b, rows))
+		done, err := t.insertRows(inner, b, rows, rest)
 		if err != nil {
 			return err
 		}
-		for n := rows * len(b.columns); err == nil && len(rest) >= n; rest = rest[n:] {
-			_, err = st.ExecContext(inner, rest[:n]...)
-		}
-		if err = errors.Join(err, st.Close()); err != nil {
-			return err
-		}
+		rest = rest[done:]
 	}
 	return nil
+}
+
+// insertRows inserts so many rows at a time, as often as there are as many, and returns how many values it took.
+func (t *Tx) insertRows(ctx context.Context, b *Bulk, rows int, args []any) (done int, err error) {
+	st, err := t.tx.PrepareContext(ctx, insertStatement(b, rows))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	for n := rows * len(b.columns); len(args)-done >= n; done += n {
+		if _, err := st.ExecContext(ctx, args[done:done+n]...); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 // insertStatement inserts so many rows at once.
