@@ -81,7 +81,10 @@ func (b *bench) killWorker(ctx context.Context, s *Site, due []store.Due) ([]sto
 	if err != nil {
 		return nil, err
 	}
-	each := time.Since(started) / time.Duration(max(moment, 1))
+	each := time.Second
+	if moment > 0 {
+		each = time.Since(started) / time.Duration(moment)
+	}
 	time.Sleep(min(each, 2*time.Second) * time.Duration(part) / 1000)
 	if err := w.command.Process.Kill(); err != nil {
 		return nil, fmt.Errorf("kill a worker: %w", err)
