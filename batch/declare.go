@@ -101,6 +101,13 @@ func (d *declaration) storedPrograms(ctx context.Context, institution uuid.UUID,
 	for _, e := range sortedEntries(bureaus) {
 		set.Bureaus = append(set.Bureaus, *e.value)
 	}
+	mappings, err := current(ctx, d.Plant, d.tx.Q, institution, store.MappingProgram, decodeJSON[formats.Mapping])
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(mappings) {
+		set.Mappings = append(set.Mappings, *e.value)
+	}
 	schedules, err := current(ctx, d.Plant, d.tx.Q, institution, store.ScheduleProgram, decodeJSON[programs.Schedule])
 	if err != nil {
 		return err
@@ -144,6 +151,11 @@ func (d *declaration) apply(ctx context.Context) error {
 			return err
 		}
 		if err := d.putJSON(ctx, store.BureauProgram, d.set.Bureaus[i].Code, &d.set.Bureaus[i]); err != nil {
+			return err
+		}
+	}
+	for i := range d.set.Mappings {
+		if err := d.putJSON(ctx, store.MappingProgram, d.set.Mappings[i].Code, &d.set.Mappings[i]); err != nil {
 			return err
 		}
 	}

@@ -117,6 +117,19 @@ func (p *Plant) Known(ctx context.Context, i store.Institution, bureau string) (
 	return *b.value, products, err
 }
 
+// Mapping returns the current declaration of how order files of another system are read.
+func (p *Plant) Mapping(ctx context.Context, i store.Institution, code string) (*formats.Mapping, error) {
+	mappings, err := current(ctx, p, p.Store.Q, i.ID, store.MappingProgram, decodeJSON[formats.Mapping])
+	if err != nil {
+		return nil, err
+	}
+	m, ok := mappings[code]
+	if !ok {
+		return nil, fmt.Errorf("mapping %q is not declared: %w", code, store.ErrNotFound)
+	}
+	return m.value, nil
+}
+
 // DescribeFile reads a file with a layout and explains header and first records, like Describe; the rest is not read.
 func DescribeFile(r io.Reader, l *formats.Layout, records int) ([]Described, error) {
 	return describe(l.NewReader(r), int64(records))

@@ -224,8 +224,8 @@ func inColumns(b *testing.B, l *Layout, records []*Record) []byte {
 	return out.Bytes()
 }
 
-// millions is how many records the memory of either way is measured with.
-const millions = 10_000_000
+// millions is how many records the memory of either way is measured with: the most that a file may have.
+const millions = maxFileRecords
 
 // BenchmarkMemory writes ten million records, and reads them while they are written, and reports the most memory that the process had of the
 // system. The goal is under 64 MiB.

@@ -30,6 +30,7 @@ type OrderReader struct {
 	correction bool
 	order      string
 	columns    []string
+	mapping    *Mapping
 	window     *rowWindow
 	csv        *csv.Reader
 	rows       *gocsv.Unmarshaller
@@ -46,13 +47,17 @@ type readRow struct {
 
 // NewOrderReader reads and checks the header: CSV in UTF-8, parted by commas, one line of column names, which also say the kind of order.
 // A header that is not right is a *HeaderError. A correction file, as WriteCorrections writes it, is known by its columns order and line.
-func NewOrderReader(r io.Reader) (*OrderReader, error) {
+func NewOrderReader(r io.Reader) (*OrderReader, error) { return newOrderReader(r, nil) }
+
+func newOrderReader(r io.Reader, m *Mapping) (*OrderReader, error) {
 	in := bufio.NewReaderSize(r, 4096)
 	header, err := readHeaderLine(in)
 	if err != nil {
 		return nil, err
 	}
-	columns, err := csv.NewReader(bytes.NewReader(header)).Read()
+	first := csv.NewReader(bytes.NewReader(header))
+	first.Comma = m.comma()
+	columns, err := first.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, &HeaderError{Reason: errNoHeader}
 	}
@@ -62,13 +67,16 @@ func NewOrderReader(r io.Reader) (*OrderReader, error) {
 	for i := range columns {
 		columns[i] = strings.TrimSpace(columns[i])
 	}
-	o := &OrderReader{columns: columns, window: &rowWindow{line: 1}}
-	if o.kind, o.correction, err = checkHeader(columns); err != nil {
+	o := &OrderReader{mapping: m, window: &rowWindow{line: 1}}
+	var known []string
+	o.columns, known = m.header(columns)
+	if o.kind, o.correction, err = checkHeader(known); err != nil {
 		return nil, err
 	}
-	o.window.in = io.MultiReader(strings.NewReader(strings.Join(columns, ",")+"\n"), in)
+	o.window.in = io.MultiReader(strings.NewReader(strings.Join(o.columns, string(m.comma()))+"\n"), in)
 	o.csv = csv.NewReader(o.window)
-	o.csv.FieldsPerRecord, o.csv.ReuseRecord = len(columns), true
+	o.csv.Comma = m.comma()
+	o.csv.FieldsPerRecord, o.csv.ReuseRecord = len(o.columns), true
 	if o.rows, err = gocsv.NewUnmarshaller(o.csv, fileRow{}); err != nil {
 		return nil, fmt.Errorf("read the header: %w", err)
 	}
@@ -198,6 +206,7 @@ func (o *OrderReader) finish(in *fileRow, line int64) readRow {
 
 // place trims a row and finds its line; in a correction that is the line of the file that is corrected.
 func (o *OrderReader) place(in *fileRow, line int64) readRow {
+	o.mapping.row(&in.Row)
 	for i := range orderColumns {
 		v := orderColumns[i].value(&in.Row)
 		if s := *v; s != "" && (s[0] <= ' ' || s[0] >= utf8.RuneSelf || s[len(s)-1] <= ' ' || s[len(s)-1] >= utf8.RuneSelf) {

@@ -19,6 +19,7 @@ func (l *loader) check() {
 	l.checkRanges()
 	l.checkBureaus()
 	l.checkProducts()
+	l.checkMappings()
 	l.checkSchedules()
 }
 
@@ -49,6 +50,17 @@ func (l *loader) checkLayouts() {
 			if sidecar := l.layout(name); sidecar == nil || sidecar.Kind() != formats.Sidecar {
 				l.add(file, 0, "sidecars: there is no layout of a sidecar %q", name)
 			}
+		}
+	}
+}
+
+// checkMappings holds every mapping against the columns that orders have.
+func (l *loader) checkMappings() {
+	l.checkNoTwins("mapping", l.from.mappings, func(i int) string { return l.set.Mappings[i].Code })
+	for i := range l.set.Mappings {
+		if err := l.set.Mappings[i].Check(); err != nil {
+			key, _, _ := strings.Cut(err.Error(), ":")
+			l.at(l.from.mappings[i], key)("%v", err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Set struct {
 	Ranges      []Range
 	Products    []card.Product
 	Bureaus     []Bureau
+	Mappings    []formats.Mapping // of order files of other systems
 	Schedules   []Schedule
 	Layouts     []*formats.Layout
 }

@@ -276,7 +276,7 @@ func (d *demo) submitMass(ctx context.Context) error {
 }
 
 func (d *demo) submit(ctx context.Context, base string, body []byte) error {
-	r, err := d.app.plant.Submit(ctx, batch.Submission{Institution: d.inst, Reference: d.name(base), Actor: "demo", Body: bytes.NewReader(body), Rows: csvRows})
+	r, err := d.app.plant.Submit(ctx, batch.Submission{Institution: d.inst, Reference: d.name(base), Actor: "demo", Body: bytes.NewReader(body), Rows: orderRows(nil)})
 	if err != nil {
 		return fmt.Errorf("submit %s: %w", d.name(base), err)
 	}

@@ -34,28 +34,33 @@ func openInput(name string) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-// csvRows reads an order file. Corrected rows belong to the order that they continue, and would be made twice as a new one.
-func csvRows(r io.Reader) (batch.Rows, error) {
-	rows, err := formats.NewOrderReader(r)
-	if err == nil && rows.IsCorrection() {
-		return nil, errors.New("this is a correction file: submit it without --reference, and it continues its order")
+// orderRows reads an order file, with a mapping one of another system. Corrected rows belong to the order that they continue, and would be made twice as
+// a new one.
+func orderRows(m *formats.Mapping) func(io.Reader) (batch.Rows, error) {
+	return func(r io.Reader) (batch.Rows, error) {
+		rows, err := formats.NewOrderRows(r, m)
+		if err == nil && rows.IsCorrection() {
+			return nil, errors.New("this is a correction file: submit it without --reference, and it continues its order")
+		}
+		return rows, err
 	}
-	return rows, err
 }
 
 // correctionRows reads a correction file.
 func correctionRows(r io.Reader) (batch.Rows, error) { return formats.NewOrderReader(r) }
 
 func orderSubmit(s *shared, institution *string) *cobra.Command {
-	var reference string
+	var reference, mapping string
 	c := &cobra.Command{
 		Use:   "submit FILE|-",
-		Short: "Submit an order file (CSV): mass, bulk or card actions; a correction file continues its order",
+		Short: "Submit an order file (CSV, JSON or JSON Lines): mass, bulk or card actions; a correction file continues its order",
 		Long: `Checks the header first, then row by row: good rows are accepted, bad ones wait for a correction (order errors).
 The kind of order follows from the columns:
   mass         product, quantity, ...
   bulk         product, first_name, last_name, address1, city, country, ...
   card action  card, reason, ...
+A file that begins with [ is a JSON list of rows, one that begins with { JSON Lines. --mapping names a declared mapping, by which the file of
+another system is taken as it is.
 The same reference with the same content answers the first result; with other content it is refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: withApp(s, func(cmd *cobra.Command, a *app, args []string) error {
@@ -68,7 +73,7 @@ The same reference with the same content answers the first result; with other co
 				return fmt.Errorf("open the order file: %w", err)
 			}
 			defer func() { _ = f.Close() }() // it was only read
-			r, err := a.submit(cmd.Context(), i, reference, f)
+			r, err := a.submit(cmd.Context(), i, reference, mapping, f)
 			if err != nil {
 				return err
 			}
@@ -76,13 +81,21 @@ The same reference with the same content answers the first result; with other co
 		}),
 	}
 	c.Flags().StringVarP(&reference, "reference", "r", "", "your own name for the order, unique for ever (needed, but not for a correction)")
+	c.Flags().StringVar(&mapping, "mapping", "", "declared mapping of another system's files")
 	return c
 }
 
 // submit takes an order or a correction: a correction's rows name their order.
-func (a *app) submit(ctx context.Context, i store.Institution, reference string, body io.Reader) (batch.Receipt, error) {
+func (a *app) submit(ctx context.Context, i store.Institution, reference, mapping string, body io.Reader) (batch.Receipt, error) {
+	var m *formats.Mapping
+	if mapping != "" {
+		var err error
+		if m, err = a.plant.Mapping(ctx, i, mapping); err != nil {
+			return batch.Receipt{}, err
+		}
+	}
 	if reference != "" {
-		return a.plant.Submit(ctx, batch.Submission{Institution: i, Reference: reference, Actor: actor(), Body: body, Rows: csvRows})
+		return a.plant.Submit(ctx, batch.Submission{Institution: i, Reference: reference, Actor: actor(), Body: body, Rows: orderRows(m)})
 	}
 	peek, whole, err := peekOrder(body)
 	if err != nil {

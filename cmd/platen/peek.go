@@ -12,7 +12,7 @@ import (
 // an order that is none answers "".
 func peekOrder(body io.Reader) (order string, whole io.Reader, err error) {
 	var seen bytes.Buffer
-	r, err := formats.NewOrderReader(io.TeeReader(body, &seen))
+	r, err := formats.NewOrderRows(io.TeeReader(body, &seen), nil)
 	if err != nil {
 		return "", nil, err
 	}

@@ -24,6 +24,7 @@ const (
 	BureauProgram   ProgramKind = "bureau"
 	LayoutProgram   ProgramKind = "layout"
 	ScheduleProgram ProgramKind = "schedule"
+	MappingProgram  ProgramKind = "mapping"
 )
 
 // Program is one version of a declared object.

@@ -17,7 +17,7 @@ CREATE TABLE institutions (
 CREATE TABLE programs (
     number         BIGINT PRIMARY KEY,
     institution_id UUID NOT NULL REFERENCES institutions (id),
-    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule')),
+    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule', 'mapping')),
     code           TEXT NOT NULL,
     version        INTEGER NOT NULL CHECK (version > 0),
     UNIQUE (institution_id, kind, code)
