@@ -74,6 +74,6 @@ func prepareKeystore(path string) (Config, card.Secret, error) {
 	if config, err = Load(path, os.Environ()); err != nil {
 		return config, card.Secret{}, err
 	}
-	kbpk, err := keystore.LoadKBPK(config.KBPK)
+	kbpk, err := (&app{config: config}).kbpk()
 	return config, kbpk, err
 }

@@ -171,7 +171,7 @@ func (c *session) serve() {
 }
 
 // catchUp is how much time of its pace the server makes up for.
-const catchUp = 10 * time.Millisecond
+const catchUp = 100 * time.Millisecond
 
 // wait holds a command until its turn, as a module with a licensed speed does.
 func (s *Server) wait() {
