@@ -232,7 +232,7 @@ func (p *past) addOrder(ctx context.Context, b *Books) error {
 			o.Requested += data.Cards
 		}
 	}
-	f := store.Fates{Order: o.Number, Requested: o.Requested, Cancelled: withdrawn, Minted: int64(len(p.newest))}
+	f := store.Fates{Order: o.Number, Requested: o.Requested, Cancelled: withdrawn}
 	for _, i := range p.newest {
 		switch {
 		case i.state.Fulfilled():

@@ -110,8 +110,17 @@ func (p *Plant) settleOrder(ctx context.Context, tx *store.Tx, number int64) err
 	if err != nil || (o.State != card.OrderInProduction && o.State != card.OrderPartlyFulfilled) {
 		return err
 	}
-	fates, err := tx.FatesOf(ctx, o)
+	// What files have counted says quickly that something is still in work; that nothing is, the cards themselves must say.
+	if o.State == card.OrderInProduction {
+		if counted, err := tx.FatesOf(ctx, o); err != nil || counted.InWork() > 0 {
+			return err
+		}
+	}
+	fates, err := tx.RecountFates(ctx, o)
 	if err != nil || fates.InWork() > 0 {
+		return err
+	}
+	if err := tx.SettleFates(ctx, &o, fates); err != nil {
 		return err
 	}
 	next := card.OrderFulfilled

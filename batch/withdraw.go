@@ -241,11 +241,14 @@ func (w *withdrawing) cancelLines(ctx context.Context) error {
 
 // endOrder moves the order on to where what is left of it stands.
 func (w *withdrawing) endOrder(ctx context.Context) error {
-	fates, err := w.tx.FatesOf(ctx, w.Order)
+	fates, err := w.tx.RecountFates(ctx, w.Order)
 	if err != nil {
 		return err
 	}
 	if fates.Cancelled == fates.Requested && w.Order.State.To(card.OrderCancelled) == nil {
+		if err := w.tx.SettleFates(ctx, &w.Order, fates); err != nil {
+			return err
+		}
 		if err := w.tx.MoveOrder(ctx, &w.Order, card.OrderCancelled); err != nil {
 			return err
 		}

@@ -67,6 +67,11 @@ func ParseOrderState(name string) (OrderState, error) {
 // To checks a transition.
 func (s OrderState) To(next OrderState) error { return move("order", orderMoves, s, next) }
 
+// Ended tells whether an order has come to an end, from which it may still be taken up again.
+func (s OrderState) Ended() bool {
+	return s == OrderRejected || s == OrderFulfilled || s == OrderPartlyFulfilled || s == OrderCancelled
+}
+
 // String is the state's name.
 func (s OrderState) String() string { return nameOf(orderStateNames, s) }
 

@@ -70,7 +70,33 @@ func (r *Runner) claimBuilds(ctx context.Context) ([]river.InsertManyParams, err
 	return jobs, nil
 }
 
-// seen tells the others that this process lives.
+// seenEvery is how often a process tells that it lives.
+const seenEvery = 5 * time.Second
+
+// tellLife tells the others that this process lives, and cuts off who has not told so for as long as a claim lasts. It waits for no sweep, which may itself wait for
+// the locks of a stopped process.
+func (r *Runner) tellLife(ctx context.Context) {
+	tick := time.NewTicker(seenEvery)
+	defer tick.Stop()
+	for {
+		err := r.seen(ctx)
+		if err == nil {
+			var cut int64
+			if cut, err = r.config.Plant.Store.CutSilent(ctx, batch.Lease); cut > 0 {
+				r.config.Log.Warn().Int64("connections", cut).Msg("cut off a process that has been silent")
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			r.config.Log.Warn().Err(err).Msg("could not tell the other workers that this one lives")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 func (r *Runner) seen(ctx context.Context) error {
 	return r.config.Plant.Store.SeeWorker(ctx, store.Worker{Name: r.config.Plant.Instance, Slots: r.config.Workers, Express: expressSlots,
 		Draining: r.builders.draining.Load(), StartedAt: r.started})

@@ -89,6 +89,9 @@ func Start(ctx context.Context, c Config) (*Runner, error) {
 		r.cron.Start()
 	}
 	r.done.Go(func() { r.loop(running) })
+	if c.Work {
+		r.done.Go(func() { r.tellLife(running) })
+	}
 	r.Wake()
 	return r, nil
 }

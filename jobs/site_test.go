@@ -329,5 +329,12 @@ func (s *site) books() batch.Books {
 	s.t.Helper()
 	b, err := s.plant.Balance(s.t.Context(), s.inst)
 	s.must(err)
+	for _, o := range b.Orders {
+		recounted, err := s.store.RecountFates(s.t.Context(), o.Order)
+		s.must(err)
+		if o.Fates != recounted {
+			s.t.Errorf("order %s is told as %+v, its cards say %+v", o.Order.Reference, o.Fates, recounted)
+		}
+	}
 	return b
 }

@@ -34,7 +34,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 		faults = append(faults, r.openWindows(ctx), r.watch(ctx))
 	}
 	if r.config.Work {
-		faults = append(faults, r.seen(ctx), r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
+		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
 	}
 	err := errors.Join(faults...)
 	if err == nil {

@@ -60,7 +60,7 @@ func openApp(ctx context.Context, s *shared, migrate bool) (*app, error) {
 
 func wire(ctx context.Context, config Config, migrate bool) (_ *app, err error) {
 	a := &app{config: config, log: newLogger(config.Log, os.Stderr).With().Str("instance", instanceName(config)).Logger()}
-	if a.store, err = store.Open(ctx, config.Database); err != nil {
+	if a.store, err = store.Open(ctx, store.Named(config.Database, instanceName(config))); err != nil {
 		return nil, err
 	}
 	defer func() {

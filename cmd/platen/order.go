@@ -23,6 +23,7 @@ func orderCommand(s *shared) *cobra.Command {
 	var institution string
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
 	c.AddCommand(orderSubmit(s, &institution), orderList(s, &institution), orderShow(s, &institution), orderErrors(s, &institution), orderWatch(s, &institution))
+	c.AddCommand(orderInterrupts(s, &institution)...)
 	return c
 }
 
@@ -273,34 +274,5 @@ func (a *app) corrections(ctx context.Context, o store.Order) ([]formats.Correct
 		if len(page) < 1000 {
 			return all, nil
 		}
-	}
-}
-
-func orderWatch(s *shared, institution *string) *cobra.Command {
-	return &cobra.Command{
-		Use: "watch ID|REFERENCE", Short: "Follow an order until every card has its fate", Args: cobra.ExactArgs(1),
-		RunE: withOrder(s, institution, func(cmd *cobra.Command, a *app, i store.Institution, o store.Order) error {
-			p := newProgress(cmd.ErrOrStderr())
-			defer p.done()
-			for {
-				f, err := a.store.FatesOf(cmd.Context(), o)
-				if err != nil {
-					return err
-				}
-				p.step(fmt.Sprintf("order %s %s", o.Reference, o.State), f.Fulfilled+f.Rejected+f.Cancelled, o.Requested)
-				if f.InWork() == 0 && o.State >= card.OrderFulfilled || o.State == card.OrderRejected {
-					p.done()
-					return printOrders(cmd, s, []orderJSON{orderView(o, f)})
-				}
-				select {
-				case <-cmd.Context().Done():
-					return nil
-				case <-time.After(500 * time.Millisecond):
-				}
-				if o, err = a.store.OrderByNumber(cmd.Context(), i.ID, o.Number); err != nil {
-					return err
-				}
-			}
-		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -21,6 +22,8 @@ type progress struct {
 	bar   *mpb.Bar
 	label string
 	told  time.Time
+
+	detail atomic.Pointer[string] // what a followed bar shows beside itself
 }
 
 func newProgress(w io.Writer) *progress {
@@ -35,6 +38,28 @@ func newProgress(w io.Writer) *progress {
 func (p *progress) say(format string, args ...any) {
 	p.endBar()
 	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// follow tells how far something is, with its own words for rate and rest.
+func (p *progress) follow(s stand) {
+	if p.bars == nil {
+		if s.label == p.label && time.Since(p.told) < lineEvery {
+			return
+		}
+		p.label, p.told = s.label, time.Now()
+		fmt.Fprintf(p.w, "%s: %d of %d; %s\n", s.label, s.done, s.total, s.detail)
+		return
+	}
+	p.detail.Store(&s.detail)
+	if s.label != p.label || p.bar == nil {
+		p.endBar()
+		p.label = s.label
+		p.bar = p.bars.AddBar(s.total, mpb.PrependDecorators(decor.Name(s.label+" ")), mpb.AppendDecorators(decor.CountersNoUnit("%d / %d  "), decor.Any(func(decor.Statistics) string {
+			return *p.detail.Load()
+		})))
+	}
+	p.bar.SetTotal(s.total, false)
+	p.bar.SetCurrent(s.done)
 }
 
 // step tells how much of a step is done.

@@ -16,7 +16,6 @@ type Fates struct {
 	Fulfilled int64 `db:"fulfilled"`
 	Rejected  int64 `db:"rejected"`
 	Cancelled int64 `db:"cancelled"`
-	Minted    int64 `db:"minted"` // cards and actions that have an issue
 	Remade    int64 // issues that repeat a spoiled one
 }
 
@@ -56,17 +55,104 @@ func is(state card.IssueState) func(card.IssueState) bool {
 // fate is the state that decides: a spoiled issue of a card that was closed, or that went on to a later issue, is never made again.
 const fate = `(CASE WHEN n.state = 11 AND (c.status IN (4, 5) OR c.newest_issue > n.issue) THEN 15 ELSE n.state END)`
 
-// FatesOf counts the cards of one order.
+// FatesOf tells the fates of an order's cards: of an ended order as they were counted when it ended, of one in work from what its files have counted. Only lines that
+// failed, and files that several orders share, are looked at one by one.
 func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
 	f := Fates{Order: o.Number, Requested: o.Requested}
-	query := `SELECT count(*) AS minted, ` + countStates(fate, card.IssueState.Fulfilled) + ` AS fulfilled, ` +
-		countStates(fate, is(card.IssueRejected)) + ` AS rejected, ` + countStates(fate, is(card.IssueCancelled)) + ` AS cancelled ` + orderIssues + newestOnly
-	if err := q.get(ctx, "fates of an order", &f, query, o.Number); err != nil {
-		return f, err
+	if o.State.Ended() {
+		f.Fulfilled, f.Rejected, f.Cancelled, f.Remade = o.Fulfilled, o.Rejected, o.Withdrawn, o.Remade
+		return f, nil
 	}
-	f.Cancelled += o.Cancelled
-	err := q.get(ctx, "remakes of an order", &f.Remade, `SELECT count(*) `+orderIssues+` AND n.reason = $2`, o.Number, card.Remake)
+	f.Cancelled = o.Cancelled
+	var files []struct {
+		Number   int64          `db:"number"`
+		State    card.FileState `db:"state"`
+		Whole    bool           `db:"whole"` // all its lines are the order's
+		Produced int64          `db:"produced"`
+		Failed   int64          `db:"failed"`
+	}
+	err := q.list(ctx, "files with evidence of an order", &files, `SELECT f.number, f.state, sum(s.quantity) = f.planned AS whole, f.produced, f.rejected + f.spoiled AS failed
+		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2)
+		GROUP BY f.number, f.state, f.planned, f.produced, f.rejected, f.spoiled ORDER BY f.number`, o.Number)
+	for _, file := range files {
+		if err != nil {
+			return f, err
+		}
+		switch cancelled := file.State == card.FileCancelled; {
+		case file.Produced+file.Failed == 0 && !cancelled:
+		case file.Whole && !cancelled:
+			f.Fulfilled += file.Produced
+			if file.Failed > 0 {
+				err = q.addFates(ctx, &f, ` AND i.file_number = $2 AND i.state IN (10, 11)`, o.Number, file.Number)
+			}
+		default:
+			err = q.addFates(ctx, &f, ` AND i.file_number = $2`, o.Number, file.Number)
+		}
+	}
 	return f, err
+}
+
+// RecountFates counts the cards of one order from their issues, whatever its files have counted.
+func (q Q) RecountFates(ctx context.Context, o Order) (Fates, error) {
+	f := Fates{Order: o.Number, Requested: o.Requested, Cancelled: o.Cancelled}
+	return f, q.addFates(ctx, &f, "", o.Number)
+}
+
+func (q Q) addFates(ctx context.Context, f *Fates, where string, args ...any) error {
+	var some Fates
+	err := q.get(ctx, "fates of an order", &some, `SELECT `+countStates(fate, card.IssueState.Fulfilled)+` AS fulfilled, `+
+		countStates(fate, is(card.IssueRejected))+` AS rejected, `+countStates(fate, is(card.IssueCancelled))+` AS cancelled `+orderIssues+where+newestOnly, args...)
+	if err != nil {
+		return err
+	}
+	var remade int64
+	if err := q.get(ctx, "remakes of an order", &remade, `SELECT count(*) `+orderIssues+where+` AND n.reason = `+strconv.Itoa(int(card.Remake)), args...); err != nil {
+		return err
+	}
+	f.Fulfilled += some.Fulfilled
+	f.Rejected += some.Rejected
+	f.Cancelled += some.Cancelled
+	f.Remade += remade
+	return nil
+}
+
+// SettleFates keeps the fates of an order that ends.
+func (t *Tx) SettleFates(ctx context.Context, o *Order, f Fates) error {
+	err := t.execOne(ctx, "keep the fates of order "+o.Reference, `UPDATE orders SET fulfilled = $1, rejected = $2, withdrawn = $3, remade = $4
+		WHERE institution_id = $5 AND number = $6`, f.Fulfilled, f.Rejected, f.Cancelled, f.Remade, o.Institution, o.Number)
+	o.Fulfilled, o.Rejected, o.Withdrawn, o.Remade = f.Fulfilled, f.Rejected, f.Cancelled, f.Remade
+	return err
+}
+
+// Progress is how far the cards of an order have come towards their bureaus, by the files that carry them.
+type Progress struct {
+	Files       int64 `db:"files"`
+	FilesSealed int64 `db:"files_sealed"`
+	FilesHeld   int64 `db:"files_held"` // some process works on them
+	Planned     int64 `db:"planned"`
+	Minted      int64 `db:"minted"`
+	Rendered    int64 `db:"rendered"` // in sealed files and in the ones that are being rendered
+	Sealed      int64 `db:"sealed"`
+	Sent        int64 `db:"sent"`
+}
+
+// reached is how many lines of a slice lie within a file's first so many lines.
+func reached(column string) string {
+	return `CASE WHEN f.` + column + ` < s.first_line THEN 0 WHEN f.` + column + ` >= s.first_line + s.quantity THEN s.quantity ELSE f.` + column + ` - s.first_line + 1 END`
+}
+
+// ProgressOf tells how far an order has come. It reads slices and files, no cards.
+func (q Q) ProgressOf(ctx context.Context, order int64) (Progress, error) {
+	sum := func(what string) string { return `CAST(coalesce(sum(` + what + `), 0) AS BIGINT)` }
+	var p Progress
+	err := q.get(ctx, "progress of an order", &p, `SELECT count(DISTINCT f.number) AS files, count(DISTINCT CASE WHEN f.state >= 3 THEN f.number END) AS files_sealed,
+		count(DISTINCT CASE WHEN f.state < 3 AND f.lease_until > `+q.clock()+` AND f.worker <> '' THEN f.number END) AS files_held,
+		`+sum(`s.quantity`)+` AS planned, `+sum(reached(`minted`))+` AS minted,
+		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE `+reached(`rendered`)+` END`)+` AS rendered,
+		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE 0 END`)+` AS sealed,
+		`+sum(`CASE WHEN f.state >= 6 AND f.state <> 7 THEN s.quantity ELSE 0 END`)+` AS sent
+		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2) AND f.state <> 14`, order)
+	return p, err
 }
 
 // LineCounts counts a file's lines by the state of their issues or mailers: the column of the books that is recounted, not carried.

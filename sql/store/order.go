@@ -25,6 +25,10 @@ type Order struct {
 	RefusedRows    int64           `db:"refused_rows"`
 	Cancelled      int64           `db:"cancelled"` // cards taken back before their file was frozen
 	Held           string          `db:"held"`      // why it is paused; empty = it is not
+	Fulfilled      int64           `db:"fulfilled"` // this and the next three: fates of its cards when it last ended, which FatesOf tells
+	Rejected       int64           `db:"rejected"`
+	Withdrawn      int64           `db:"withdrawn"`
+	Remade         int64           `db:"remade"`
 	SubmittedBy    string          `db:"submitted_by"`
 	CreatedAt      time.Time       `db:"created_at"`
 	InFlight       bool            `db:"in_flight"` // its intake holds a lease that has not run out
@@ -35,7 +39,7 @@ func (o *Order) WasCancelled() bool { return o.State == card.OrderCancelled || o
 
 func (q Q) orderColumns() string {
 	return `number, id, institution_id, reference, idempotency_key, kind, state, fingerprint, intake_epoch, requested, refused_rows,
-		cancelled, held, submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
+		cancelled, held, fulfilled, rejected, withdrawn, remade, submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
 }
 
 // LineState is where an order line stands.

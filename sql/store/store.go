@@ -138,6 +138,28 @@ func openPostgres(ctx context.Context, address string) (*Store, error) {
 	return s, nil
 }
 
+// patienceInTransaction is after how long PostgreSQL drops a transaction whose process does nothing, so that a stopped one does not hold its locks.
+const patienceInTransaction = "60s"
+
+// Named is a PostgreSQL address whose connections bear the name of a process; any other address is returned as it is.
+func Named(address, process string) string {
+	u, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
+		return address
+	}
+	q := u.Query()
+	q.Set("application_name", connectionName(process))
+	q.Set("idle_in_transaction_session_timeout", patienceInTransaction)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// connectionName is cut to what PostgreSQL keeps of it.
+func connectionName(process string) string {
+	name := "platen " + process
+	return name[:min(len(name), 63)]
+}
+
 // Close ends all connections.
 func (s *Store) Close() error {
 	if s.read == s.write {

@@ -35,6 +35,18 @@ func (s *Store) SeeWorker(ctx context.Context, w Worker) error {
 	})
 }
 
+// CutSilent ends the connections of workers that have given no sign for so many seconds: one that was stopped may hold locks, and would hold them for ever. It returns
+// how many there were. On SQLite a worker is alone.
+func (s *Store) CutSilent(ctx context.Context, seconds int) (int64, error) {
+	if s.dialect == SQLite {
+		return 0, nil
+	}
+	var n int64
+	err := s.get(ctx, "cut silent workers", &n, `SELECT count(*) FROM (SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+		JOIN workers w ON a.application_name = left('platen ' || w.name, 63) WHERE a.datname = current_database() AND w.seen_at < `+s.clock()+` - $1) AS cut`, int64(seconds)*1_000_000)
+	return n, err
+}
+
 // ForgetWorker takes a worker that ends off the list.
 func (s *Store) ForgetWorker(ctx context.Context, name string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
