@@ -153,7 +153,7 @@ type shortLived struct {
 
 func (c *shortLived) Read(b []byte) (int, error) {
 	if c.left <= 0 {
-		return 0, errors.Join(io.ErrUnexpectedEOF, c.Conn.Close())
+		return 0, errors.Join(io.ErrUnexpectedEOF, c.Close())
 	}
 	n, err := c.Conn.Read(b[:min(int64(len(b)), c.left)])
 	c.left -= int64(n)

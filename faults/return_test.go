@@ -262,6 +262,7 @@ func (a *answered) applied(c string, w *worker, v *violations) {
 	rows, err := w.plant.Store.DB().QueryContext(ctx, `SELECT i.file_number, i.line, i.state, (SELECT count(*) FROM return_lines t WHERE t.file_number = i.file_number AND t.file_line = i.line AND t.outcome = 1)
 		FROM issues i WHERE i.file_number = 1`)
 	must(a.t, err)
+	defer func() { must(a.t, rows.Close()) }()
 	for rows.Next() {
 		var file, line, state, counted int64
 		must(a.t, rows.Scan(&file, &line, &state, &counted))
@@ -271,7 +272,7 @@ func (a *answered) applied(c string, w *worker, v *violations) {
 		}
 		delete(uids, uid)
 	}
-	must(a.t, errors.Join(rows.Err(), rows.Close()))
+	must(a.t, rows.Err())
 	if len(uids) > 0 {
 		v.add(lost, "%s: %d lines of the answer are not in the books", c, len(uids))
 	}
