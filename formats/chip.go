@@ -78,7 +78,7 @@ func (c call) bcd(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(1, 1), c.wants(in, digits, number)); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil || in.size > 2*n {
 		return pipe{}, in, errors.New("function bcd: impossible length")
 	}

@@ -211,15 +211,15 @@ func readValues(into *Record) func(*yaml.Node) error {
 	}
 }
 
-// Mismatch says where a file differs from what its test expects.
-type Mismatch struct {
+// MismatchError says where a file differs from what its test expects.
+type MismatchError struct {
 	Line      int // 1 is the first
 	Column    int // 1 is the first byte of the line
 	Want, Got string
 }
 
 // Error prints both lines and where they part. Tests hold test data, so that it may show them.
-func (m *Mismatch) Error() string {
+func (m *MismatchError) Error() string {
 	return fmt.Sprintf("line %d column %d\n  want %q\n  got  %q", m.Line, m.Column, m.Want, m.Got)
 }
 
@@ -276,8 +276,8 @@ func (e *Example) write(l *Layout) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-func mismatch(want, got []byte) *Mismatch {
-	m := &Mismatch{Line: 1, Column: 1}
+func mismatch(want, got []byte) *MismatchError {
+	m := &MismatchError{Line: 1, Column: 1}
 	start, i := 0, 0
 	for ; i < min(len(want), len(got)) && want[i] == got[i]; i++ {
 		if want[i] == '\n' {

@@ -73,7 +73,7 @@ func (l *Layout) room(f *fieldSpec) int {
 	n := f.len
 	for _, p := range f.pipes {
 		if p.name == "len" {
-			if w, err := p.width(0); err == nil && (n == 0 || w < n) {
+			if w, err := p.width(); err == nil && (n == 0 || w < n) {
 				n = w
 			}
 		}

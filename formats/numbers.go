@@ -130,7 +130,7 @@ func (c call) bin(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(1, 1), c.wants(in, digits)); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil || in.field != CardPAN || n != 6 && n != 8 {
 		return pipe{}, in, errors.New("function bin: takes 6 or 8 digits of card.pan")
 	}
@@ -185,7 +185,7 @@ func (c call) add(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(1, 1), c.wants(in, number)); err != nil {
 		return pipe{}, in, err
 	}
-	k, err := c.width(0)
+	k, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}

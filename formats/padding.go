@@ -12,7 +12,7 @@ func (c call) pad(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(1, 3), c.wants(in, text, digits, number)); err != nil {
 		return pipe{}, in, err
 	}
-	width, err := c.width(0)
+	width, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}
@@ -58,7 +58,7 @@ func (c call) blanks(in flow) (pipe, flow, error) {
 
 func (c call) widthOrLength(in flow) (int, error) {
 	if len(c.args) == 1 {
-		return c.width(0)
+		return c.width()
 	}
 	if in.length == 0 {
 		return 0, fmt.Errorf("function %s: needs a length here", c.name)

@@ -170,11 +170,11 @@ func cutArgument(s string) (arg, tail string, err error) {
 	return strings.TrimSpace(s[:end]), s[end:], nil
 }
 
-// width reads an argument that counts characters.
-func (c call) width(i int) (int, error) {
-	n, err := strconv.Atoi(c.args[i])
+// width reads the first argument, which counts characters.
+func (c call) width() (int, error) {
+	n, err := strconv.Atoi(c.args[0])
 	if err != nil || n < 1 || n > maxFieldLength {
-		return 0, fmt.Errorf("function %s: impossible length %q", c.name, c.args[i])
+		return 0, fmt.Errorf("function %s: impossible length %q", c.name, c.args[0])
 	}
 	return n, nil
 }

@@ -110,7 +110,7 @@ func (c call) last(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(1, 1), c.wants(in, text, digits, number)); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}

@@ -29,7 +29,7 @@ func (c call) cut(in flow) (pipe, flow, error) {
 	if err := c.count(1, 1); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}
@@ -47,7 +47,7 @@ func (c call) limit(in flow) (pipe, flow, error) {
 	if err := c.count(1, 1); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}
@@ -209,7 +209,7 @@ func (c call) fit(in flow) (pipe, flow, error) {
 	if err := c.count(1, 5); err != nil {
 		return pipe{}, in, err
 	}
-	n, err := c.width(0)
+	n, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}

@@ -137,7 +137,7 @@ func (s *xmlSource) step(r *Reader) (Section, error) {
 	}
 	token, err := s.decoder.Token()
 	if err != nil {
-		return 0, s.failure(r, err)
+		return 0, s.failure(err)
 	}
 	switch t := token.(type) {
 	case xml.StartElement:
@@ -161,7 +161,7 @@ func (s *xmlSource) step(r *Reader) (Section, error) {
 }
 
 // failure tells what a decoder's error means.
-func (s *xmlSource) failure(r *Reader, err error) error {
+func (s *xmlSource) failure(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
 	case s.in.failed != nil:
