@@ -60,8 +60,9 @@ func (p *Plant) Records(ctx context.Context, number int64, take func(*formats.Re
 		return err
 	}
 	j.take = take
+	d := new(desk)
 	for first := int64(1); first <= j.file.Planned; first += renderChunk {
-		if _, err := j.renderPage(ctx, first, min(first+renderChunk-1, j.file.Planned)); err != nil {
+		if _, err := j.renderPage(ctx, d, first, min(first+renderChunk-1, j.file.Planned)); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,16 @@ func headOf(i store.Institution, f store.File, p *card.Product) *formats.Record 
 }
 
 // RecordUID names a line of a file towards the bureau.
-func RecordUID(file, line int64) string { return fmt.Sprintf("%d-%07d", file, line) }
+func RecordUID(file, line int64) string { return string(appendUID(nil, file, line)) }
+
+// appendUID appends file and line, the line with seven digits or more.
+func appendUID(dst []byte, file, line int64) []byte {
+	dst = append(strconv.AppendInt(dst, file, 10), '-')
+	for p := int64(1_000_000); p > max(line, 1); p /= 10 {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendInt(dst, line, 10)
+}
 
 // parseUID reads what RecordUID wrote.
 func parseUID(uid string) (file, line int64, ok bool) {
@@ -67,7 +76,8 @@ func mailerReference(file, line int64) (card.PAN, error) {
 func putRow(r *formats.Record, f *store.File, row *store.PrintRow) {
 	l := row.OrderLine
 	r.SetInt(formats.RecordNumber, row.Position)
-	r.SetString(formats.RecordUID, RecordUID(f.Number, row.Position))
+	var uid [40]byte
+	r.Set(formats.RecordUID, appendUID(uid[:0], f.Number, row.Position))
 	r.SetString(formats.CardReason, row.Reason().String())
 	r.SetInt(formats.CardIssueNumber, int64(row.Issue.Issue))
 	r.SetString(formats.CustomerReference, l.CustomerReference)
@@ -94,6 +104,9 @@ func carrierName(l *store.OrderLine) string {
 	if l.Recipient != "" {
 		return l.Recipient
 	}
+	if l.Title == "" && l.FirstName == "" && l.LastName == "" {
+		return "" // as on most cards of a mass order
+	}
 	return strings.TrimSpace(strings.Join(strings.Fields(l.Title+" "+l.FirstName+" "+l.LastName), " "))
 }
 
@@ -105,7 +118,7 @@ func putCard(r *formats.Record, s *personalization.Sheet, i int, in *personaliza
 	r.Set(formats.CardExpiry, yymm[:])
 	r.SetString(formats.CardPSN, in.PSN.String())
 	r.SetString(formats.CardServiceCode, p.ServiceCode)
-	r.SetString(formats.CardTrackName, trackName(s.Track1(i)))
+	r.Set(formats.CardTrackName, trackName(s.Track1(i)))
 	r.SetString(formats.CardName, in.Name)
 	r.Set(formats.CardTrack1, s.Track1(i))
 	r.Set(formats.CardTrack2, s.Track2(i))
@@ -125,10 +138,10 @@ func putCard(r *formats.Record, s *personalization.Sheet, i int, in *personaliza
 }
 
 // trackName is the name that track 1 shows, which the chip must repeat.
-func trackName(track1 []byte) string {
+func trackName(track1 []byte) []byte {
 	_, rest, _ := bytes.Cut(track1, []byte("^"))
 	name, _, _ := bytes.Cut(rest, []byte("^"))
-	return string(name)
+	return name
 }
 
 // requestOf is what a bureau is asked for: a new card or another of the same, and whether a PIN mailer goes with it.

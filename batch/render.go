@@ -61,11 +61,13 @@ func (j *job) renderLines(ctx context.Context, w *formats.Writer, show func([]st
 	for i := range ring {
 		ring[i] = make(chan page, 1)
 	}
+	used := make(chan *formats.Part, 3*renderWorkers) // one is made, one waits and one is written for each worker
 	g, ctx := errgroup.WithContext(ctx)
 	for worker := range int64(renderWorkers) {
 		g.Go(func() error {
+			d := &desk{used: used}
 			for n := worker; n < chunks; n += renderWorkers {
-				p, err := j.renderPage(ctx, n*renderChunk+1, min((n+1)*renderChunk, j.file.Planned))
+				p, err := j.renderPage(ctx, d, n*renderChunk+1, min((n+1)*renderChunk, j.file.Planned))
 				if err != nil {
 					return err
 				}
@@ -87,6 +89,10 @@ func (j *job) renderLines(ctx context.Context, w *formats.Writer, show func([]st
 					return fmt.Errorf("write lines: %w", err)
 				}
 				p.part.Wipe()
+				select {
+				case used <- p.part:
+				default:
+				}
 				j.printed.Store(min((n+1)*renderChunk, j.file.Planned))
 			case <-ctx.Done():
 				return ctx.Err()
@@ -103,8 +109,25 @@ type page struct {
 	rows []store.PrintRow
 }
 
+// desk is the memory that one worker renders page after page in.
+type desk struct {
+	used   chan *formats.Part // pages that were written; nil where none comes back
+	sheet  *personalization.Sheet
+	issues []personalization.Issue
+}
+
+// part is an empty page, one that was written before if there is any.
+func (d *desk) part(l *formats.Layout) *formats.Part {
+	select {
+	case p := <-d.used:
+		return p
+	default:
+		return l.NewPart()
+	}
+}
+
 // renderPage renders lines first to last of the file.
-func (j *job) renderPage(ctx context.Context, first, last int64) (p page, err error) {
+func (j *job) renderPage(ctx context.Context, d *desk, first, last int64) (p page, err error) {
 	if p.rows, err = j.storedRows(ctx, first, last); err != nil {
 		return p, err
 	}
@@ -118,11 +141,11 @@ func (j *job) renderPage(ctx context.Context, first, last int64) (p page, err er
 	}
 	switch {
 	case j.layout.Kind() == formats.Sidecar:
-		p.part, err = j.sidecarPage(p.rows, views)
+		p.part, err = j.sidecarPage(d, p.rows, views)
 	case j.file.Purpose == store.MailerPurpose:
-		p.part, err = j.mailerPage(ctx, p.rows, views)
+		p.part, err = j.mailerPage(ctx, d, p.rows, views)
 	default:
-		p.part, err = j.cardPage(ctx, p.rows, views)
+		p.part, err = j.cardPage(ctx, d, p.rows, views)
 	}
 	return p, err
 }
@@ -165,8 +188,12 @@ func (j *job) views(ids []card.ID) (views, error) {
 	return v, j.numbersOf(ids, v.pans)
 }
 
-func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*formats.Part, error) {
-	in := make([]personalization.Issue, len(rows))
+func (j *job) cardPage(ctx context.Context, d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
+	if d.sheet == nil {
+		d.sheet, d.issues = personalization.NewSheet(renderChunk), make([]personalization.Issue, renderChunk)
+	}
+	in, sheet := d.issues[:len(rows)], d.sheet
+	defer sheet.Wipe()
 	for i := range rows {
 		issue, err := pressIssue(&rows[i], v.pans[i])
 		if err != nil {
@@ -174,14 +201,13 @@ func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*fo
 		}
 		in[i] = issue
 	}
-	sheet := personalization.NewSheet(len(rows))
 	if err := j.press.Fill(ctx, in, sheet); err != nil {
 		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
 	}
 	// A card is valid from the month of the day that its file is of.
 	effective := j.file.BusinessDate[2:4] + j.file.BusinessDate[5:7]
 	requests := map[card.Reason]string{}
-	return j.appendRows(rows, func(r *formats.Record, i int) {
+	return j.appendRows(d, rows, func(r *formats.Record, i int) {
 		reason := rows[i].Reason()
 		if requests[reason] == "" {
 			requests[reason] = requestOf(j.product, reason)
@@ -193,7 +219,7 @@ func (j *job) cardPage(ctx context.Context, rows []store.PrintRow, v views) (*fo
 }
 
 // mailerPage renders PIN mailers: a reference, a name, an address and the PIN block bound to the reference. No card number is set.
-func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*formats.Part, error) {
+func (j *job) mailerPage(ctx context.Context, d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
 	keys, err := pressKeys(j.file.Keys)
 	if err != nil {
 		return nil, err
@@ -212,7 +238,7 @@ func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*
 	if err := j.Module.ExportPINs(ctx, keys.Storage, keys.ZPK, keys.PINFormat, v.pans, pins, accounts, blocks); err != nil {
 		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
 	}
-	return j.appendRows(rows, func(r *formats.Record, i int) {
+	return j.appendRows(d, rows, func(r *formats.Record, i int) {
 		r.Set(formats.MailerReference, accounts[i].Reveal())
 		r.Set(formats.MailerPINBlock, blocks.Reveal(i))
 		r.SetString(formats.CardToken, v.tokens[i])
@@ -221,8 +247,8 @@ func (j *job) mailerPage(ctx context.Context, rows []store.PrintRow, v views) (*
 	})
 }
 
-func (j *job) appendRows(rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
-	p := j.layout.NewPart()
+func (j *job) appendRows(d *desk, rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
+	p := d.part(j.layout)
 	record := j.head()
 	for i := range rows {
 		putRow(record, &j.file, &rows[i])
@@ -251,8 +277,10 @@ func pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error
 	}
 	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: row.EmbossName, Surname: row.LastName, GivenNames: row.FirstName, PIN: pin}
 	if row.PVV != nil {
-		copy(in.PVV[:], fmt.Sprintf("%04d", *row.PVV))
 		in.HasPVV = true
+		for i, n := len(in.PVV)-1, *row.PVV; i >= 0; i, n = i-1, n/10 {
+			in.PVV[i] = byte('0' + n%10)
+		}
 	}
 	if row.Offset != nil {
 		in.Offset.N = uint8(copy(in.Offset.Digits[:], *row.Offset))

@@ -108,8 +108,8 @@ func (j *job) asSidecar(ctx context.Context, s store.Sidecar) (*job, error) {
 
 // sidecarPage fills records with what a sidecar may show of lines: no value that a card is made from but its number, which its layout can only mask, and
 // of a PIN mailer not that.
-func (j *job) sidecarPage(rows []store.PrintRow, v views) (*formats.Part, error) {
-	return j.appendRows(rows, func(r *formats.Record, i int) {
+func (j *job) sidecarPage(d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
+	return j.appendRows(d, rows, func(r *formats.Record, i int) {
 		r.SetString(formats.CardToken, v.tokens[i])
 		r.SetString(formats.CardName, rows[i].EmbossName)
 		if j.file.Purpose == store.CardPurpose {

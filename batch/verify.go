@@ -18,11 +18,11 @@ import (
 func (j *job) verify(ctx context.Context, r io.Reader, rows rowsOf) (int64, error) {
 	in := j.layout.NewReader(r)
 	records := int64(0)
-	check := &recordCheck{job: j, rows: rows}
+	check := &recordCheck{job: j, find: rows, number: card.NewPANs(1)}
 	for {
 		section, rec, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return records, check.flush(ctx)
+			return records, check.recompute(ctx)
 		}
 		if err != nil {
 			return records, fmt.Errorf("read back: %w", err)
@@ -56,86 +56,77 @@ func rendered(shown <-chan []store.PrintRow) rowsOf {
 	}
 }
 
-// recordCheck gathers what was read back and compares it a chunk at a time.
+// recordCheck compares each record that is read back with the row that it was made of.
 type recordCheck struct {
 	*job
-	rows  rowsOf
-	first int64
-	read  []readBack
-}
-
-// readBack is what one record showed.
-type readBack struct {
-	pan, expiry, track1, track2, cvv2, uid card.Secret
-}
-
-func keep(rec *formats.Record, f formats.Field) card.Secret {
-	return card.NewSecret(append([]byte(nil), rec.Get(f)...))
+	find   rowsOf
+	rows   []store.PrintRow // of the chunk that is being read
+	text   []byte           // what a value should be
+	number *card.PANs       // the number that was read
+	sample sample
 }
 
 func (c *recordCheck) add(ctx context.Context, line int64, rec *formats.Record) error {
-	if len(c.read) == 0 {
-		c.first = line
-	}
-	c.read = append(c.read, readBack{pan: keep(rec, formats.CardPAN), expiry: keep(rec, formats.CardExpiry), track1: keep(rec, formats.CardTrack1),
-		track2: keep(rec, formats.CardTrack2), cvv2: keep(rec, formats.CardCVV2), uid: keep(rec, formats.RecordUID)})
-	if len(c.read) < renderChunk {
-		return nil
-	}
-	return c.flush(ctx)
-}
-
-func (c *recordCheck) flush(ctx context.Context) error {
-	if len(c.read) == 0 {
-		return nil
-	}
-	rows, err := c.rows(ctx, c.first, c.first+int64(len(c.read))-1)
-	if err != nil {
-		return err
-	}
-	mailers := c.file.Purpose == store.MailerPurpose
-	sample := sample{}
-	for i := range rows {
-		if err := c.one(&rows[i], &c.read[i], mailers, &sample); err != nil {
-			return fmt.Errorf("record %d: %w", rows[i].Position, err)
+	at := (line - 1) % renderChunk
+	if at == 0 {
+		if err := c.turn(ctx, line); err != nil {
+			return err
 		}
 	}
-	if err := c.recompute(ctx, &sample); err != nil {
+	if at >= int64(len(c.rows)) {
+		return fmt.Errorf("record %d: the file has only %d lines", line, c.file.Planned)
+	}
+	if err := c.one(&c.rows[at], rec); err != nil {
+		return fmt.Errorf("record %d: %w", line, err)
+	}
+	return nil
+}
+
+// turn ends a chunk and begins the one whose first record is line.
+func (c *recordCheck) turn(ctx context.Context, line int64) (err error) {
+	if err = c.recompute(ctx); err != nil {
 		return err
 	}
-	for i := range c.read {
-		c.read[i].pan.Wipe()
-		c.read[i].track1.Wipe()
-		c.read[i].track2.Wipe()
-		c.read[i].cvv2.Wipe()
+	if line > c.file.Planned {
+		c.rows = nil
+		return nil
 	}
-	c.read = c.read[:0]
-	return nil
+	c.rows, err = c.find(ctx, line, min(line+renderChunk-1, c.file.Planned))
+	return err
 }
 
 // sample is the records of a chunk that are made once more.
 type sample struct {
 	issues []personalization.Issue
-	got    []*readBack
+	got    []readBack
 	lines  []int64
 }
 
-func (c *recordCheck) one(row *store.PrintRow, got *readBack, mailer bool, again *sample) error {
-	if uid := got.uid.Reveal(); len(uid) > 0 && string(uid) != RecordUID(c.file.Number, row.Position) {
-		return errors.New("its identifier is not its line's")
+// readBack is what one record showed.
+type readBack struct{ track1, track2, cvv2 card.Secret }
+
+func keep(rec *formats.Record, f formats.Field) card.Secret {
+	return card.NewSecret(bytes.Clone(rec.Get(f)))
+}
+
+func (c *recordCheck) one(row *store.PrintRow, rec *formats.Record) error {
+	if uid := rec.Get(formats.RecordUID); len(uid) > 0 {
+		if c.text = appendUID(c.text[:0], c.file.Number, row.Position); !bytes.Equal(uid, c.text) {
+			return errors.New("its identifier is not its line's")
+		}
 	}
-	if mailer {
-		if len(got.pan.Reveal()) > 0 {
+	if c.file.Purpose == store.MailerPurpose {
+		if rec.Has(formats.CardPAN) {
 			return errors.New("a PIN mailer shows a card number")
 		}
 		return nil
 	}
-	return c.oneCard(row, got, again)
+	return c.oneCard(row, rec)
 }
 
 // oneCard inverts the number that was read and compares the card; then everything that stands twice must agree.
-func (c *recordCheck) oneCard(row *store.PrintRow, got *readBack, again *sample) error {
-	pan, err := card.NewPAN(got.pan.Reveal())
+func (c *recordCheck) oneCard(row *store.PrintRow, rec *formats.Record) error {
+	pan, err := c.number.Set(0, rec.Get(formats.CardPAN))
 	if err != nil {
 		return err
 	}
@@ -155,29 +146,36 @@ func (c *recordCheck) oneCard(row *store.PrintRow, got *readBack, again *sample)
 		return err
 	}
 	yymm := e.YYMM()
-	if x := got.expiry.Reveal(); len(x) > 0 && !bytes.Equal(x, yymm[:]) {
+	if x := rec.Get(formats.CardExpiry); len(x) > 0 && !bytes.Equal(x, yymm[:]) {
 		return errors.New("its expiry is not its issue's")
 	}
-	if t := got.track2.Reveal(); len(t) > 0 && (len(t) > 37 || !bytes.HasPrefix(t, joined(pan.Reveal(), "=", yymm[:]))) {
+	if t := rec.Get(formats.CardTrack2); len(t) > 0 && (len(t) > 37 || !bytes.HasPrefix(t, c.joined(pan.Reveal(), "=", yymm[:]))) {
 		return errors.New("its track 2 is not its card's")
 	}
-	if t := got.track1.Reveal(); len(t) > 0 && (len(t) > 76 || !bytes.HasPrefix(t, joined([]byte("B"), string(pan.Reveal()), []byte("^"))) ||
-		!bytes.Contains(t, joined([]byte("^"), string(yymm[:]), []byte(c.product.ServiceCode)))) {
+	if t := rec.Get(formats.CardTrack1); len(t) > 0 && (len(t) > 76 || t[0] != 'B' || !bytes.HasPrefix(t[1:], c.joined(pan.Reveal(), "^", nil)) ||
+		!bytes.Contains(t, append(c.joined([]byte("^"), "", yymm[:]), c.product.ServiceCode...))) {
 		return errors.New("its track 1 is not its card's")
 	}
 	if n := int64(max(c.bureau.SealSample, 1)); row.Position%n != 0 {
 		return nil
 	}
+	if pan, err = card.NewPAN(rec.Get(formats.CardPAN)); err != nil { // a copy that stays
+		return err
+	}
 	issue, err := pressIssue(row, pan)
 	if err != nil {
 		return err
 	}
-	again.issues, again.got, again.lines = append(again.issues, issue), append(again.got, got), append(again.lines, row.Position)
+	again := &c.sample
+	again.issues, again.lines = append(again.issues, issue), append(again.lines, row.Position)
+	again.got = append(again.got, readBack{keep(rec, formats.CardTrack1), keep(rec, formats.CardTrack2), keep(rec, formats.CardCVV2)})
 	return nil
 }
 
-// recompute makes a sample's data once more through the module, from the numbers that were read, and compares tracks and codes byte for byte.
-func (c *recordCheck) recompute(ctx context.Context, again *sample) error {
+// recompute makes the sample's data once more through the module, from the numbers that were read, and compares tracks and codes byte for byte.
+func (c *recordCheck) recompute(ctx context.Context) error {
+	again := c.sample
+	c.sample = sample{}
 	if len(again.issues) == 0 {
 		return nil
 	}
@@ -195,11 +193,14 @@ func (c *recordCheck) recompute(ctx context.Context, again *sample) error {
 			if len(pair.got) > 0 && !bytes.Equal(pair.got, pair.want) {
 				return fmt.Errorf("record %d: its %s cannot be recomputed", again.lines[i], pair.name)
 			}
+			clear(pair.got)
 		}
 	}
 	return nil
 }
 
-func joined(a []byte, b string, c []byte) []byte {
-	return append(append(append([]byte(nil), a...), b...), c...)
+// joined puts a value together, which is valid until the next.
+func (c *recordCheck) joined(first []byte, mark string, last []byte) []byte {
+	c.text = append(append(append(c.text[:0], first...), mark...), last...)
+	return c.text
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"platen/card"
@@ -65,11 +66,23 @@ func (q Q) printIssues(ctx context.Context, file int64, mailers bool, first, las
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]PrintRow, 0, max(last-first+1, 0))
+	n := max(last-first+1, 0)
+	rows, pvvs := make([]PrintRow, 0, n), make([]int, 0, n)
+	// database/sql copies an int64 into an int64; into anything else it goes by way of reflection and text.
+	var id, issue, reason, expiry, psn int64
+	var pvv sql.NullInt64
 	err = each(found, func() error {
 		rows = append(rows, PrintRow{})
 		r := &rows[len(rows)-1]
-		return found.Scan(&r.Issue.Card, &r.Issue.Issue, &r.Issue.Order, &r.OrderUnit, &r.Issue.Reason, &r.Issue.Expiry, &r.PSN, &r.PVV, &r.Offset, &r.PIN, &r.Position)
+		if err := found.Scan(&id, &issue, &r.Issue.Order, &r.OrderUnit, &reason, &expiry, &psn, &pvv, &r.Offset, &r.PIN, &r.Position); err != nil {
+			return err
+		}
+		r.Issue.Card, r.Issue.Issue, r.Issue.Reason, r.Issue.Expiry, r.PSN = card.ID(id), int(issue), card.Reason(reason), int(expiry), card.PSN(psn)
+		if pvv.Valid {
+			pvvs = append(pvvs, int(pvv.Int64))
+			r.PVV = &pvvs[len(pvvs)-1]
+		}
+		return nil
 	})
 	return rows, err
 }
