@@ -102,6 +102,9 @@ func (l *Layout) appendSection(dst []byte, which Section, rec *Record) ([]byte, 
 	if err != nil {
 		return dst, err
 	}
+	if l.spec.mode == jsonMode && (which == Header || which == GroupOpen) {
+		dst = l.comma(dst) // what follows is an array, and before it stand members or none
+	}
 	dst = append(dst, l.frame[which].after...)
 	l.page.write(dst[start:])
 	return dst, nil

@@ -71,6 +71,16 @@ func cardsOf(t testing.TB, l *Layout, n int) string {
 	return out.String()
 }
 
+// A JSON document has members before its arrays or none, and is read back either way.
+func TestAJSONDocumentWithoutAnyHeaderValueIsReadBack(t *testing.T) {
+	l := loaded(t, strings.NewReplacer("{path: summary, ", "{", ", {name: counts/cards, value: file.records}", "", "open: {fields: [{name: design, value: product.design}]}",
+		"open: {fields: [{name: currency, value: product.currency}]}", "fields: [{name: uid", "fields: [{name: design, value: product.design}, {name: uid").Replace(smallJSON))
+	file := writeAll(t, l, new(Record), benchRecord())
+	if !bytes.HasPrefix(file, []byte("{\"products\":[\n{\"cards\":[\n{")) {
+		t.Fatalf("the file is\n%s", file)
+	}
+}
+
 func TestDocumentsAndSegmentsAreWrittenAndReadBack(t *testing.T) {
 	for name, src := range map[string]string{"xml": smallXML, "json": smallJSON, "segments": smallSegments} {
 		l := loaded(t, src)

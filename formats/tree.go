@@ -184,19 +184,13 @@ func (l *Layout) frameXML() {
 func (l *Layout) frameJSON() {
 	s := l.spec
 	eol := string(l.eol)
-	array := func(which Section, name string) []byte {
-		text := `"` + name + `":[` + eol
-		if l.sections[which] != nil {
-			text = "," + text
-		}
-		return []byte(text)
-	}
+	array := func(name string) []byte { return []byte(`"` + name + `":[` + eol) }
 	l.join = []byte("," + eol)
-	l.frame[Header] = frame{[]byte("{"), array(Header, l.outerPath())}
+	l.frame[Header] = frame{[]byte("{"), array(l.outerPath())}
 	l.frame[Detail] = frame{[]byte("{"), []byte("}")}
 	l.frame[Trailer] = frame{[]byte(eol + "]"), []byte("}" + eol)}
 	if s.group != nil {
-		l.frame[GroupOpen] = frame{[]byte("{"), array(GroupOpen, s.sections[Detail].path)}
+		l.frame[GroupOpen] = frame{[]byte("{"), array(s.sections[Detail].path)}
 		l.frame[GroupClose] = frame{[]byte(eol + "]"), []byte("}")}
 	}
 }
