@@ -21,6 +21,7 @@ import (
 	"platen/card"
 	"platen/delivery"
 	"platen/delivery/webhook"
+	"platen/formats"
 	"platen/hsm"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
@@ -184,6 +185,8 @@ func (s *site) newClient(code string, move int64) client {
 	for i := range set.Ranges {
 		set.Ranges[i].First += move * set.Ranges[i].Size
 	}
+	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
+		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}
 	ctx := s.t.Context()
 	if _, err := s.plant.Apply(ctx, set, "test", false); err != nil {
 		s.t.Fatal(err)
@@ -229,8 +232,9 @@ type option func(*http.Request)
 
 func header(name, value string) option { return func(r *http.Request) { r.Header.Set(name, value) } }
 
-func asCSV(r *http.Request)  { r.Header.Set("Content-Type", "text/csv") }
-func asJSON(r *http.Request) { r.Header.Set("Content-Type", "application/json") }
+func asCSV(r *http.Request)   { r.Header.Set("Content-Type", "text/csv") }
+func asLines(r *http.Request) { r.Header.Set("Content-Type", "application/jsonl") }
+func asJSON(r *http.Request)  { r.Header.Set("Content-Type", "application/json") }
 
 // on is the same site for a subtest.
 func (s *site) on(t *testing.T) *site {

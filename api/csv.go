@@ -14,32 +14,36 @@ import (
 // longestEcho is how much of what a client wrote is shown back to it.
 const longestEcho = 400
 
-// csvRows tells apart what is wrong with a CSV from what is wrong with reading it.
-type csvRows struct{ *formats.OrderReader }
+// fileRows tells apart what is wrong with an order file from what is wrong with reading it.
+type fileRows struct{ formats.OrderRows }
 
 // Next implements batch.Rows.
-func (c csvRows) Next() (formats.Row, []formats.Fault, error) {
-	row, faults, err := c.OrderReader.Next()
-	return row, faults, csvProblem(err)
+func (f fileRows) Next() (formats.Row, []formats.Fault, error) {
+	row, faults, err := f.OrderRows.Next()
+	return row, faults, fileProblem(err)
 }
 
-// openOrder reads an order CSV; corrected rows go to the order that they continue.
-func openOrder(r io.Reader) (batch.Rows, error) {
-	rows, err := formats.NewOrderReader(r)
+// openOrder reads an order file: a CSV, or rows that are JSON objects; with a mapping that of another system. Corrected rows go to the order that they
+// continue.
+func openOrder(r io.Reader, asCSV bool, m *formats.Mapping) (batch.Rows, error) {
+	rows, err := formats.NewOrderRows(r, m)
 	if err != nil {
-		return nil, csvProblem(err)
+		return nil, fileProblem(err)
+	}
+	if _, isCSV := rows.(*formats.OrderReader); isCSV != asCSV {
+		return nil, problem(http.StatusBadRequest, "malformed_body", "the body is not what its Content-Type says")
 	}
 	if rows.IsCorrection() {
 		return nil, problem(http.StatusUnprocessableEntity, "is_correction", "send corrected rows to the corrections of their order")
 	}
-	return csvRows{rows}, nil
+	return fileRows{rows}, nil
 }
 
 // openCorrection reads corrected rows of one order.
 func openCorrection(r io.Reader, o store.Order) (batch.Rows, error) {
 	rows, err := formats.NewOrderReader(r)
 	if err != nil {
-		return nil, csvProblem(err)
+		return nil, fileProblem(err)
 	}
 	if !rows.IsCorrection() {
 		p := problem(http.StatusUnprocessableEntity, "bad_header", "a correction has the columns order and line before those of its rows")
@@ -49,11 +53,11 @@ func openCorrection(r io.Reader, o store.Order) (batch.Rows, error) {
 	if id := rows.OrderID(); id != "" && id != o.ID.String() && id != o.Reference {
 		return nil, problem(http.StatusUnprocessableEntity, "other_order", "the rows belong to another order")
 	}
-	return csvRows{rows}, nil
+	return fileRows{rows}, nil
 }
 
-// csvProblem turns what is wrong with a CSV file itself into its answer. What ended the connection is found at the upload.
-func csvProblem(err error) error {
+// fileProblem turns what is wrong with an order file itself into its answer. What ended the connection is found at the upload.
+func fileProblem(err error) error {
 	var header *formats.HeaderError
 	var unreadable *formats.ReadError
 	switch {
@@ -61,7 +65,7 @@ func csvProblem(err error) error {
 		return err
 	case errors.As(err, &header):
 		return badHeader(header)
-	case errors.As(err, &unreadable):
+	case errors.As(err, &unreadable) && len(unreadable.Error()) <= longestEcho:
 		return problem(http.StatusBadRequest, "malformed_body", unreadable.Error())
 	}
 	p := problem(http.StatusBadRequest, "malformed_body", "the file cannot be read")

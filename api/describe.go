@@ -14,6 +14,8 @@ func describeSubmissions(api huma.API) {
 		Description: "The client's own name for the order, unique for ever. A document may hold it itself"}
 	key := &huma.Param{Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(64)},
 		Description: "Makes a repetition of the request safe, and stands in for a missing reference"}
+	mapping := &huma.Param{Name: "mapping", In: "query", Schema: &huma.Schema{Type: huma.TypeString},
+		Description: "A declared mapping, by which the file of another system is taken as it is"}
 	id := &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(36)}, Description: "The order's id"}
 
 	document := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Required: []string{"kind", "rows"}, Properties: map[string]*huma.Schema{
@@ -21,6 +23,8 @@ func describeSubmissions(api huma.API) {
 		"kind":      kindSchema(),
 		"rows":      {Type: huma.TypeArray, Items: rowSchema(false), MinItems: new(1), Description: "The last member, so that rows stream"},
 	}}
+	theirs := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}, MinItems: new(1),
+		Description: "With a mapping: rows as the other system names their members"}
 	corrected := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Required: []string{"rows"}, Properties: map[string]*huma.Schema{
 		"kind": kindSchema(),
 		"rows": {Type: huma.TypeArray, Items: rowSchema(true), MinItems: new(1), Description: "The last member, so that rows stream"},
@@ -29,7 +33,7 @@ func describeSubmissions(api huma.API) {
 		OperationID: "submit-order", Method: http.MethodPost, Path: submitPath, Tags: []string{"orders"}, Summary: "Submit an order",
 		Description: "Rows are checked as they stream: good ones are taken in, bad ones wait for a correction. The order is stored before it is answered; a body that " +
 			"breaks off leaves nothing. The same reference with the same content answers the first result.",
-		Parameters: []*huma.Param{reference, key}, RequestBody: orderBody(document), Responses: submissionResponses(api),
+		Parameters: []*huma.Param{reference, mapping, key}, RequestBody: submissionBody(document, theirs), Responses: submissionResponses(api),
 	})
 	api.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "correct-order", Method: http.MethodPost, Path: correctPath, Tags: []string{"orders"}, Summary: "Send corrected rows of an order",
@@ -43,6 +47,14 @@ func orderBody(document *huma.Schema) *huma.RequestBody {
 		csvType:  {Schema: &huma.Schema{Type: huma.TypeString, Description: "A header line and a line for each row; the columns tell the kind of order"}},
 		jsonType: {Schema: document},
 	}}
+}
+
+// submissionBody is a body with the forms that only new orders have.
+func submissionBody(document, theirs *huma.Schema) *huma.RequestBody {
+	body := orderBody(&huma.Schema{OneOf: []*huma.Schema{document, theirs}})
+	lines := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: "JSON Lines: an object for each row; the members of the first tell the kind of order"}}
+	body.Content[jsonlType], body.Content[ndjsonType] = lines, lines
+	return body
 }
 
 func kindSchema() *huma.Schema {

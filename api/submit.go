@@ -1,10 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,20 +39,26 @@ func (s *service) submit(w http.ResponseWriter, r *http.Request) {
 
 func (s *service) takeOrder(r *http.Request, up *upload) (batch.Receipt, error) {
 	c := callerOf(r.Context())
-	kind, err := mediaType(r)
+	kind, err := mediaType(r, csvType, jsonType, jsonlType, ndjsonType)
 	if err != nil {
 		return batch.Receipt{}, err
 	}
-	o := batch.Submission{Institution: c.institution, Actor: c.actor(), Body: up, Rows: openOrder}
-	if o.Reference, err = onlyParameter(r, "reference"); err != nil {
+	given, err := parameters(r, "reference", "mapping")
+	if err != nil {
 		return batch.Receipt{}, err
 	}
+	mapping, err := s.mapping(r.Context(), c, given)
+	if err != nil {
+		return batch.Receipt{}, err
+	}
+	o := batch.Submission{Institution: c.institution, Actor: c.actor(), Body: up, Reference: given.Get("reference")}
+	o.Rows = func(r io.Reader) (batch.Rows, error) { return openOrder(r, kind == csvType, mapping) }
 	if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 {
 		return batch.Receipt{}, invalid("header.Idempotency-Key", "is given twice")
 	} else if len(keys) == 1 {
 		o.IdempotencyKey = keys[0]
 	}
-	if kind == jsonType {
+	if kind == jsonType && mapping == nil {
 		if err := documented(&o, up); err != nil {
 			return batch.Receipt{}, err
 		}
@@ -59,6 +68,22 @@ func (s *service) takeOrder(r *http.Request, up *upload) (batch.Receipt, error) 
 		err = &internalError{err}
 	}
 	return receipt, err
+}
+
+// mapping finds the declared mapping that a request names; nil when it names none.
+func (s *service) mapping(ctx context.Context, c caller, given url.Values) (*formats.Mapping, error) {
+	name := given.Get("mapping")
+	if name == "" {
+		if given.Has("mapping") {
+			return nil, invalid("query.mapping", "is empty")
+		}
+		return nil, nil
+	}
+	m, err := s.Plant.Mapping(ctx, c.institution, name)
+	if batch.IsNotFound(err) {
+		return nil, invalid("query.mapping", "no mapping is called "+shown(name))
+	}
+	return m, err
 }
 
 // documented makes an order of a JSON document: its head is read now, because the reference stands in it, and again with its rows.
@@ -90,11 +115,11 @@ func (s *service) correct(w http.ResponseWriter, r *http.Request) {
 
 func (s *service) takeCorrection(r *http.Request, up *upload) (batch.Receipt, error) {
 	c := callerOf(r.Context())
-	kind, err := mediaType(r)
+	kind, err := mediaType(r, csvType, jsonType)
 	if err != nil {
 		return batch.Receipt{}, err
 	}
-	if _, err := onlyParameter(r, ""); err != nil {
+	if _, err := parameters(r); err != nil {
 		return batch.Receipt{}, err
 	}
 	o, err := s.findOrder(r.Context(), c, r.PathValue("id"))
@@ -153,23 +178,18 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request, up *upload, rec
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// onlyParameter reads the one query parameter that an operation knows; others are refused, so that a misspelt one is not lost.
-func onlyParameter(r *http.Request, name string) (string, error) {
+// parameters reads the query parameters that an operation knows; others are refused, so that a misspelt one is not lost.
+func parameters(r *http.Request, names ...string) (url.Values, error) {
 	all := r.URL.Query()
-	names := make([]string, 0, len(all))
-	for given := range all {
-		names = append(names, given)
-	}
-	slices.Sort(names)
-	for _, given := range names {
-		if given != name {
-			return "", invalid("query", "no parameter is called "+shown(given))
+	for _, given := range slices.Sorted(maps.Keys(all)) {
+		if !slices.Contains(names, given) {
+			return nil, invalid("query", "no parameter is called "+shown(given))
 		}
 		if len(all[given]) > 1 {
-			return "", invalid("query."+name, "is given twice")
+			return nil, invalid("query."+given, "is given twice")
 		}
 	}
-	return all.Get(name), nil
+	return all, nil
 }
 
 func invalid(location, message string) *Problem {

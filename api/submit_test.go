@@ -120,6 +120,30 @@ func TestAJSONOrderIsTheSameAsACSVOrder(t *testing.T) {
 	})
 }
 
+func TestJSONLinesAndFilesOfAnotherSystemAreTakenAsTheyAre(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		for _, c := range []struct{ name, kind, query, body string }{
+			{"lines", "application/jsonl", "", `{"product":"prepaid-mag","quantity":2}` + "\n" + `{"product":"prepaid-mag","quantity":"0"}` + "\n" + `{"product":"prepaid-mag","quantity":1}`},
+			{"lines by their other name", "application/x-ndjson; charset=UTF-8", "", `{"product":"prepaid-mag","quantity":3}` + "\n" + `{"product":"nothing","quantity":1}`},
+			{"mapped CSV", "text/csv", "&mapping=core", "BATCHNO;COUNT;CARDTYPE\n7;3;PPM\n7;1;XXX\n"},
+			{"mapped lines", "application/jsonl", "&mapping=core", `{"BATCHNO":7,"COUNT":3,"CARDTYPE":"PPM"}` + "\n" + `{"COUNT":1,"CARDTYPE":"XXX"}`},
+			{"a mapped list", "application/json", "&mapping=core", `[{"COUNT":3,"CARDTYPE":"PPM"},{"COUNT":1,"CARDTYPE":"XXX"}]`},
+		} {
+			post := func() answer {
+				return s.do(s.mine, http.MethodPost, "/v1/orders?reference="+strings.ReplaceAll(c.name, " ", "-")+c.query, strings.NewReader(c.body), header("Content-Type", c.kind))
+			}
+			o := decode[api.Order](post().want(http.StatusCreated))
+			if o.Kind != "mass" || o.Requested != 3 || o.RefusedRows != 1 {
+				t.Errorf("%s: order %+v", c.name, o)
+			}
+			if bad := decode[api.Page[api.RefusedRow]](s.get(s.mine, "/v1/orders/"+o.ID+"/errors").want(http.StatusOK)).Items; len(bad) != 1 || bad[0].Line != 3 {
+				t.Errorf("%s: refused rows %+v", c.name, bad)
+			}
+			post().want(http.StatusOK)
+		}
+	})
+}
+
 func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 	s := newSite(t, sqlite(t), api.Config{MaxBody: 200_000})
 	post := func(t *testing.T, path, body string, options ...option) answer {
@@ -166,6 +190,17 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 		{"bytes that are no characters", "", "{\"kind\":\"mass\",\"rows\":[{\"product\":\"\xff\",\"quantity\":1}]}", asJSON, 400, "malformed_body"},
 		{"half of a character", "", `{"kind":"mass","rows":[{"product":"\ud800","quantity":1}]}`, asJSON, 400, "malformed_body"},
 		{"a row that is too long", "", `{"kind":"mass","rows":[{"branch":"` + strings.Repeat("x", 70_000) + `"}]}`, asJSON, 422, "row_too_long"},
+		{"a mapping that is not declared", "?reference=X&mapping=none", massCSV(1), asCSV, 422, "invalid_request"},
+		{"a mapping without a name", "?reference=X&mapping=", massCSV(1), asCSV, 422, "invalid_request"},
+		{"a mapped column that is unknown", "?reference=X&mapping=core", "CARDTYPE;COUNT;SIZE\nPPM;1;2\n", asCSV, 422, "bad_header"},
+		{"lines as CSV", "", row, asCSV, 400, "malformed_body"},
+		{"CSV as lines", "", massCSV(1), asLines, 400, "malformed_body"},
+		{"no lines", "", "", asLines, 422, "bad_header"},
+		{"a line that is no row", "", row + "\n7\n", asLines, 400, "malformed_body"},
+		{"a line that is cut", "", row + "\n" + row[:20], asLines, 400, "malformed_body"},
+		{"an unknown member of a line", "", row + "\n" + `{"product":"prepaid-mag","quantity":1,"pan":"x"}`, asLines, 400, "malformed_body"},
+		{"a member with a long name", "", `{"` + strings.Repeat("x", 5000) + `":1}`, asLines, 400, "malformed_body"},
+		{"a line without end", "", row + "\n" + `{"branch":"` + strings.Repeat("x", 150_000), asLines, 400, "malformed_body"},
 		{"a second reference", "?reference=X", `{"reference":"Y","kind":"mass","rows":[` + row + `]}`, asJSON, 422, "invalid_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,6 +209,9 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 				path += "?reference=BAD"
 			}
 			p := post(t, path, c.body, c.option).refused(c.status, c.code)
+			if len(p.Detail) > 500 {
+				t.Errorf("it tells %d bytes", len(p.Detail))
+			}
 			if c.code == "bad_header" && c.body != "" && p.Column == "" {
 				t.Errorf("the problem does not name the column: %+v", p)
 			}

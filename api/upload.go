@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,18 +77,21 @@ func (u *upload) failure() error {
 	return p
 }
 
-// mediaType reads the kind of body; the problem is 415 for what cannot be read here.
-func mediaType(r *http.Request) (string, error) {
+// mediaType reads the kind of body; the problem is 415 for one that is not among kinds.
+func mediaType(r *http.Request, kinds ...string) (string, error) {
 	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err == nil && (kind == csvType || kind == jsonType) && r.Header.Get("Content-Encoding") == "" {
+	if err == nil && slices.Contains(kinds, kind) && r.Header.Get("Content-Encoding") == "" {
 		if charset, given := parameters["charset"]; !given || strings.EqualFold(charset, "utf-8") {
 			return kind, nil
 		}
 	}
-	return "", problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send text/csv or application/json in UTF-8, not compressed")
+	return "", problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+strings.Join(kinds, " or ")+" in UTF-8, not compressed")
 }
 
+// Types of bodies. JSON Lines has two names.
 const (
-	csvType  = "text/csv"
-	jsonType = "application/json"
+	csvType    = "text/csv"
+	jsonType   = "application/json"
+	jsonlType  = "application/jsonl"
+	ndjsonType = "application/x-ndjson"
 )
