@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +116,7 @@ func (a *app) now() time.Time {
 }
 
 func (a *app) openKeys() error {
-	kbpk, err := a.kbpk()
+	kbpk, err := a.config.openKBPK()
 	if err != nil {
 		return err
 	}
@@ -125,14 +124,6 @@ func (a *app) openKeys() error {
 		return err
 	}
 	return a.openModule()
-}
-
-// kbpk is the keystore's protection key, from where the configuration says.
-func (a *app) kbpk() (card.Secret, error) {
-	if label, ok := strings.CutPrefix(a.config.KBPK, pkcs11Module+":"); ok {
-		return tokenKBPK(a.config.PKCS11, label)
-	}
-	return keystore.LoadKBPK(a.config.KBPK)
 }
 
 // stamp is what every file says of how its keys and numbers came to be.

@@ -24,7 +24,7 @@ type Config struct {
 	Spool            string          `koanf:"spool"`    // directory of encrypted files
 	Ledger           string          `koanf:"ledger"`   // directory of the high-water ledger
 	Keystore         string          `koanf:"keystore"` // file of key blocks
-	KBPK             string          `koanf:"kbpk"`     // file:PATH or env:NAME
+	KBPK             string          `koanf:"kbpk"`     // file:PATH, env:NAME or pkcs11:LABEL
 	Keys             KeysConfig      `koanf:"keys"`
 	Module           ModuleConfig    `koanf:"module"`
 	PayShield        PayShieldConfig `koanf:"payshield"`
@@ -292,8 +292,8 @@ func (c Config) checkKBPK(environ []string) error {
 		return c.checkSource(c.KBPK, environ)
 	case where == "":
 		return errors.New("must be pkcs11:LABEL")
-	case c.PKCS11.Library == "" || c.PKCS11.PIN == "":
-		return errors.New("needs pkcs11.library and pkcs11.pin, for it is in the token")
+	case c.PKCS11.Library == "" || c.PKCS11.Token == "" || c.PKCS11.PIN == "":
+		return errors.New("needs pkcs11.library, pkcs11.token and pkcs11.pin, for it is in the token")
 	}
 	return nil
 }

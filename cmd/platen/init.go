@@ -239,7 +239,7 @@ func (s site) makeKeys(set *programs.Set) error {
 }
 
 func (s site) makeKeystore(set *programs.Set) error {
-	kbpk, store, err := s.openOrCreate("keys/kbpk.hex", "keys/keystore.json")
+	kbpk, store, err := s.openOrCreate()
 	if err != nil {
 		return err
 	}
@@ -248,12 +248,10 @@ func (s site) makeKeystore(set *programs.Set) error {
 	return err
 }
 
-func (s site) openOrCreate(kbpkName, storeName string) (card.Secret, *keystore.Store, error) {
-	kbpkPath, storePath := s.path(filepath.FromSlash(kbpkName)), s.path(filepath.FromSlash(storeName))
-	kbpk, err := keystore.LoadKBPK("file:" + kbpkPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		kbpk, err = keystore.CreateKBPK(kbpkPath, s.entropy())
-	}
+// openOrCreate opens the keystore and makes what is missing of it. Once there is a configuration, that says where its KBPK is.
+func (s site) openOrCreate() (card.Secret, *keystore.Store, error) {
+	storePath := s.path("keys", "keystore.json")
+	kbpk, err := s.kbpk()
 	if err != nil {
 		return kbpk, nil, err
 	}
@@ -265,6 +263,27 @@ func (s site) openOrCreate(kbpkName, storeName string) (card.Secret, *keystore.S
 		store.SetClock(func() time.Time { return seededClock })
 	}
 	return kbpk, store, err
+}
+
+func (s site) kbpk() (card.Secret, error) {
+	config, err := readConfig(s.path("platen.yaml"), nil)
+	if err == nil {
+		config.resolve()
+		return config.openKBPK()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return card.Secret{}, err
+	}
+	return s.makeKBPK("keys/kbpk.hex", s.entropy())
+}
+
+func (s site) makeKBPK(name string, entropy hsm.Entropy) (card.Secret, error) {
+	path := s.path(filepath.FromSlash(name))
+	made, err := keystore.CreateKBPK(path, entropy)
+	if errors.Is(err, keystore.ErrExists) {
+		return keystore.LoadKBPK(fileSource + path)
+	}
+	return made, err
 }
 
 // generateMissing makes every needed key that a keystore lacks, and lists what it made.
@@ -349,15 +368,11 @@ func (s site) exportKeys(set *programs.Set, b *programs.Bureau, side string) err
 	if _, err := os.Stat(target); err == nil {
 		return nil
 	}
-	_, ours, err := s.openOrCreate("keys/kbpk.hex", "keys/keystore.json")
+	_, ours, err := s.openOrCreate()
 	if err != nil {
 		return err
 	}
-	kbpkPath := s.path(filepath.FromSlash(side + "kbpk.hex"))
-	kbpk, err := keystore.LoadKBPK("file:" + kbpkPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		kbpk, err = keystore.CreateKBPK(kbpkPath, hsm.SystemEntropy())
-	}
+	kbpk, err := s.makeKBPK(side+"kbpk.hex", hsm.SystemEntropy())
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func cutSQLite(address string) (string, bool) { return strings.CutPrefix(address
 func keysCommand(s *shared) *cobra.Command {
 	c := &cobra.Command{Use: "keys", Short: "Make, take in, hand out, rotate and retire keys"}
 	c.AddCommand(keysListCommand(s), keysShowCommand(s), keysCheckCommand(s), keysGenerateCommand(s), keysRotateCommand(s), keysRetireCommand(s),
-		keysImportCommand(s), keysExportCommand(s), keysSealCommand(s), keysProvisionCommand(s), keysCreateCommand(s))
+		keysImportCommand(s), keysExportCommand(s), keysSealCommand(s), keysProvisionCommand(s), keysCreateCommand(s), keysKBPKCommand(s))
 	return c
 }
 

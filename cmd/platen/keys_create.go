@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"platen/card"
-	"platen/hsm"
 	"platen/hsm/keystore"
 )
 
@@ -19,10 +18,10 @@ func keysCreateCommand(s *shared) *cobra.Command {
 	var environment string
 	c := &cobra.Command{
 		Use:   "create --environment test|production",
-		Short: "Make the empty keystore that the configuration names, and its key-block protection key where that is a file",
+		Short: "Make the empty keystore that the configuration names, and its key-block protection key",
 		Long: `Makes the keystore at "keystore" in the configuration, for test keys or for production keys: all that comes into it later is of that environment, for ever.
 The key-block protection key (KBPK) is the one that "kbpk" names. A file that does not exist is made, with a new key in it and mode 0600; keep it apart from the keystore
-and from the database. A keystore that exists is left alone. It needs no database.`,
+and from the database. A key that a PKCS#11 token lacks is made in the token. A keystore that exists is left alone. It needs no database.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			env := keystore.Environment(environment)
@@ -58,14 +57,12 @@ func prepareKeystore(path string) (Config, card.Secret, error) {
 	if _, err := os.Stat(config.Path(config.Keystore)); !errors.Is(err, fs.ErrNotExist) {
 		return config, card.Secret{}, errors.Join(err, fmt.Errorf("keystore %s: %w", config.Keystore, keystore.ErrExists))
 	}
-	if where, isFile := strings.CutPrefix(config.KBPK, "file:"); isFile && where != "" {
-		for _, name := range []string{config.Keystore, where} {
-			if err := os.MkdirAll(filepath.Dir(config.Path(name)), 0o700); err != nil {
-				return config, card.Secret{}, err
-			}
-		}
-		made, err := keystore.CreateKBPK(config.Path(where), hsm.SystemEntropy())
-		if err != nil && !errors.Is(err, keystore.ErrExists) {
+	if err := os.MkdirAll(filepath.Dir(config.Path(config.Keystore)), 0o700); err != nil {
+		return config, card.Secret{}, err
+	}
+	if strings.HasPrefix(config.KBPK, fileSource) {
+		made, err := config.ensureKBPK()
+		if err != nil {
 			return config, card.Secret{}, err
 		}
 		made.Wipe()
@@ -74,6 +71,6 @@ func prepareKeystore(path string) (Config, card.Secret, error) {
 	if config, err = Load(path, os.Environ()); err != nil {
 		return config, card.Secret{}, err
 	}
-	kbpk, err := (&app{config: config}).kbpk()
+	kbpk, err := config.ensureKBPK()
 	return config, kbpk, err
 }

@@ -17,3 +17,5 @@ func openToken(PKCS11Config, string, hsm.Entropy) (hsm.Module, carrier, error) {
 }
 
 func tokenKBPK(PKCS11Config, string) (card.Secret, error) { return card.Secret{}, errNoPKCS11 }
+
+func ensureTokenKBPK(PKCS11Config, string) (card.Secret, error) { return card.Secret{}, errNoPKCS11 }

@@ -160,6 +160,23 @@ func TestAModuleThatIsAwayDelaysTheNightAndLosesNothing(t *testing.T) {
 	}
 }
 
+// A payShield draws the fill of a format 4 block itself, so no file with it could be made twice alike.
+func TestABureauWhosePINBlocksTheModuleCannotRepeatIsRefusedAtApply(t *testing.T) {
+	t.Parallel()
+	dir := modulePress(t)
+	usePayShield(t, dir, mock.Start(t, mock.Options{}).Address())
+	platen(t, "keys", "provision", config(dir))
+	apply := []string{"apply", config(dir), "-f", filepath.Join(dir, "programs")}
+	north := filepath.Join(dir, "programs", "bureaus", "north.yaml")
+	plain := string(read(t, north))
+	put(t, north, []byte(strings.Replace(plain, "pin_format: 0", "pin_format: 4", 1)))
+	if o := run(t, apply...); o.code == 0 || !strings.Contains(o.stderr, "bureau north: pin_format 4: the security module makes only [0]") {
+		t.Errorf("format 4: exit code %d, %s", o.code, o.stderr)
+	}
+	put(t, north, []byte(plain))
+	platen(t, apply...)
+}
+
 func TestAnImpossibleModuleStopsTheStartWithALine(t *testing.T) {
 	t.Parallel()
 	dir := modulePress(t)

@@ -43,6 +43,15 @@ func tokenKBPK(c PKCS11Config, label string) (card.Secret, error) {
 	return pkcs11.KBPK(context.Background(), options, label)
 }
 
+// ensureTokenKBPK is tokenKBPK of a key that is made when the token lacks it.
+func ensureTokenKBPK(c PKCS11Config, label string) (card.Secret, error) {
+	options, err := tokenOptions(c, "")
+	if err != nil {
+		return card.Secret{}, err
+	}
+	return pkcs11.EnsureKBPK(context.Background(), options, label)
+}
+
 // tokenCarrier unwraps keys into the token.
 type tokenCarrier struct{ module *pkcs11.Module }
 

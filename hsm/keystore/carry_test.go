@@ -133,6 +133,47 @@ func TestExportRefusesWhatTheBlockDoesNotAllow(t *testing.T) {
 	}
 }
 
+// What goes into a security module leaves the keystore, so the same keys stay behind as with export.
+func TestCarryRefusesWhatTheBlockDoesNotAllow(t *testing.T) {
+	s := partner(t, keystore.Test)
+	for name, usage := range map[card.KeyLabel]keystore.Usage{"pan": keyblock.Data, "pins": keyblock.PINStorage, "zpk": keyblock.ZPK} {
+		if err := s.Generate(name, usage, keyblock.AES, hsm.SystemEntropy()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kek, _ := hex.DecodeString(strings.Repeat("88E1AB2A2E3DD38C", 4))
+	known, _ := hex.DecodeString(knownHex)
+	header := keyblock.Header{Usage: keyblock.CVK, Algorithm: keyblock.TDES, Mode: 'C', Version: "00", Exportability: keyblock.NotExportable}
+	block, err := keyblock.Wrap(kek, header, known, func([]byte) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ImportBlock(keystore.Incoming{Label: "kept"}, named("kek.a"), block); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pan", "pins", "zmk", "kek.a", "kept"} {
+		err := s.Carry(named(name), func(keystore.Algorithm, []byte) error {
+			t.Errorf("%s was handed out", name)
+			return nil
+		})
+		refusedField(t, err, "exportability", keystore.ErrExport)
+	}
+	if err := s.Carry(named("none"), nil); !errors.Is(err, hsm.ErrUnknownKey) {
+		t.Errorf("no such key: %v", err)
+	}
+	var seen []byte
+	failed := errors.New("the module is away")
+	err = s.Carry(named("zpk"), func(alg keystore.Algorithm, clearKey []byte) error {
+		if seen = clearKey; alg != keyblock.AES || len(clearKey) != 32 {
+			t.Errorf("%c, %d bytes", alg, len(clearKey))
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) || !bytes.Equal(seen, make([]byte, 32)) {
+		t.Errorf("%v, or the key was not wiped", err)
+	}
+}
+
 func TestWhatABlockForbidsStaysForbidden(t *testing.T) {
 	s := partner(t, keystore.Test)
 	kek, _ := hex.DecodeString(strings.Repeat("88E1AB2A2E3DD38C", 4))

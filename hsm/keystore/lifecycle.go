@@ -168,15 +168,9 @@ func (s *Store) Retire(ref card.KeyRef, needed func(card.KeyRef) error) error {
 	if err := needed(ref); err != nil {
 		return fmt.Errorf("retire key %s: %w: %w", ref, ErrPinned, err)
 	}
-	alg, clearKey, err := e.open(s.kbpk.Reveal())
-	if err != nil {
-		return err
-	}
-	defer clear(clearKey)
 	k := e.Key
 	k.Retired = s.now()
-	pad := func(buf []byte) error { return hsm.SystemEntropy().Draw("retired key pad", 0, buf) }
-	again, err := wrap(s.kbpk.Reveal(), k, alg, p, clearKey, pad)
+	again, err := e.again(s.kbpk.Reveal(), s.kbpk.Reveal(), k)
 	if err != nil {
 		return err
 	}
@@ -184,4 +178,42 @@ func (s *Store) Retire(ref card.KeyRef, needed func(card.KeyRef) error) error {
 	next.Keys = slices.Clone(s.doc.Keys)
 	next.Keys[slices.IndexFunc(next.Keys, func(e entry) bool { return e.Ref() == ref })] = again
 	return s.save(next)
+}
+
+// Protect wraps every key anew under another key-block protection key, as Create takes it; the file changes as a whole or not at all, and nothing
+// is opened with the former one again. Other processes that have the keystore open fail with it until they are started under the new one.
+func (s *Store) Protect(kbpk card.Secret) error {
+	if err := checkKBPK(kbpk.Reveal()); err != nil {
+		return fmt.Errorf("protect keystore: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.doc
+	next.Keys = make([]entry, len(s.doc.Keys))
+	for i, e := range s.doc.Keys {
+		var err error
+		if next.Keys[i], err = e.again(s.kbpk.Reveal(), kbpk.Reveal(), e.Key); err != nil {
+			return fmt.Errorf("protect keystore: %w", err)
+		}
+	}
+	if err := s.save(next); err != nil {
+		return err
+	}
+	s.kbpk = kbpk
+	return nil
+}
+
+// again opens an entry and wraps its key with what k says of it, under another key-block protection key or the same.
+func (e entry) again(from, to []byte, k Key) (entry, error) {
+	alg, clearKey, err := e.open(from)
+	if err != nil {
+		return entry{}, err
+	}
+	defer clear(clearKey)
+	p, err := checkPairing(e.Usage, alg)
+	if err != nil {
+		return entry{}, err
+	}
+	pad := func(buf []byte) error { return hsm.SystemEntropy().Draw("key block pad", 0, buf) }
+	return wrap(to, k, alg, p, clearKey, pad)
 }

@@ -1,11 +1,14 @@
 package keystore_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"platen/card"
 	"platen/hsm"
@@ -165,4 +168,58 @@ func TestOpenRefusesAnyChangeOfADate(t *testing.T) {
 			t.Run(field, func(t *testing.T) { refusesDocument(t, path, doc) })
 		}
 	}
+}
+
+func TestAnotherProtectionKeyKeepsEveryKeyAndShutsTheFormerOneOut(t *testing.T) {
+	s, path := filled(t)
+	at(s, morning)
+	if err := s.RotateWithin("cvk", keystore.Period{Expires: evening}, hsm.SystemEntropy()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Retire(card.KeyRef{Label: "cvk", Version: 1}, free); err != nil {
+		t.Fatal(err)
+	}
+	open, err := keystore.Open(path, kbpk(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, was := s.List(), keyOf(t, s, "cvk")
+	if err := s.Protect(card.NewSecret(make([]byte, 31))); !errors.Is(err, keystore.ErrKBPK) {
+		t.Errorf("31 bytes: %v", err)
+	}
+	if err := s.Protect(kbpk(9)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keystore.Open(path, kbpk(1)); !errors.Is(err, keyblock.ErrKeyBlock) {
+		t.Errorf("under the former key: %v", err)
+	}
+	if _, err := open.Lookup(card.KeyRef{Label: "cvk"}); !errors.Is(err, keyblock.ErrKeyBlock) {
+		t.Errorf("a store that was open: %v", err)
+	}
+	again, err := keystore.Open(path, kbpk(9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, now := range map[string]*keystore.Store{"the same store": s, "a new one": again} {
+		at(now, morning)
+		if diff := cmp.Diff(before, now.List()); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+		if !bytes.Equal(was, keyOf(t, now, "cvk")) {
+			t.Errorf("%s has another key", name)
+		}
+	}
+}
+
+// keyOf is a TDES key of card verification values.
+func keyOf(t *testing.T, s *keystore.Store, label card.KeyLabel) (out []byte) {
+	t.Helper()
+	err := s.Use(card.KeyRef{Label: label}, keyblock.CVK, keyblock.TDES, func(clearKey []byte) error {
+		out = bytes.Clone(clearKey)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
