@@ -65,6 +65,7 @@ type Server struct {
 	options  Options
 	listener net.Listener
 	commands atomic.Uint64
+	names    sync.Map // of the commands that arrived
 	accepted atomic.Uint64
 	mu       sync.Mutex
 	open     map[net.Conn]bool
@@ -104,6 +105,12 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 // Commands is how many commands arrived, Connections how many connections.
 func (s *Server) Commands() uint64    { return s.commands.Load() }
 func (s *Server) Connections() uint64 { return s.accepted.Load() }
+
+// Asked tells whether a command of a name arrived.
+func (s *Server) Asked(name string) bool {
+	_, found := s.names.Load(name)
+	return found
+}
 
 // Stop closes everything.
 func (s *Server) Stop() {
@@ -159,6 +166,7 @@ func (c *session) serve() {
 			return
 		}
 		header, text := string(message[:c.server.options.Header]), string(message[c.server.options.Header:])
+		c.server.names.Store(text[:2], true)
 		behaviour := Honest
 		if number := c.server.commands.Add(1); c.server.options.Behave != nil {
 			behaviour = c.server.options.Behave(number)
@@ -171,7 +179,7 @@ func (c *session) serve() {
 }
 
 // catchUp is how much time of its pace the server makes up for.
-const catchUp = 100 * time.Millisecond
+const catchUp = 10 * time.Millisecond
 
 // wait holds a command until its turn, as a module with a licensed speed does.
 func (s *Server) wait() {
@@ -179,9 +187,9 @@ func (s *Server) wait() {
 		return
 	}
 	s.pace.Lock()
-	// A turn that came late, for sleep is coarse, is made up for, but not an idle time.
-	if earliest := time.Now().Add(-catchUp); s.next.Before(earliest) {
-		s.next = earliest
+	// A turn that came late, for sleep is coarse, is made up for. An idle time is not, so no run is faster than the pace.
+	if now := time.Now(); s.next.Before(now.Add(-catchUp)) {
+		s.next = now
 	}
 	turn := s.next
 	s.next = s.next.Add(time.Second / time.Duration(s.options.PerSecond))
