@@ -64,6 +64,14 @@ func Material(label card.KeyLabel) []byte {
 type Bench struct {
 	Module hsm.Module
 	Labels []card.KeyLabel // the keys of Keys that it holds
+	Ways   []Way
+}
+
+// Way is one by which a key could leave a module's back end.
+type Way struct {
+	Name   string
+	Leaves []card.KeyLabel // those that may leave by it; keys of stored PINs and of data never do
+	Ask    func(label card.KeyLabel) error
 }
 
 // Run proves that a module keeps the contract of hsm.Module. make makes a new one for each part; what it opens, it closes with t.Cleanup.

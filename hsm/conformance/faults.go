@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,7 @@ func (o operation) refs() []card.KeyRef {
 	return out
 }
 
-// usageMatrix replaces each key of each operation by every other key that the module holds, and all must be refused.
+// usageMatrix replaces each key of each operation by every other key that the module holds, and all must be refused. Then each key is asked to leave.
 func usageMatrix(t *testing.T, b Bench) {
 	pans := pansOf(t, "400000", 2)
 	for _, op := range b.operations(t, pans, b.derive(t, 5, pans)) {
@@ -88,6 +89,22 @@ func usageMatrix(t *testing.T, b Bench) {
 				if err := op.run(context.Background(), wrong); label != own && !errors.Is(err, hsm.ErrKeyUsage) {
 					t.Errorf("%s with %s for %s: %v", op.name, label, own, err)
 				}
+			}
+		}
+	}
+	b.exportability(t)
+}
+
+func (b Bench) exportability(t *testing.T) {
+	t.Helper()
+	if len(b.Ways) == 0 {
+		t.Error("no way is named by which a key could leave")
+	}
+	for _, way := range b.Ways {
+		for _, label := range b.Labels {
+			may := slices.Contains(way.Leaves, label) && label != Storage && label != Data
+			if err := way.Ask(label); (err == nil) != may {
+				t.Errorf("%s: %s may leave: %v; %v", way.Name, label, may, err)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package payshield_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,23 +58,37 @@ func newModule(t testing.TB, options payshield.Options, servers ...*mock.Server)
 	return m
 }
 
-func bench(m hsm.Module) conformance.Bench {
+// handOut are the host commands that give a key, or one just made, to others under a key of theirs.
+var handOut = []string{"A0", "A8", "GC", "GK", "HC", "IA"}
+
+// bench lets nothing out: what a module's own console may export is not ours, but no call of the client may ask for it.
+func bench(m hsm.Module, servers ...*mock.Server) conformance.Bench {
 	return conformance.Bench{
 		Module: m,
+		Ways: []conformance.Way{{Name: "host command", Ask: func(card.KeyLabel) error {
+			asked := func(name string) bool {
+				return slices.ContainsFunc(servers, func(s *mock.Server) bool { return s.Asked(name) })
+			}
+			if !asked("CW") || slices.ContainsFunc(handOut, asked) {
+				return nil
+			}
+			return errors.New("none was sent that hands keys out")
+		}}},
 		Labels: []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK, conformance.Storage},
 	}
 }
 
 func TestThePayShieldModuleConforms(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Bench {
-		return bench(newModule(t, payshield.Options{Transfer: transferKey}, mock.Start(t, mock.Options{})))
+		server := mock.Start(t, mock.Options{})
+		return bench(newModule(t, payshield.Options{Transfer: transferKey}, server), server)
 	})
 }
 
 func TestItConformsWithLongHeadersANamedLMKAndTwoModules(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Bench {
 		options := mock.Options{Header: 12}
-		return bench(newModule(t, payshield.Options{Transfer: transferKey, Header: 12, LMK: "01", InFlight: 3, Timeout: 20 * time.Second},
-			mock.Start(t, options), mock.Start(t, options)))
+		servers := []*mock.Server{mock.Start(t, options), mock.Start(t, options)}
+		return bench(newModule(t, payshield.Options{Transfer: transferKey, Header: 12, LMK: "01", InFlight: 3, Timeout: 20 * time.Second}, servers...), servers...)
 	})
 }

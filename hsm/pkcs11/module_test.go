@@ -83,12 +83,36 @@ func open(t testing.TB, label string) *Module {
 
 func TestTheTokenConforms(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Bench {
-		b := conformance.Bench{Module: open(t, suiteToken)}
+		m := open(t, suiteToken)
+		b := conformance.Bench{Module: m, Ways: []conformance.Way{{Name: "read", Ask: m.asks(reads)}, {Name: "wrap", Ask: m.asks(wraps)}}}
 		for _, k := range conformance.Keys() {
 			b.Labels = append(b.Labels, k.Label)
 		}
 		return b
 	})
+}
+
+// asks is a way out by which each object of a key is tried; the error is that of the one that holds out least.
+func (m *Module) asks(try func(lib *p11.Ctx, s p11.SessionHandle, h p11.ObjectHandle) error) func(label card.KeyLabel) error {
+	return func(label card.KeyLabel) (held error) {
+		err := m.token.do(context.Background(), func(s p11.SessionHandle) error {
+			ring, err := m.token.ring(s, true)
+			if err != nil || ring[label] == nil {
+				return errors.Join(err, hsm.ErrUnknownKey)
+			}
+			lib, ok := m.token.lib.(*p11.Ctx)
+			for _, h := range ring[label][1].parts {
+				if held = try(lib, s, h); held == nil || !ok {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil //nolint:nilerr // nothing was tried, and nil is the failure here
+		}
+		return held
+	}
 }
 
 // The token itself must hold to what the module promises of its keys.
