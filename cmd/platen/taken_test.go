@@ -29,6 +29,7 @@ type taken struct {
 	kind    formats.Kind
 	layout  string
 	sha256  string // of the plaintext
+	plain   []byte
 	records []printed
 }
 
@@ -79,7 +80,7 @@ func open(t *testing.T, opener *delivery.Opener, layouts []*formats.Layout, bure
 		t.Fatalf("%s: %v", path, err)
 	}
 	sum := sha256.Sum256(plain)
-	out := taken{name: filepath.Base(path), bureau: bureau, sha256: hex.EncodeToString(sum[:])}
+	out := taken{name: filepath.Base(path), bureau: bureau, sha256: hex.EncodeToString(sum[:]), plain: plain}
 	var why []error
 	for _, l := range layouts {
 		if l.Kind() != formats.CardFile && l.Kind() != formats.PINMailer {
