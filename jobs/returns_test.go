@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"platen/bureau"
 	"platen/card"
 	"platen/formats"
 	"platen/sql/store"
@@ -192,6 +194,47 @@ func TestASpoiledCardComesAgainWithTheSameNumberAndThePINThatItHad(t *testing.T)
 		}
 		if checked == 0 {
 			t.Error("the dice spoiled no card")
+		}
+	})
+}
+
+// Three words about each of six cards come in each of the six orders: every card ends where the words in their right order would leave it.
+func TestNewsInAnyOrderEndsInTheSameState(t *testing.T) {
+	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
+		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "20"})
+		s.night("one")
+		n := s.cardFile("south").Number
+		words := [3]string{"DISPATCHED", "IN_TRANSIT", "DELIVERED"}
+		orders := [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+		said := func(turn int) (lines [][3]string) {
+			for i, order := range orders {
+				lines = append(lines, [3]string{fmt.Sprintf("%d-%07d", n, i+1), words[order[turn]], ""})
+			}
+			return append(lines, [3]string{fmt.Sprintf("%d-0000999", n), "DELIVERED", ""})
+		}
+		for turn := range words {
+			name := fmt.Sprintf("%d.status", turn)
+			s.answer("south", name, n, said(turn)...)
+			if r := s.returned(name); r.Rejected != 1 || r.Lines != 7 {
+				t.Errorf("a line that no file has: %+v", r)
+			}
+		}
+		want := "map[DELIVERED:6 PRODUCED:14]"
+		if got := fmt.Sprint(s.states("MASS", 20)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		s.answer("south", "again.status", n, said(0)...)
+		if r := s.returned("again.status"); r.State != card.ReturnDuplicate {
+			t.Errorf("the same file under another name is %s", r.State)
+		}
+		lines := said(0)
+		slices.Reverse(lines)
+		s.answer("south", "reversed.status", n, lines...)
+		if r := s.returned("reversed.status"); r.Duplicates != 6 || r.Rejected != 1 || r.Lines != 7 {
+			t.Errorf("the same lines in another file: %d duplicate and %d rejected of %d", r.Duplicates, r.Rejected, r.Lines)
+		}
+		if got := fmt.Sprint(s.states("MASS", 20)); got != want {
+			t.Errorf("after a repetition %s, want %s", got, want)
 		}
 	})
 }

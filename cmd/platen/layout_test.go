@@ -41,6 +41,9 @@ func TestLayoutDiffNamesMovedFieldsAndRefusedNames(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
+	if o := run(t, "layout", "diff", layoutSamples+"north-fixed.yaml", layoutSamples+"ack.yaml"); o.code != 1 || !strings.Contains(o.stderr, "cannot be compared") {
+		t.Errorf("exit code %d, %s", o.code, o.stderr)
+	}
 	same := run(t, "layout", "diff", layoutSamples+"north-fixed.yaml", layoutSamples+"north-fixed.yaml")
 	if same.code != 0 || !strings.Contains(same.stdout, "No field changes.") || !strings.Contains(same.stdout, "0 newly rejected") {
 		t.Errorf("exit code %d, %s", same.code, same.stdout)

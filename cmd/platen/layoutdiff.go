@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"platen/formats"
+	"platen/sql/store"
 )
 
 // diffSample is what --against names for made-up cards, and how many there are.
@@ -52,6 +53,9 @@ Exit code 1 when a record is newly rejected or shortened.`,
 			next, err := loadLayout(args[1])
 			if err != nil {
 				return err
+			}
+			if old.Kind() != next.Kind() {
+				return fmt.Errorf("%s is of kind %s and %s of kind %s: they cannot be compared", old, old.Kind(), next, next.Kind())
 			}
 			d := &layoutDifference{Old: old.String(), New: next.String(), Changes: formats.Compare(old, next), Against: against, limit: limit}
 			trial := formats.NewTrial(old, next)
@@ -101,6 +105,9 @@ func tryRecords(ctx context.Context, s *shared, kind formats.Kind, against, inst
 	f, err := a.findFile(ctx, i, against)
 	if err != nil {
 		return err
+	}
+	if isMailer := f.Purpose == store.MailerPurpose; kind != formats.CardFile && kind != formats.PINMailer || isMailer != (kind == formats.PINMailer) {
+		return fmt.Errorf("file %d is of kind %s, and the layouts are of kind %s", f.Number, f.Purpose, kind)
 	}
 	return a.plant.Records(ctx, f.Number, try)
 }

@@ -117,4 +117,8 @@ func comparedWithItsCards(t *testing.T, dir string, f taken) {
 	if o.code != 1 || d.Records != len(f.records) || d.Refused != len(want) || len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("exit code %d, %d of %d records, refused %v, not %v%s", o.code, d.Records, len(f.records), got, want, o.stderr)
 	}
+	mailers := layoutSamples + "pin-mailer.yaml"
+	if o := run(t, "layout", "diff", mailers, mailers, "--against", number, config(dir)); o.code != 1 || !strings.Contains(o.stderr, "of kind CARD") {
+		t.Errorf("cards with a layout for mailers: exit code %d, %s", o.code, o.stderr)
+	}
 }
