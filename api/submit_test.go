@@ -125,9 +125,9 @@ func TestJSONLinesAndFilesOfAnotherSystemAreTakenAsTheyAre(t *testing.T) {
 		for _, c := range []struct{ name, kind, query, body string }{
 			{"lines", "application/jsonl", "", `{"product":"prepaid-mag","quantity":2}` + "\n" + `{"product":"prepaid-mag","quantity":"0"}` + "\n" + `{"product":"prepaid-mag","quantity":1}`},
 			{"lines by their other name", "application/x-ndjson; charset=UTF-8", "", `{"product":"prepaid-mag","quantity":3}` + "\n" + `{"product":"nothing","quantity":1}`},
-			{"mapped CSV", "text/csv", "&mapping=core", "BATCHNO;COUNT;CARDTYPE\n7;3;PPM\n7;1;XXX\n"},
-			{"mapped lines", "application/jsonl", "&mapping=core", `{"BATCHNO":7,"COUNT":3,"CARDTYPE":"PPM"}` + "\n" + `{"COUNT":1,"CARDTYPE":"XXX"}`},
-			{"a mapped list", "application/json", "&mapping=core", `[{"COUNT":3,"CARDTYPE":"PPM"},{"COUNT":1,"CARDTYPE":"XXX"}]`},
+			{"mapped CSV", "text/csv", "&mapping=core", "BATCHNO;COUNT;CARDTYPE\n7;3;PPM\n7;1;NONE\n"},
+			{"mapped lines", "application/jsonl", "&mapping=core", `{"BATCHNO":7,"COUNT":3,"CARDTYPE":"PPM"}` + "\n" + `{"COUNT":1,"CARDTYPE":"NONE"}`},
+			{"a mapped list", "application/json", "&mapping=core", `[{"COUNT":3,"CARDTYPE":"PPM"},{"COUNT":1,"CARDTYPE":"NONE"}]`},
 		} {
 			post := func() answer {
 				return s.do(s.mine, http.MethodPost, "/v1/orders?reference="+strings.ReplaceAll(c.name, " ", "-")+c.query, strings.NewReader(c.body), header("Content-Type", c.kind))
