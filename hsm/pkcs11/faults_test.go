@@ -5,6 +5,8 @@ package pkcs11
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	p11 "github.com/miekg/pkcs11"
@@ -176,5 +178,28 @@ func TestAnErrorOfAKeyIsNotTriedAgain(t *testing.T) {
 	f.fails = func(int) error { calls++; return p11.Error(p11.CKR_KEY_FUNCTION_NOT_PERMITTED) }
 	if err := work(t, m); !errors.Is(err, p11.Error(p11.CKR_KEY_FUNCTION_NOT_PERMITTED)) || errors.Is(err, ErrUnavailable) || calls != 1 {
 		t.Errorf("%d calls: %v", calls, err)
+	}
+}
+
+// SoftHSM2 lists its tokens when it is initialised; one that was gone for a while must be found again by the process that lost it.
+func TestATokenThatWasGoneIsFoundAgain(t *testing.T) {
+	m := open(t, suiteToken)
+	if err := work(t, m); err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(filepath.Dir(softHSM.Conf), "tokens")
+	if err := os.Rename(home, home+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := work(t, m); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("away: %v", err)
+		}
+	}
+	if err := os.Rename(home+"-away", home); err != nil {
+		t.Fatal(err)
+	}
+	if err := work(t, m); err != nil {
+		t.Errorf("back: %v", err)
 	}
 }

@@ -46,6 +46,7 @@ type Options struct {
 // cryptoki is the part of the interface that Platen uses. A session runs one operation at a time.
 type cryptoki interface {
 	Initialize(opts ...p11.InitializeOption) error
+	Finalize() error
 	GetSlotList(tokenPresent bool) ([]uint, error)
 	GetTokenInfo(slot uint) (p11.TokenInfo, error)
 	OpenSession(slot, flags uint) (p11.SessionHandle, error)
@@ -72,6 +73,7 @@ type token struct {
 	options Options
 	lib     cryptoki
 	slots   chan struct{} // one for each session in use
+	calls   sync.RWMutex  // held by whoever calls the library; alone by who initialises it anew
 
 	mu    sync.Mutex
 	era   uint64 // counts how often all was lost
@@ -125,19 +127,43 @@ func (t *token) do(ctx context.Context, job func(s p11.SessionHandle) error) err
 	}
 	var err error
 	for range tries {
-		s, era, opened := t.borrow()
-		if err = opened; err == nil {
-			if err = job(s); err == nil {
-				t.give(s, era)
-				return nil
-			}
-			t.end(s, era, lost(err))
-		}
-		if !lost(err) {
+		if err = t.try(job); !lost(err) {
 			return err
+		}
+		if errors.Is(err, ErrNoToken) || errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
+			err = errors.Join(err, t.renew())
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// try runs a job once.
+func (t *token) try(job func(s p11.SessionHandle) error) error {
+	t.calls.RLock()
+	defer t.calls.RUnlock()
+	s, era, err := t.borrow()
+	if err != nil {
+		return err
+	}
+	if err := job(s); err != nil {
+		t.end(s, era, lost(err))
+		return err
+	}
+	t.give(s, era)
+	return nil
+}
+
+// renew initialises the library anew: some list their tokens only then, and would never see one again that was gone for a while. All sessions of the
+// process end with it.
+func (t *token) renew() error {
+	t.calls.Lock()
+	defer t.calls.Unlock()
+	t.close()
+	_ = t.lib.Finalize() // it may not be initialised
+	if err := t.lib.Initialize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_ALREADY_INITIALIZED)) {
+		return fmt.Errorf("initialise the library anew: %w", err)
+	}
+	return nil
 }
 
 // lost tells whether an error means that sessions, login, handles or the token itself are gone.
