@@ -137,6 +137,9 @@ type Line struct {
 	Card      string            `json:"card,omitempty" doc:"Token of the card that an action is for"`
 	Reference string            `json:"customer_reference,omitempty"`
 	Name      string            `json:"emboss_name,omitempty" doc:"As it will stand on the card"`
+	Name2     string            `json:"emboss_name2,omitempty" doc:"Its second line"`
+	Print     string            `json:"print_name,omitempty" doc:"As it is printed, where the product prints another form"`
+	Given     string            `json:"given_name,omitempty" doc:"The emboss_name of the row, where the card shows another form"`
 	Expiry    string            `json:"expiry,omitempty" doc:"Year and month, when the row asked for one"`
 	Links     map[string]string `json:"links"`
 }
@@ -164,7 +167,7 @@ func (s *service) listLines(ctx context.Context, c caller, in *OrderPageInput) (
 	var failed error
 	page := pageOf(in.PageInput, list, rows, func(l store.OrderLine) int64 { return l.Unit }, func(l store.OrderLine) Line {
 		v := Line{Line: l.SourceLine, Unit: l.Unit, Quantity: l.Quantity, State: lineStates[l.State], Product: names.products[l.Product], Reason: l.Reason.String(),
-			SameDay: l.SameDay, Reference: l.CustomerReference, Name: l.EmbossName,
+			SameDay: l.SameDay, Reference: l.CustomerReference, Name: l.EmbossName, Name2: l.EmbossName2, Print: l.PrintName, Given: l.GivenName,
 			Links: map[string]string{"first_card": cardPath + "/" + unitName(o.Reference, l.Unit)}}
 		if e, err := card.ExpiryFromInt(l.Expiry); err == nil && l.Expiry != 0 {
 			v.Expiry = e.String()

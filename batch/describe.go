@@ -118,6 +118,19 @@ func (p *Plant) Known(ctx context.Context, i store.Institution, bureau string) (
 	return *b.value, products, err
 }
 
+// Product returns the current declaration of a product.
+func (p *Plant) Product(ctx context.Context, i store.Institution, code string) (*card.Product, error) {
+	products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
+	if err != nil {
+		return nil, err
+	}
+	e, ok := products[code]
+	if !ok {
+		return nil, fmt.Errorf("product %q is not declared: %w", code, store.ErrNotFound)
+	}
+	return e.value, nil
+}
+
 // Mapping returns the current declaration of how order files of another system are read.
 func (p *Plant) Mapping(ctx context.Context, i store.Institution, code string) (*formats.Mapping, error) {
 	mappings, err := current(ctx, p, p.Store.Q, i.ID, store.MappingProgram, decodeJSON[formats.Mapping])

@@ -29,7 +29,7 @@ var (
 
 // intakeChunk is how many rows one intake transaction stores; intakeLease how many seconds an intake may be silent.
 const (
-	intakeChunk = 2000
+	intakeChunk = 1800
 	intakeLease = 60
 )
 
@@ -257,6 +257,7 @@ type intake struct {
 	order    store.Order
 	products map[string]entry[*card.Product]
 	byNumber map[int64]entry[*card.Product]
+	names    map[string]*formats.Names // by product
 	ranges   map[int32]store.PANRange
 	today    time.Time
 	units    int64 // cards accepted
@@ -270,12 +271,15 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}, names: map[string]*formats.Names{}}
 	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
 		return nil, err
 	}
-	for _, e := range in.products {
+	for code, e := range in.products {
 		in.byNumber[e.number] = e
+		if in.names[code], err = formats.NewNames(e.value.Names, e.value.NameLimit); err != nil {
+			return nil, fmt.Errorf("names of product %s: %w", code, err)
+		}
 	}
 	ranges, err := p.Store.Ranges(ctx)
 	if err != nil {

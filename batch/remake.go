@@ -156,9 +156,12 @@ func (p *Plant) offerCorrection(ctx context.Context, tx *store.Tx, f *store.File
 
 // rowOf is an accepted line as the row that it was.
 func rowOf(l store.OrderLine, product string) formats.Row {
-	row := formats.Row{Line: l.SourceLine, Product: product, Title: l.Title, FirstName: l.FirstName, LastName: l.LastName, EmbossName: l.EmbossName,
+	row := formats.Row{Line: l.SourceLine, Product: product, Title: l.Title, FirstName: l.FirstName, LastName: l.LastName, EmbossName: l.GivenName,
 		CustomerReference: l.CustomerReference, Recipient: l.Recipient, Address1: l.Address1, Address2: l.Address2, Address3: l.Address3, City: l.City, Region: l.Region,
 		Postcode: l.Postcode, Country: l.Country, Delivery: l.Delivery, Branch: l.Branch, Language: l.Language}
+	if l.GivenName == "" && l.EmbossName2 == "" && l.PrintName == "" {
+		row.EmbossName = l.EmbossName
+	}
 	if l.SameDay {
 		row.SameDay = "true"
 	}

@@ -242,7 +242,6 @@ func (j *job) mailerPage(ctx context.Context, d *desk, rows []store.PrintRow, v 
 		r.Set(formats.MailerReference, accounts[i].Reveal())
 		r.Set(formats.MailerPINBlock, blocks.Reveal(i))
 		r.SetString(formats.CardToken, v.tokens[i])
-		r.SetString(formats.CardName, rows[i].EmbossName)
 		r.SetString(formats.CardRequest, "MAILER")
 	})
 }
@@ -275,7 +274,7 @@ func pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error
 	if err != nil {
 		return personalization.Issue{}, err
 	}
-	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: row.EmbossName, Surname: row.LastName, GivenNames: row.FirstName, PIN: pin}
+	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: formats.CardNames{Line1: row.EmbossName, Line2: row.EmbossName2}.Whole(), Surname: row.LastName, GivenNames: row.FirstName, PIN: pin}
 	if row.PVV != nil {
 		in.HasPVV = true
 		for i, n := len(in.PVV)-1, *row.PVV; i >= 0; i, n = i-1, n/10 {

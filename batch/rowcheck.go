@@ -83,23 +83,27 @@ func (in *intake) checkQuantity(c *checker, line *store.OrderLine, p *card.Produ
 // checkName fits the name that the card will show.
 func (in *intake) checkName(c *checker, line *store.OrderLine, p *card.Product) {
 	name := c.row.EmbossName
-	field := "emboss_name"
 	if name == "" && in.kind == formats.MassOrder {
 		line.EmbossName = p.AnonymousName
 		return
 	}
-	if name == "" {
-		name, field = strings.TrimSpace(c.row.FirstName+" "+c.row.LastName), "last_name"
-	}
-	if name == "" || c.faulty("emboss_name", "first_name", "last_name") {
+	if name == "" && c.row.FirstName == "" && c.row.LastName == "" || c.faulty("emboss_name", "first_name", "last_name") {
 		return // the reader has said so
 	}
-	fitted, fault := formats.FitName(name, p.NameLimit)
+	in.fitName(c, line, p)
+}
+
+// fitName makes what the card shows by the product's rules. What is not made from first and last name is kept as it was given.
+func (in *intake) fitName(c *checker, line *store.OrderLine, p *card.Product) {
+	shown, fault := in.names[p.Code].Fit(formats.Holder{Title: c.row.Title, GivenNames: c.row.FirstName, Surname: c.row.LastName, Shown: c.row.EmbossName})
 	if fault != nil {
-		c.fault(field, fault.Code, fault.Hint)
+		c.fault(fault.Field, fault.Code, fault.Hint)
 		return
 	}
-	line.EmbossName = fitted
+	line.EmbossName, line.EmbossName2, line.PrintName, line.GivenName = shown.Line1, shown.Line2, shown.Print, ""
+	if c.row.EmbossName != shown.Line1 || shown.Print != "" {
+		line.GivenName = c.row.EmbossName
+	}
 }
 
 func (in *intake) checkExpiry(c *checker, line *store.OrderLine, p *card.Product) {
@@ -216,15 +220,10 @@ func (in *intake) checkReason(ctx context.Context, c *checker, line *store.Order
 func (in *intake) inherit(c *checker, line *store.OrderLine, last store.OrderLine, p *card.Product) {
 	line.Title, line.FirstName, line.LastName = last.Title, last.FirstName, last.LastName
 	line.CustomerReference, line.Language = last.CustomerReference, last.Language
-	line.EmbossName = last.EmbossName
+	line.EmbossName, line.EmbossName2, line.PrintName, line.GivenName = last.EmbossName, last.EmbossName2, last.PrintName, last.GivenName
 	if c.row.EmbossName != "" && !c.faulty("emboss_name") {
-		fitted, fault := formats.FitName(c.row.EmbossName, p.NameLimit)
-		if fault != nil {
-			c.fault("emboss_name", fault.Code, fault.Hint)
-		} else {
-			line.EmbossName = fitted
-			line.FirstName, line.LastName = splitName(c.row.EmbossName)
-		}
+		in.fitName(c, line, p)
+		line.FirstName, line.LastName = formats.SplitName(c.row.EmbossName)
 	}
 	if c.row.Address1 == "" {
 		line.Recipient = last.Recipient
@@ -237,15 +236,6 @@ func (in *intake) inherit(c *checker, line *store.OrderLine, last store.OrderLin
 	if line.Branch == "" {
 		line.Branch = last.Branch
 	}
-}
-
-// splitName takes the last word as the surname.
-func splitName(full string) (given, surname string) {
-	full = strings.TrimSpace(full)
-	if cut := strings.LastIndexByte(full, ' '); cut >= 0 {
-		return full[:cut], full[cut+1:]
-	}
-	return "", full
 }
 
 // findCard reads a token, or ORDER-REFERENCE#UNIT: the card that unit of that order became.

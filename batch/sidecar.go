@@ -111,7 +111,6 @@ func (j *job) asSidecar(ctx context.Context, s store.Sidecar) (*job, error) {
 func (j *job) sidecarPage(d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
 	return j.appendRows(d, rows, func(r *formats.Record, i int) {
 		r.SetString(formats.CardToken, v.tokens[i])
-		r.SetString(formats.CardName, rows[i].EmbossName)
 		if j.file.Purpose == store.CardPurpose {
 			r.Set(formats.CardPAN, v.pans[i].Reveal())
 			r.SetString(formats.CardPSN, rows[i].PSN.String())

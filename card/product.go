@@ -143,6 +143,29 @@ func DefaultActions() map[Reason]Action {
 	}
 }
 
+// NameRules is how a product makes what a card shows of its holder's name. The zero value is ICAO Doc 9303 in plain capitals, on one line, and a
+// name that is too long is refused.
+type NameRules struct {
+	Letters    string   `json:"letters,omitempty"`     // transliteration, formats.Romanisations
+	Emboss     string   `json:"emboss,omitempty"`      // character set of the embossed name, of ASCII: tracks hold it too
+	Print      string   `json:"print,omitempty"`       // character set of a printed name besides, formats.NameSets
+	PrintLimit int      `json:"print_limit,omitempty"` // characters of the printed name; 0 = as many as the embossed has
+	Title      bool     `json:"title,omitempty"`       // the title stands before the name
+	Fit        []string `json:"fit,omitempty"`         // rules for a name that is too long, tried one after the other
+}
+
+// Fitting rules. Each works on what the ones before it left.
+const (
+	DropTitle      = "DROP_TITLE"
+	MiddleInitials = "MIDDLE_INITIALS" // given names after the first become initials
+	DropMiddle     = "DROP_MIDDLE"     // given names after the first are left out
+	Initials       = "INITIALS"        // all given names become initials
+	TwoLines       = "TWO_LINES"       // from here on the surname may stand on a second line
+)
+
+// FitRules lists the fitting rules.
+func FitRules() []string { return []string{DropTitle, MiddleInitials, DropMiddle, Initials, TwoLines} }
+
 // Product is a card program as one version of it stands: everything that decides what its cards are. Its JSON form is what the
 // store keeps and what a file pins by version.
 type Product struct {
@@ -159,9 +182,10 @@ type Product struct {
 	Anonymous      bool              `json:"anonymous"`
 	AnonymousName  string            `json:"anonymous_name"` // what an unnamed card shows; may be empty
 	NameLimit      int               `json:"name_limit"`     // characters on the card, 2 to 26
-	MaxQuantity    int64             `json:"max_quantity"`   // of one order line
-	CVV2Order      string            `json:"cvv2_order"`     // MMYY or YYMM
-	Track1         []string          `json:"track1"`         // pieces of discretionary data
+	Names          NameRules         `json:"names,omitzero"`
+	MaxQuantity    int64             `json:"max_quantity"` // of one order line
+	CVV2Order      string            `json:"cvv2_order"`   // MMYY or YYMM
+	Track1         []string          `json:"track1"`       // pieces of discretionary data
 	Track2         []string          `json:"track2"`
 	PIN            PINPolicy         `json:"pin"`
 	Keys           ProductKeys       `json:"keys"`

@@ -1,6 +1,7 @@
 package formats
 
-// Fault is one thing that is wrong with a row of an order. It never repeats the value.
+// Fault is one thing that is wrong with a row of an order. It never repeats the value; of a name that cannot be shown, the hint may propose
+// another form.
 type Fault struct {
 	Line  int64  `json:"line" csv:"line"`   // line in the file, the header is 1
 	Field string `json:"field" csv:"field"` // column; empty for the row as a whole

@@ -131,6 +131,8 @@ const (
 	CardRequest // NEW, REPLACEMENT, NEW_WITH_MAILER, REPLACEMENT_WITH_MAILER or MAILER
 	ChipData    // data grouping identifiers (EMV CPS) as they go to the chip
 	CustomerReference
+	CardName2     // the second line of an embossed name
+	CardPrintName // the name as it is printed, where that is not how it is embossed
 	numFields
 )
 
@@ -313,6 +315,8 @@ var catalogue = [numFields]fieldFacts{
 	CardRequest:       {"card.request", Public, text, 0},
 	ChipData:          {"chip.data", Track, binary, 0},
 	CustomerReference: {"customer.reference", Personal, text, 0},
+	CardName2:         {"card.name2", Personal, text, 0},
+	CardPrintName:     {"card.print_name", Personal, text, 0},
 }
 
 // ParseField finds a field by its name.

@@ -40,12 +40,12 @@ func shapeOf(s string) shape {
 
 func (t *romanisation) write(s string) (string, bool) {
 	var room [256]byte
-	out, ok := t.append(room[:0], composed(s))
+	out, ok := t.append(room[:0], composed(s), nil)
 	return string(out), ok
 }
 
-// append appends s, which is composed, in ASCII letters to dst, as far as it can be written.
-func (t *romanisation) append(dst []byte, s string) ([]byte, bool) {
+// append appends s, which is composed, in ASCII letters to dst, as far as it can be written. Letters of keep stay, if there is one.
+func (t *romanisation) append(dst []byte, s string, keep *nameSet) ([]byte, bool) {
 	for i := 0; i < len(s); {
 		if s[i] < utf8.RuneSelf {
 			dst = append(dst, s[i])
@@ -57,6 +57,10 @@ func (t *romanisation) append(dst []byte, s string) ([]byte, bool) {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			return dst, false
+		case keep != nil && keep.keeps(r):
+			dst = utf8.AppendRune(dst, r)
+			i += size
+			continue
 		case isGreek(r) && isGreek(next):
 			if pair, ok := t.greekPair(r, next); ok {
 				after, _ := utf8.DecodeRuneInString(s[i+size+second:])

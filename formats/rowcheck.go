@@ -58,13 +58,22 @@ func (c *orderColumn) faultOf(value string) (code, hint string) {
 	case length > c.limit:
 		return FaultTooLong, fmt.Sprintf("at most %d characters, counted after transliteration; this has %d", c.limit, length)
 	case !roman && c.letters == FaultNameUnmappable:
-		return c.letters, "write the name in Latin, Greek or Cyrillic letters"
+		return c.letters, "write the name in Latin, Greek or Cyrillic letters" + proposedLetters(value)
 	case !roman && c.letters != "":
 		return c.letters, "write it in Latin, Greek or Cyrillic letters"
 	case c.check == nil:
 		return "", ""
 	}
 	return c.check(value)
+}
+
+// proposedLetters ends a hint with how a name might be written; it is empty where nobody can tell.
+func proposedLetters(value string) string {
+	n := Names{letters: variants()[defaultVariant], emboss: nameSets()[defaultNameSet]}
+	if proposal := n.propose(Holder{Surname: value}, nameSets()["ascii"], maxNameInput); proposal != "" {
+		return ", such as " + proposal
+	}
+	return ""
 }
 
 func checkQuantity(v string) (string, string) {

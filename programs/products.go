@@ -85,6 +85,7 @@ func (l *loader) rangeOf(p *card.Product) *Range {
 
 func (l *loader) checkNameOf(p *card.Product, from source) {
 	l.checkBounds(from, int64(p.NameLimit), 2, 26, "name_limit")
+	l.checkNames(p, from)
 	switch {
 	case !p.Anonymous && p.AnonymousName != "":
 		l.at(from, "anonymous_name")("anonymous_name: the product's cards have holders: say anonymous: true or leave it out")

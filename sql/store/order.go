@@ -70,6 +70,9 @@ type OrderLine struct {
 	FirstName         string      `db:"first_name"`
 	LastName          string      `db:"last_name"`
 	EmbossName        string      `db:"emboss_name"`
+	EmbossName2       string      `db:"emboss_name2"` // second line
+	PrintName         string      `db:"print_name"`   // where the card is printed with another form than it is embossed with
+	GivenName         string      `db:"given_name"`   // emboss_name as the row gave it, where the card shows another form
 	CustomerReference string      `db:"customer_reference"`
 	Recipient         string      `db:"recipient"`
 	Address1          string      `db:"address1"`
@@ -85,7 +88,7 @@ type OrderLine struct {
 }
 
 const lineColumns = `order_number, unit, quantity, source_line, state, product_number, reason, same_day, card_id, expiry, title, first_name,
-	last_name, emboss_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language`
+	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language`
 
 // RefusedRow is a row that intake refused, as it came (JSON), with its faults (JSON).
 type RefusedRow struct {
@@ -154,7 +157,7 @@ func (t *Tx) FinishIntake(ctx context.Context, o Order) error {
 // InsertLines stores accepted lines.
 func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 	b := t.bulk("order_lines", []string{"order_number", "unit", "quantity", "source_line", "state", "product_number", "reason", "same_day", "card_id", "expiry",
-		"title", "first_name", "last_name", "emboss_name", "customer_reference", "recipient", "address1", "address2", "address3", "city", "region",
+		"title", "first_name", "last_name", "emboss_name", "emboss_name2", "print_name", "given_name", "customer_reference", "recipient", "address1", "address2", "address3", "city", "region",
 		"postcode", "country", "delivery", "branch", "language"}, len(lines))
 	for i := range lines {
 		l := &lines[i]
@@ -164,7 +167,7 @@ func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 		b.bool(l.SameDay)
 		pointed(b, l.Card, func(id card.ID) { b.int(int64(id)) })
 		b.int(int64(l.Expiry))
-		for _, v := range [...]string{l.Title, l.FirstName, l.LastName, l.EmbossName, l.CustomerReference, l.Recipient, l.Address1, l.Address2, l.Address3,
+		for _, v := range [...]string{l.Title, l.FirstName, l.LastName, l.EmbossName, l.EmbossName2, l.PrintName, l.GivenName, l.CustomerReference, l.Recipient, l.Address1, l.Address2, l.Address3,
 			l.City, l.Region, l.Postcode, l.Country, l.Delivery, l.Branch, l.Language} {
 			b.string(v)
 		}
