@@ -36,7 +36,12 @@ type CardNames struct {
 }
 
 // Whole is the embossed name on one line.
-func (c CardNames) Whole() string { return strings.TrimSpace(c.Line1 + " " + c.Line2) }
+func (c CardNames) Whole() string {
+	if c.Line2 == "" {
+		return c.Line1
+	}
+	return c.Line1 + " " + c.Line2
+}
 
 // NewNames makes the rules of a product ready. It fails on what is in no list: Romanisations, NameSets, card.FitRules.
 func NewNames(rules card.NameRules, limit int) (*Names, error) {
