@@ -24,6 +24,7 @@ type chunkWork struct {
 // fileWork is one file's part of a chunk. A nil file is one that does not exist.
 type fileWork struct {
 	file   *store.File
+	purged bool        // there is one, but nothing of it can move any more
 	spoken store.Lines // what the chunk speaks of, and perhaps lines between
 	lines  map[int64]*lineWork
 	failed []*lineWork // spoiled or rejected by this chunk
@@ -136,6 +137,10 @@ func (w *chunkWork) lock(ctx context.Context, number int64, spoken *touched) err
 	}
 	if err != nil {
 		return err
+	}
+	if f.State == card.FilePurged {
+		w.files[number] = &fileWork{purged: true}
+		return nil
 	}
 	work := &fileWork{file: &f, lines: map[int64]*lineWork{}}
 	w.files[number] = work
@@ -275,6 +280,10 @@ func (r *returned) quarantine(reason string) { r.Outcome, r.Reason = store.LineQ
 // fileOf finds the file that a line speaks of; nil when the line was refused.
 func (w *chunkWork) fileOf(r *returned) (*store.File, error) {
 	work := w.files[r.file]
+	if work != nil && work.purged {
+		r.refuse("file_was_purged")
+		return nil, nil
+	}
 	if work == nil || work.file == nil {
 		r.refuse("unknown_reference")
 		return nil, nil

@@ -17,7 +17,7 @@ import (
 var errOrderAndFile = errors.New("books of the past are of an order, or of files: give one of them")
 
 // balanceAt draws the books of a moment in the past from what is never changed: the events of files and orders, and the answers that had come by then. Without an order
-// it shows files; a file's purged lines count as their answers did.
+// it shows files; one that was purged is shown as it was balanced, at moments since then.
 func (p *Plant) balanceAt(ctx context.Context, i store.Institution, of BooksOf) (Books, error) {
 	b := Books{Balanced: true}
 	numbers, err := p.filesAt(ctx, i, of)
@@ -29,6 +29,9 @@ func (p *Plant) balanceAt(ctx context.Context, i store.Institution, of BooksOf) 
 		o, err := p.Store.OrderByReference(ctx, i.ID, of.Order)
 		if err != nil {
 			return b, err
+		}
+		if o.PurgedAt != nil {
+			return b, fmt.Errorf("order %s at that moment: %w", o.Reference, errPastPurged)
 		}
 		past.order = o
 	}
@@ -108,6 +111,9 @@ func (p *past) file(ctx context.Context, number int64) (b FileBooks, existed boo
 	if err != nil || f.CreatedAt.After(p.at) {
 		return b, false, err
 	}
+	if f.State == card.FilePurged || f.PurgedAt != nil {
+		return p.purged(ctx, f)
+	}
 	if err := p.rewind(ctx, &f); err != nil || f.State == card.FileCancelled {
 		return b, false, err
 	}
@@ -134,6 +140,21 @@ func (p *past) file(ctx context.Context, number int64) (b FileBooks, existed boo
 	if p.order.Number != 0 && f.Purpose == store.CardPurpose {
 		err = p.remember(ctx, f, states)
 	}
+	return b, true, err
+}
+
+// errPastPurged says that nothing tells any more how something stood at a moment.
+var errPastPurged = errors.New("its events were purged: how it stood then is not known any more; what it came to is in the books without a moment")
+
+// purged draws the books of a file whose events are gone: they are those that it was balanced with, since it was.
+func (p *past) purged(ctx context.Context, f store.File) (b FileBooks, existed bool, err error) {
+	switch {
+	case f.State == card.FileCancelled:
+		return b, false, nil
+	case f.BalancedAt == nil || f.BalancedAt.After(p.at) || p.order.Number != 0:
+		return b, false, fmt.Errorf("file %d at that moment: %w", f.Number, errPastPurged)
+	}
+	b, err = p.BalanceFile(ctx, f)
 	return b, true, err
 }
 

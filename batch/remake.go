@@ -98,6 +98,15 @@ func (p *Plant) remakeNewest(ctx context.Context, tx *store.Tx, c store.Card) (w
 	if err != nil {
 		return "", err
 	}
+	if newest.File != nil {
+		f, err := tx.FileByNumber(ctx, *newest.File)
+		if err != nil {
+			return "", err
+		}
+		if f.State == card.FilePurged || f.PurgedAt != nil {
+			return "", fmt.Errorf("file %d: %w", f.Number, ErrPurged)
+		}
+	}
 	if failed(newest.State) {
 		if err := insertRemake(ctx, tx, newest); err != nil {
 			return "", err

@@ -78,6 +78,6 @@ Try it with nothing but this binary:  platen demo`,
 	root.PersistentFlags().StringVarP(&s.config, "config", "c", "platen.yaml", "configuration file of this process")
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print machine-readable JSON on standard output")
 	root.AddCommand(demoCommand(s), initCommand(s), serveCommand(s), workCommand(s), workersCommand(s), runCommand(s), applyCommand(s), orderCommand(s), cardCommand(s),
-		fileCommand(s), booksCommand(s), bureauCommand(s), returnCommand(s), inboxCommand(s), checkCommand(s), clientCommand(s), keysCommand(s), rangeCommand(s), dbCommand(s), layoutCommand(s), nameCommand(s), vectorsCommand(s), benchCommand(s), versionCommand(s))
+		fileCommand(s), booksCommand(s), bureauCommand(s), returnCommand(s), inboxCommand(s), checkCommand(s), purgeCommand(s), clientCommand(s), keysCommand(s), rangeCommand(s), dbCommand(s), layoutCommand(s), nameCommand(s), vectorsCommand(s), benchCommand(s), versionCommand(s))
 	return root
 }

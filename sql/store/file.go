@@ -83,6 +83,7 @@ type File struct {
 	BalancedAt      *time.Time     `db:"balanced_at"`
 	Overdue         string         `db:"overdue"` // the answer that its bureau owes beyond its time; a flag, not a state
 	OverdueSince    *time.Time     `db:"overdue_since"`
+	PurgedAt        *time.Time     `db:"purged_at"` // when PINs, personal data and spool of it were gone
 }
 
 // InClear tells whether the bureau gets the file unencrypted.
@@ -93,7 +94,7 @@ func (f *File) InClear() bool {
 const fileColumns = `number, id, institution_id, batch_number, purpose, bureau_number, bureau_version, bureau_code, product_number, product_version,
 	layout_number, layout_version, branch, delivery, country, keys, sequence, name, stamp, business_date, file_time, state, reason, epoch, lease_until, retry_after, failures, planned, minted, same_day, frozen, held, worker, rendered,
 	sealed, plaintext_sha256, plaintext_bytes, ciphertext_sha256, ciphertext_bytes, spool, ack_read, ack_ok, ack_bad, produced, rejected, spoiled,
-	created_at, sealed_at, sent_at, acknowledged_at, balanced_at, overdue, overdue_since`
+	created_at, sealed_at, sent_at, acknowledged_at, balanced_at, overdue, overdue_since, purged_at`
 
 // SliceKind says how a slice's issues come to be.
 type SliceKind uint8

@@ -6,13 +6,11 @@ var cardInvariants = []Invariant{
 		FROM cards c LEFT JOIN issues i ON i.card_id = c.id GROUP BY c.id, c.newest_issue HAVING count(i.issue) <> c.newest_issue OR coalesce(max(i.issue), 0) <> c.newest_issue
 		UNION ALL SELECT 'card', i.card_id, 'issue ' || i.issue || ' has no card' FROM issues i LEFT JOIN cards c ON c.id = i.card_id WHERE c.id IS NULL`},
 	{"card.numbers", "Every card's number lies in a block that was reserved, and no two blocks share a number.", `
-		SELECT 'range' AS object, r.number, 'holds ' || count(c.id) || ' cards, its reservations ' || coalesce((SELECT sum((SELECT count(*) FROM cards x
-			WHERE x.id BETWEEN (CAST(b.range_number AS BIGINT) << 40) + b.first_sequence AND (CAST(b.range_number AS BIGINT) << 40) + b.first_sequence + b.quantity - 1))
-			FROM pan_reservations b WHERE b.range_number = r.number), 0) AS detail
-		FROM pan_ranges r LEFT JOIN cards c ON c.id BETWEEN (CAST(r.number AS BIGINT) << 40) AND (CAST(r.number + 1 AS BIGINT) << 40) - 1 GROUP BY r.number
-		HAVING count(c.id) <> coalesce((SELECT sum((SELECT count(*) FROM cards x
-			WHERE x.id BETWEEN (CAST(b.range_number AS BIGINT) << 40) + b.first_sequence AND (CAST(b.range_number AS BIGINT) << 40) + b.first_sequence + b.quantity - 1))
-			FROM pan_reservations b WHERE b.range_number = r.number), 0)
+		SELECT 'range' AS object, r.number, 'holds ' || coalesce(c.cards, 0) || ' cards, its reservations ' || coalesce(b.cards, 0) AS detail
+		FROM pan_ranges r LEFT JOIN (SELECT id >> 40 AS range_number, count(*) AS cards FROM cards GROUP BY id >> 40) c ON c.range_number = r.number
+		LEFT JOIN (SELECT v.range_number, sum((SELECT count(*) FROM cards x WHERE x.id BETWEEN (CAST(v.range_number AS BIGINT) << 40) + v.first_sequence
+			AND (CAST(v.range_number AS BIGINT) << 40) + v.first_sequence + v.quantity - 1)) AS cards FROM pan_reservations v GROUP BY v.range_number) b ON b.range_number = r.number
+		WHERE coalesce(c.cards, 0) <> coalesce(b.cards, 0)
 		UNION ALL SELECT 'range', a.range_number, 'the blocks at ' || a.first_sequence || ' and ' || b.first_sequence || ' overlap' FROM pan_reservations a
 		JOIN pan_reservations b ON b.range_number = a.range_number AND b.first_sequence > a.first_sequence AND b.first_sequence < a.first_sequence + a.quantity
 		UNION ALL SELECT 'range', r.number, 'its counter stands at ' || r.next_sequence || ', a block ends at ' || max(b.first_sequence + b.quantity)
@@ -46,9 +44,9 @@ var cardInvariants = []Invariant{
 	{"line.evidence", "A line has a state of its own because a return line that was applied says so.", `
 		SELECT 'file' AS object, l.file_number AS number, 'line ' || l.line || ' is in state ' || l.state || ' and no return line says so' AS detail
 		FROM ` + fileLines + ` l JOIN files f ON f.number = l.file_number
-		WHERE l.state NOT IN (ISSUE_FOLLOWS_FILE, ISSUE_CANCELLED) AND f.state <> FILE_PURGED
-			AND NOT EXISTS (SELECT 1 FROM return_lines t WHERE t.file_number = l.file_number AND t.outcome = 1 AND (t.file_line = l.line
-				OR (t.last_line IS NOT NULL AND l.line BETWEEN t.file_line AND t.last_line)))
+		WHERE l.state NOT IN (ISSUE_FOLLOWS_FILE, ISSUE_CANCELLED) AND f.purged_at IS NULL
+			AND NOT EXISTS (SELECT 1 FROM return_lines t WHERE t.file_number = l.file_number AND t.file_line = l.line AND t.outcome = 1)
+			AND NOT EXISTS (SELECT 1 FROM return_lines t WHERE t.file_number = l.file_number AND t.last_line IS NOT NULL AND l.line BETWEEN t.file_line AND t.last_line AND t.outcome = 1)
 			AND NOT EXISTS (SELECT 1 FROM shipment_runs s JOIN return_lines t ON t.shipment = s.shipment AND t.outcome = 1
 				WHERE s.file_number = l.file_number AND l.line BETWEEN s.first_line AND s.last_line)`},
 }
@@ -59,20 +57,20 @@ const lineQuantity = `coalesce(sum(CASE WHEN l.reason = REASON_REMAKE THEN 0 ELS
 var orderInvariants = []Invariant{
 	{"order.requested", "An order asks for as many cards as its lines do, and its rows that wait for a correction are counted.", `
 		SELECT 'order' AS object, o.number, 'requested ' || o.requested || ', its lines ask for ' || ` + lineQuantity + ` AS detail
-		FROM orders o LEFT JOIN order_lines l ON l.order_number = o.number WHERE o.state <> ORDER_RECEIVED GROUP BY o.number, o.requested HAVING ` + lineQuantity + ` <> o.requested
+		FROM orders o LEFT JOIN order_lines l ON l.order_number = o.number WHERE o.state <> ORDER_RECEIVED AND o.purged_at IS NULL GROUP BY o.number, o.requested HAVING ` + lineQuantity + ` <> o.requested
 		UNION ALL SELECT 'order', o.number, 'counts ' || o.refused_rows || ' refused rows, ' || count(e.source_line) || ' wait for a correction'
-		FROM orders o LEFT JOIN order_errors e ON e.order_number = o.number AND NOT e.corrected AND e.faults NOT LIKE '%bureau_rejected%' WHERE o.state <> ORDER_RECEIVED
+		FROM orders o LEFT JOIN order_errors e ON e.order_number = o.number AND NOT e.corrected AND e.faults NOT LIKE '%bureau_rejected%' WHERE o.state <> ORDER_RECEIVED AND o.purged_at IS NULL
 		GROUP BY o.number, o.refused_rows HAVING count(e.source_line) <> o.refused_rows`},
 	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file or was cancelled, and no other does.", `
 		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) || ', cancelled are ' || o.cancelled AS detail
 		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 3, 4) GROUP BY l.order_number) l ON l.order_number = o.number
 		LEFT JOIN (SELECT source, sum(quantity) AS cards FROM file_slices WHERE kind IN (1, 2) GROUP BY source) s ON s.source = o.number
-		WHERE coalesce(l.cards, 0) <> coalesce(s.cards, 0) + o.cancelled
+		WHERE o.purged_at IS NULL AND coalesce(l.cards, 0) <> coalesce(s.cards, 0) + o.cancelled
 		UNION ALL SELECT 'order', a.source, 'unit ' || b.first_unit || ' stands in the files ' || a.file_number || ' and ' || b.file_number
 		FROM file_slices a JOIN file_slices b ON b.source = a.source AND b.first_unit >= a.first_unit AND b.first_unit < a.first_unit + a.quantity
 			AND (b.file_number <> a.file_number OR b.first_line <> a.first_line) WHERE a.kind IN (1, 2) AND b.kind IN (1, 2)`},
 	{"order.answered", "An order that was answered has its acceptance and its end on record.", `
-		SELECT 'order' AS object, o.number, 'is ' || ` + orderStateNamed + ` || ' and no event says so' AS detail FROM orders o WHERE o.state <> ORDER_RECEIVED
+		SELECT 'order' AS object, o.number, 'is ' || ` + orderStateNamed + ` || ' and no event says so' AS detail FROM orders o WHERE o.state <> ORDER_RECEIVED AND o.purged_at IS NULL
 			AND (NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'order' AND e.object_number = o.number AND e.kind = 'accepted')
 			OR (o.state IN (ORDER_FULFILLED, ORDER_PARTLY_FULFILLED) AND NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'order' AND e.object_number = o.number AND e.kind = ` + orderStateNamed + `)))`},
 }
@@ -80,7 +78,7 @@ var orderInvariants = []Invariant{
 var returnInvariants = []Invariant{
 	{"return.lines", "The lines of a return file are its cursor: applied, duplicate, rejected and quarantined, each on record.", `
 		SELECT 'return' AS object, r.number, 'cursor ' || r.cursor_line || ' of ' || r.lines || ', ' || count(l.line) || ' lines on record up to ' || coalesce(max(l.line), 0) AS detail
-		FROM return_files r LEFT JOIN return_lines l ON l.return_number = r.number GROUP BY r.number, r.cursor_line, r.lines, r.applied, r.duplicates, r.rejected, r.quarantined, r.state
+		FROM return_files r LEFT JOIN return_lines l ON l.return_number = r.number WHERE r.purged_at IS NULL GROUP BY r.number, r.cursor_line, r.lines, r.applied, r.duplicates, r.rejected, r.quarantined, r.state
 		HAVING count(l.line) <> r.cursor_line OR coalesce(max(l.line), 0) <> r.cursor_line OR r.cursor_line > r.lines
 			OR coalesce(sum(CASE WHEN l.outcome = 1 THEN 1 ELSE 0 END), 0) <> r.applied OR coalesce(sum(CASE WHEN l.outcome = 2 THEN 1 ELSE 0 END), 0) <> r.duplicates
 			OR coalesce(sum(CASE WHEN l.outcome = 3 THEN 1 ELSE 0 END), 0) <> r.rejected OR coalesce(sum(CASE WHEN l.outcome = 4 THEN 1 ELSE 0 END), 0) <> r.quarantined
@@ -89,7 +87,7 @@ var returnInvariants = []Invariant{
 			OR (r.state = RETURN_APPLIED AND r.rejected + r.quarantined > 0)`},
 	{"return.bytes", "A return file is stored whole before anything is read from it.", `
 		SELECT 'return' AS object, r.number, 'has ' || r.size || ' bytes, stored are ' || coalesce(sum(length(c.data)), 0) AS detail
-		FROM return_files r LEFT JOIN return_chunks c ON c.return_number = r.number GROUP BY r.number, r.size, r.state, r.sha256
+		FROM return_files r LEFT JOIN return_chunks c ON c.return_number = r.number WHERE r.purged_at IS NULL GROUP BY r.number, r.size, r.state, r.sha256
 		HAVING (r.state >= RETURN_STORED AND (r.sha256 IS NULL OR length(r.sha256) <> 32 OR coalesce(sum(length(c.data)), 0) <> r.size)) OR (r.state < RETURN_STORED AND count(c.position) > 0)`},
 	{"return.duplicates", "The same content of one bureau is applied once: a second file of it is a duplicate, and a duplicate has an original.", `
 		SELECT 'return' AS object, r.number, 'is a duplicate of nothing' AS detail FROM return_files r WHERE r.state = RETURN_DUPLICATE
@@ -98,5 +96,5 @@ var returnInvariants = []Invariant{
 		WHERE r.state IN (RETURN_APPLYING, RETURN_APPLIED, RETURN_PARTLY_APPLIED) AND r.lines > 0 GROUP BY r.bureau_number, r.sha256 HAVING count(*) > 1`},
 	{"return.events", "An event tells of the state of every return file that was stored.", `
 		SELECT 'return' AS object, r.number, 'is ' || ` + returnStateNamed + ` || ' and no event says so' AS detail FROM return_files r
-		WHERE r.state BETWEEN RETURN_STORED AND RETURN_DUPLICATE AND NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'return' AND e.object_number = r.number AND e.kind = ` + returnStateNamed + `)`},
+		WHERE r.state BETWEEN RETURN_STORED AND RETURN_DUPLICATE AND r.purged_at IS NULL AND NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'return' AND e.object_number = r.number AND e.kind = ` + returnStateNamed + `)`},
 }

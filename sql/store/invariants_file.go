@@ -50,7 +50,7 @@ var fileInvariants = []Invariant{
 		SELECT 'file' AS object, f.number, 'is ' || ` + fileStateNamed + ` || ', its newest event says ' || coalesce(e.kind, 'nothing') AS detail
 		FROM files f LEFT JOIN events e ON e.number = (SELECT max(number) FROM events WHERE object_kind = 'file' AND object_number = f.number
 			AND kind IN ('BUILDING', 'SEALED', 'RELEASED', 'SENDING', 'SENT', 'IN_DOUBT', 'ACKNOWLEDGED', 'REFUSED', 'BALANCED', 'CLOSED', 'PURGED', 'CANCELLED', 'planned'))
-		WHERE coalesce(e.kind, '') <> CASE f.state WHEN FILE_PLANNED THEN 'planned' WHEN FILE_RECONCILING THEN 'ACKNOWLEDGED' ELSE ` + fileStateNamed + ` END`},
+		WHERE f.purged_at IS NULL AND coalesce(e.kind, '') <> CASE f.state WHEN FILE_PLANNED THEN 'planned' WHEN FILE_RECONCILING THEN 'ACKNOWLEDGED' ELSE ` + fileStateNamed + ` END`},
 	{"file.sequences", "The files of a bureau are numbered without gap, unless an operator has moved the numbers on after a restore.", `
 		SELECT 'bureau' AS object, f.bureau_number AS number, count(*) || ' files, the last is number ' || max(f.sequence) AS detail
 		FROM files f GROUP BY f.bureau_number HAVING count(*) <> max(f.sequence) AND NOT EXISTS (SELECT 1 FROM audit_log WHERE action = 'file.advance')
@@ -71,10 +71,11 @@ var fileInvariants = []Invariant{
 var deliveryInvariants = []Invariant{
 	{"delivery.evidence", "A file counts as sent on evidence: a delivery on record, the bureau's answer after a doubt, or an operator's word.", `
 		SELECT 'file' AS object, f.number, 'is ' || ` + fileStateNamed + ` || ' and nothing shows that it arrived' AS detail FROM files f WHERE ` + arrived + ` AND (f.sent_at IS NULL
-			OR NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'file' AND e.object_number = f.number AND e.kind = 'SENT')
+			OR (f.purged_at IS NULL AND NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'file' AND e.object_number = f.number AND e.kind = 'SENT'))
 			OR NOT EXISTS (SELECT 1 FROM delivery_attempts a WHERE a.file_number = f.number AND a.copy = 0 AND a.state IN ('DELIVERED', 'IN_DOUBT')))`},
 	{"delivery.once", "The machine delivers a file once: more deliveries than one have an operator's word between them.", `
-		SELECT 'file' AS object, a.file_number AS number, count(*) || ' deliveries' AS detail FROM delivery_attempts a WHERE a.copy = 0 AND a.state = 'DELIVERED' GROUP BY a.file_number
+		SELECT 'file' AS object, a.file_number AS number, count(*) || ' deliveries' AS detail FROM delivery_attempts a JOIN files f ON f.number = a.file_number
+		WHERE a.copy = 0 AND a.state = 'DELIVERED' AND f.purged_at IS NULL GROUP BY a.file_number
 		HAVING count(*) > 1 + (SELECT count(*) FROM events e WHERE e.object_kind = 'file' AND e.object_number = a.file_number AND e.kind = 'RELEASED' AND e.data LIKE '%"by":%')`},
 	{"delivery.open", "A file that is being sent has an attempt that is open; one that is not has none.", `
 		SELECT 'file' AS object, f.number, 'is ' || ` + fileStateNamed + ` || ' with ' || count(a.attempt) || ' open attempts' AS detail
@@ -91,5 +92,5 @@ var deliveryInvariants = []Invariant{
 	{"delivery.acknowledged", "A file counts as acknowledged when a line of a return file said so.", `
 		SELECT 'file' AS object, f.number, 'no line of a return file acknowledges it' AS detail FROM files f
 		WHERE f.state IN (FILE_ACKNOWLEDGED, FILE_RECONCILING, FILE_BALANCED, FILE_CLOSED, FILE_PURGED) AND (f.acknowledged_at IS NULL OR f.ack_read IS NULL
-			OR NOT EXISTS (SELECT 1 FROM return_lines l WHERE l.file_number = f.number AND l.file_line IS NULL AND l.outcome = 1))`},
+			OR (f.purged_at IS NULL AND NOT EXISTS (SELECT 1 FROM return_lines l WHERE l.file_number = f.number AND l.file_line IS NULL AND l.outcome = 1)))`},
 }

@@ -31,6 +31,7 @@ type Order struct {
 	Remade         int64           `db:"remade"`
 	SubmittedBy    string          `db:"submitted_by"`
 	CreatedAt      time.Time       `db:"created_at"`
+	PurgedAt       *time.Time      `db:"purged_at"` // when its lines were purged
 	InFlight       bool            `db:"in_flight"` // its intake holds a lease that has not run out
 }
 
@@ -39,7 +40,7 @@ func (o *Order) WasCancelled() bool { return o.State == card.OrderCancelled || o
 
 func (q Q) orderColumns() string {
 	return `number, id, institution_id, reference, idempotency_key, kind, state, fingerprint, intake_epoch, requested, refused_rows,
-		cancelled, held, fulfilled, rejected, withdrawn, remade, submitted_by, created_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
+		cancelled, held, fulfilled, rejected, withdrawn, remade, submitted_by, created_at, purged_at, (state = 1 AND intake_lease > ` + q.clock() + `) AS in_flight`
 }
 
 // LineState is where an order line stands.

@@ -60,7 +60,7 @@ CREATE TABLE pan_reservations (
 CREATE INDEX pan_reservations_file ON pan_reservations (file_number);
 
 -- A number begins with year and month, so that the lines of a month's orders follow each other. cancelled counts cards that were taken back before anything of them
--- was written into a file; held is why the order is paused. fulfilled, rejected, withdrawn and remade are its cards' fates when it last ended.
+-- was written into a file; held is why the order is paused; purged_at, also of files and return files, is when what they carried was purged. fulfilled, rejected, withdrawn and remade are its cards' fates when it last ended.
 CREATE TABLE orders (
     number          BIGINT PRIMARY KEY,
     id              UUID NOT NULL UNIQUE,
@@ -82,6 +82,7 @@ CREATE TABLE orders (
     remade          BIGINT NOT NULL DEFAULT 0,
     submitted_by    TEXT NOT NULL,
     created_at      TIMESTAMPTZ NOT NULL,
+    purged_at       TIMESTAMPTZ,
     UNIQUE (institution_id, reference),
     UNIQUE (institution_id, idempotency_key)
 );
@@ -279,6 +280,7 @@ CREATE TABLE files (
     balanced_at       TIMESTAMPTZ,
     overdue           TEXT NOT NULL DEFAULT '',
     overdue_since     TIMESTAMPTZ,
+    purged_at         TIMESTAMPTZ,
     UNIQUE (bureau_number, sequence),
     UNIQUE (bureau_number, name),
     CHECK (produced + rejected + spoiled <= planned)
@@ -393,6 +395,7 @@ CREATE TABLE return_files (
     epoch          BIGINT NOT NULL DEFAULT 0,
     lease_until    BIGINT NOT NULL DEFAULT 0,
     created_at     TIMESTAMPTZ NOT NULL,
+    purged_at      TIMESTAMPTZ,
     CHECK (applied + duplicates + rejected + quarantined = cursor_line)
 );
 

@@ -60,7 +60,7 @@ CREATE TABLE pan_reservations (
 CREATE INDEX pan_reservations_file ON pan_reservations (file_number);
 
 -- A number begins with year and month, so that the lines of a month's orders follow each other. cancelled counts cards that were taken back before anything of them
--- was written into a file; held is why the order is paused. fulfilled, rejected, withdrawn and remade are its cards' fates when it last ended.
+-- was written into a file; held is why the order is paused; purged_at, also of files and return files, is when what they carried was purged. fulfilled, rejected, withdrawn and remade are its cards' fates when it last ended.
 CREATE TABLE orders (
     number          BIGINT PRIMARY KEY,
     id              TEXT NOT NULL UNIQUE,
@@ -82,6 +82,7 @@ CREATE TABLE orders (
     remade          BIGINT NOT NULL DEFAULT 0,
     submitted_by    TEXT NOT NULL,
     created_at      TIMESTAMP NOT NULL,
+    purged_at       TIMESTAMP,
     UNIQUE (institution_id, reference),
     UNIQUE (institution_id, idempotency_key)
 );
@@ -277,6 +278,7 @@ CREATE TABLE files (
     balanced_at       TIMESTAMP,
     overdue           TEXT NOT NULL DEFAULT '',
     overdue_since     TIMESTAMP,
+    purged_at         TIMESTAMP,
     UNIQUE (bureau_number, sequence),
     UNIQUE (bureau_number, name),
     CHECK (produced + rejected + spoiled <= planned)
@@ -391,6 +393,7 @@ CREATE TABLE return_files (
     epoch          BIGINT NOT NULL DEFAULT 0,
     lease_until    BIGINT NOT NULL DEFAULT 0,
     created_at     TIMESTAMP NOT NULL,
+    purged_at      TIMESTAMP,
     CHECK (applied + duplicates + rejected + quarantined = cursor_line)
 );
 
