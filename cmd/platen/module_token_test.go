@@ -157,3 +157,49 @@ func TestAKeystoreIsMadeUnderAKeyOfTheToken(t *testing.T) {
 		t.Errorf("the second keystore is under another key: %s", got)
 	}
 }
+
+// A token that is lost between two nights, with every session that was open, stops the second one's files and makes no card twice or half; when it is
+// back, the process that lost it goes on by itself.
+func TestATokenThatIsLostDelaysTheNightAndLosesNothing(t *testing.T) {
+	hsm := testbed.StartSoftHSM(t, "platen")
+	t.Setenv("SOFTHSM2_CONF", hsm.Conf)
+	dir := modulePress(t)
+	useToken(t, dir, hsm)
+	platen(t, "keys", "provision", config(dir))
+	platen(t, "apply", config(dir), "-f", filepath.Join(dir, "programs"))
+	simulateBureaus(t, dir, "--reject", "0", "--spoil", "0")
+	s := serve(t, dir, "--no-schedules")
+	orders := moduleSize.orders(t)
+	s.order("MASS", orders[massFile])
+	platen(t, "run", "--cycle", "nightly", config(dir))
+	inBooks := func() books { return loose[books](t, run(t, "books", "--json", config(dir)).stdout) }
+	done := func() bool {
+		return balanced(append(filesOf(t, dir, "north"), filesOf(t, dir, "south")...)) && inBooks().Balanced
+	}
+	until(t, "the balance of the first night", done)
+
+	// The service has sessions and key handles now. Other processes reach the token elsewhere.
+	home := filepath.Join(filepath.Dir(hsm.Conf), "tokens")
+	away := home + "-away"
+	must(t, os.Rename(home, away))
+	elsewhere := hsm.Conf + ".away"
+	put(t, elsewhere, []byte(strings.Replace(string(read(t, hsm.Conf)), home, away, 1)))
+	t.Setenv("SOFTHSM2_CONF", elsewhere)
+	s.order("BULK", orders[bulkFile])
+	platen(t, "run", "--cycle", "nightly", config(dir))
+	until(t, "the loss of the token", func() bool { return strings.Contains(s.process.stderr.String(), "PKCS#11: the token does not answer") })
+	if inBooks().Balanced {
+		t.Error("the books balance without a token")
+	}
+	must(t, os.Rename(away, home))
+	t.Setenv("SOFTHSM2_CONF", hsm.Conf)
+	until(t, "the balance of the second night", done)
+	b := inBooks()
+	if b.Produced != b.Requested || b.Requested == 0 {
+		t.Errorf("the books say %+v", b)
+	}
+	if !s.process.running() {
+		t.Error("the service ended")
+	}
+	proveOnce(t, dir, b)
+}
