@@ -10,23 +10,23 @@ import (
 // rehearsals lists the rows of the matrix.
 func rehearsals() []rehearsal {
 	return []rehearsal{
-		{name: "kill", fault: "process killed at a fault point", wanted: 1000, sample: 24, begin: beginKills(false, everyPoint),
+		{name: "kill", fault: "process killed at a fault point", wanted: 1000, sample: 8, begin: beginKills(false, everyPoint),
 			how: "The real program on SQLite, SIGKILL to itself at each fault point of a whole life in turn: intake, plan, mint, seal, send, answers, remakes, reissues. By the seed, the bureau takes what it finds before or after the restart."},
-		{name: "kill-postgresql", fault: "process killed at a fault point, PostgreSQL", wanted: 200, sample: 8, begin: beginKills(true, somePoints(240)),
+		{name: "kill-postgresql", fault: "process killed at a fault point, PostgreSQL", wanted: 200, sample: 3, begin: beginKills(true, somePoints(240)),
 			how: "The same on PostgreSQL, at fault points drawn by the seed."},
-		{name: "kill-twice", fault: "killed, and killed again while it recovers", wanted: 200, sample: 10, begin: beginKills(false, pairs(230)),
+		{name: "kill-twice", fault: "killed, and killed again while it recovers", wanted: 200, sample: 4, begin: beginKills(false, pairs(230)),
 			how: "The real program on SQLite; the second SIGKILL comes at a fault point of the command that takes up what the first one left."},
-		{name: "crash", fault: "PostgreSQL killed", wanted: 100, sample: 4, begin: beginCrashes,
+		{name: "crash", fault: "PostgreSQL killed", wanted: 100, sample: 2, begin: beginCrashes,
 			how: "The process is stopped at a fault point drawn by the seed and all processes of its PostgreSQL are killed; the process wakes while the server is down or after its crash recovery."},
-		{name: "commit", fault: "reply to a COMMIT lost", wanted: 100, sample: 4, begin: beginCommitCuts,
+		{name: "commit", fault: "reply to a COMMIT lost", wanted: 100, sample: 2, begin: beginCommitCuts,
 			how: "A proxy cuts the connection between a COMMIT and its reply, at least once for every place in the program that commits."},
-		{name: "upload", fault: "upload cut", wanted: 10_000, sample: 3, begin: beginUploads,
+		{name: "upload", fault: "upload cut", wanted: 10_000, sample: 2, begin: beginUploads,
 			how: "In process: the connection to the bureau is cut after each byte of the conversation in turn, in either direction, over a TCP proxy; every second time the bureau takes what it sees before the file is settled."},
-		{name: "return", fault: "answer in pieces, duplicate or reordered", wanted: 4_000, sample: 3, begin: beginPieces(false, 84),
+		{name: "return", fault: "answer in pieces, duplicate or reordered", wanted: 4_000, sample: 2, begin: beginPieces(false, 84),
 			how: "In process: a bureau's answer for 320 cards comes as 50 files in any order: parts that overlap, parts turned round, parts again under another name, in other case, or under their own name after they were archived."},
 		{name: "return-workers", fault: "the same, two workers on PostgreSQL", wanted: 1_000, sample: 1, begin: beginPieces(true, 22),
 			how: "Two workers fetch and apply the 50 files at the same time."},
-		{name: "truncated", fault: "answer cut short", wanted: 20_000, sample: 3, begin: beginTruncated,
+		{name: "truncated", fault: "answer cut short", wanted: 20_000, sample: 2, begin: beginTruncated,
 			how: "In process: a bureau's answer of more than 20 kB, cut at every byte in turn; then the whole one comes and is applied."},
 	}
 }
