@@ -29,7 +29,7 @@ var (
 
 // intakeChunk is how many rows one intake transaction stores; intakeLease how many seconds an intake may be silent.
 const (
-	intakeChunk = 1800
+	intakeChunk = 1000
 	intakeLease = 60
 )
 

@@ -2,7 +2,6 @@ package formats
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,17 +23,34 @@ type OrderRows interface {
 // everything else is CSV, as NewOrderReader reads it. With a mapping it is the file of another system.
 func NewOrderRows(r io.Reader, m *Mapping) (OrderRows, error) {
 	in := bufio.NewReaderSize(r, 4096)
-	head, err := in.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) {
+	first, err := firstCharacter(in)
+	if err != nil {
 		return nil, fmt.Errorf("read the order: %w", err)
 	}
-	switch first := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); {
-	case len(first) > 0 && first[0] == '[':
-		return newJSONRows(in, m, true)
-	case len(first) > 0 && first[0] == '{':
-		return newJSONRows(in, m, false)
+	if first == '[' || first == '{' {
+		return newJSONRows(in, m, first == '[')
 	}
 	return newOrderReader(in, m)
+}
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// firstCharacter looks at the first byte that is neither a byte order mark nor blank, 0 when there is none in sight. It waits for no more bytes than it
+// needs: a client may send the rest when it has an answer to another request.
+func firstCharacter(in *bufio.Reader) (byte, error) {
+	for n := 1; n <= in.Size(); n++ {
+		head, err := in.Peek(n)
+		if errors.Is(err, io.EOF) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if !strings.HasPrefix(byteOrderMark, string(head)) && !strings.ContainsRune(" \t\r\n", rune(head[n-1])) {
+			return head[n-1], nil
+		}
+	}
+	return 0, nil
 }
 
 // jsonRows reads rows that are objects: members are columns, values texts; quantity may be a number and same_day true or false.
@@ -50,7 +66,7 @@ type jsonRows struct {
 }
 
 func newJSONRows(r *bufio.Reader, m *Mapping, list bool) (*jsonRows, error) {
-	if mark, _ := r.Peek(3); string(mark) == "\xef\xbb\xbf" {
+	if mark, _ := r.Peek(3); string(mark) == byteOrderMark {
 		_, _ = r.Discard(3)
 	}
 	limit := &rowLimit{in: r, left: 2 * maxLine}

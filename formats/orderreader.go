@@ -104,7 +104,7 @@ func readHeaderLine(in *bufio.Reader) ([]byte, error) {
 			return nil, fmt.Errorf("read the header: %w", err)
 		}
 	}
-	line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+	line = bytes.TrimPrefix(line, []byte(byteOrderMark))
 	return bytes.TrimRight(line, "\r\n"), nil
 }
 
