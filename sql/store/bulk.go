@@ -138,42 +138,49 @@ type rawCopy interface {
 }
 
 func (t *Tx) copyIn(ctx context.Context, b *Bulk) error {
-	err := t.conn.Raw(func(c any) (err error) {
-		preparer, ok := c.(driver.ConnPrepareContext)
-		if !ok {
-			return fmt.Errorf("the driver prepares no statements: %T", c)
-		}
-		prepared, err := preparer.PrepareContext(ctx, "COPY "+b.table+" ("+strings.Join(b.columns, ", ")+") FROM STDIN")
-		if err != nil {
-			return err
-		}
-		// What is wrong with a row is told here, after the last of them.
-		defer func() {
-			if late := prepared.Close(); err == nil {
-				err = late
-			}
-		}()
-		st, ok := prepared.(rawCopy)
-		if !ok {
-			return fmt.Errorf("the driver copies no raw lines: %T", prepared)
-		}
-		for rest := b.text; len(rest) > 0; {
-			end := len(rest)
-			if end > copyBlock {
-				end = copyBlock + bytes.IndexByte(rest[copyBlock:], '\n') + 1
-			}
-			// The driver ends what it gets with a line feed of its own.
-			if _, err := st.CopyData(ctx, string(rest[:end-1])); err != nil {
-				return err
-			}
-			rest = rest[end:]
-		}
+	var failed error
+	err := t.conn.Raw(func(c any) error {
+		// Raw must not be told of a connection that is bad: it would close it, and wait for the end of the transaction, which waits for Raw.
+		failed = b.copyTo(ctx, c)
 		return nil
 	})
-	if err != nil && ctx.Err() != nil {
+	if failed != nil && ctx.Err() != nil {
 		return ctx.Err() // of a copy that was cut off the driver says only that its connection is bad
 	}
-	return err
+	return errors.Join(failed, err)
+}
+
+func (b *Bulk) copyTo(ctx context.Context, c any) (err error) {
+	preparer, ok := c.(driver.ConnPrepareContext)
+	if !ok {
+		return fmt.Errorf("the driver prepares no statements: %T", c)
+	}
+	prepared, err := preparer.PrepareContext(ctx, "COPY "+b.table+" ("+strings.Join(b.columns, ", ")+") FROM STDIN")
+	if err != nil {
+		return err
+	}
+	// What is wrong with a row is told here, after the last of them.
+	defer func() {
+		if late := prepared.Close(); err == nil {
+			err = late
+		}
+	}()
+	st, ok := prepared.(rawCopy)
+	if !ok {
+		return fmt.Errorf("the driver copies no raw lines: %T", prepared)
+	}
+	for rest := b.text; len(rest) > 0; {
+		end := len(rest)
+		if end > copyBlock {
+			end = copyBlock + bytes.IndexByte(rest[copyBlock:], '\n') + 1
+		}
+		// The driver ends what it gets with a line feed of its own.
+		if _, err := st.CopyData(ctx, string(rest[:end-1])); err != nil {
+			return err
+		}
+		rest = rest[end:]
+	}
+	return nil
 }
 
 func (t *Tx) insertMany(ctx context.Context, b *Bulk) error {

@@ -11,6 +11,7 @@ import (
 
 	"platen/card"
 	"platen/sql/store"
+	"platen/testbed"
 )
 
 // order stores an order without lines.
@@ -92,4 +93,43 @@ func TestABulkStopsWhenItsContextEnds(t *testing.T) {
 			t.Errorf("%d rows are there, %v", counts.Lines, err)
 		}
 	})
+}
+
+// A server that goes away in the midst of a copy ends it with an error; once, whoever copied waited for ever.
+func TestABulkOnAConnectionThatIsCutFails(t *testing.T) {
+	s, err := store.Open(t.Context(), testbed.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i := institution(t, s, "bank")
+	f := plannedFile(t, s, i, 1)
+	err = s.InTx(t.Context(), func(tx *store.Tx) error {
+		if err := tx.InsertIssues(t.Context(), []store.Issue{issue(1, f.Number, 1)}); err != nil {
+			return err
+		}
+		_, err := s.DB().ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'`)
+		if err != nil {
+			return err
+		}
+		// The first one hears why; from then on the driver says that the connection is bad.
+		if err := tx.InsertIssues(t.Context(), []store.Issue{issue(2, f.Number, 2)}); err == nil {
+			return errors.New("nobody noticed")
+		}
+		return tx.InsertIssues(t.Context(), []store.Issue{issue(3, f.Number, 3)})
+	})
+	if err == nil {
+		t.Error("stored over a connection that was cut")
+	}
+	counts, err := s.RecountLines(t.Context(), f)
+	if err != nil || counts.Lines != 0 {
+		t.Errorf("%d rows are there, %v", counts.Lines, err)
+	}
 }
