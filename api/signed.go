@@ -92,7 +92,8 @@ func (s *service) onlyOnce(r *http.Request, c store.Client, signed signature.Sig
 	if signed.Nonce == "" || len(signed.Nonce) > maxNonce {
 		return badSignature(signature.ErrCoverage)
 	}
-	err := s.Plant.Store.InTx(r.Context(), func(tx *store.Tx) error { return tx.UseRequestID(r.Context(), c.ID, signed.Nonce, s.Now()) })
+	ctx := r.Context()
+	err := s.Plant.Store.InTx(ctx, func(tx *store.Tx) error { return tx.UseRequestID(ctx, c.ID, signed.Nonce, s.Now()) })
 	if errors.Is(err, store.ErrConflict) {
 		return unauthorizedBecause("replayed", "this nonce was used before: sign each request with one of its own")
 	}

@@ -90,7 +90,7 @@ func (b *bench) killWorker(ctx context.Context, s *Site, due []store.Due) ([]sto
 		return nil, fmt.Errorf("kill a worker: %w", err)
 	}
 	_ = w.command.Wait() // it was killed
-	_ = <-gone           // it ended because it was killed
+	_ = <-gone           //nolint:staticcheck // the error is that it was killed
 	return s.files(ctx, due)
 }
 

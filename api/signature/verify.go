@@ -14,7 +14,7 @@ import (
 // Errors of a signature. They tell a client what to do, and nothing about keys.
 var (
 	ErrNone     = errors.New("the request is not signed")
-	ErrForm     = errors.New("Signature and Signature-Input cannot be read")
+	ErrForm     = errors.New("the headers Signature and Signature-Input cannot be read")
 	ErrUnknown  = errors.New("no signature is by a key that is known here")
 	ErrMismatch = errors.New("the signature does not fit the request")
 	ErrTime     = errors.New("the signature is too old, from the future, or expired")

@@ -79,7 +79,7 @@ func wire(ctx context.Context, config Config, migrate bool) (_ *app, err error) 
 	if !current {
 		return nil, errors.New("the database schema is not current: run `platen db migrate`")
 	}
-	if err := a.openKeys(); err != nil {
+	if err := a.openKeys(); err != nil { //nolint:contextcheck // a token is asked while a process starts, where nothing else waits
 		return nil, err
 	}
 	return a, a.openPlant(ctx)

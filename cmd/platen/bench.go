@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"platen/bench"
-	"platen/hsm"
 	"platen/programs"
 )
 
@@ -99,7 +98,7 @@ func benchProcess(ctx context.Context, dir string, delay time.Duration) *exec.Cm
 	if err != nil {
 		exe = os.Args[0] // it says itself that it cannot be started
 	}
-	return exec.CommandContext(ctx, exe, "bench", "worker", "--config", filepath.Join(dir, "platen.yaml"), "--delay", delay.String())
+	return exec.CommandContext(ctx, exe, "bench", "worker", "--config", filepath.Join(dir, "platen.yaml"), "--delay", delay.String()) //nolint:gosec // it starts itself
 }
 
 func benchWorker(s *shared) *cobra.Command {
@@ -109,7 +108,7 @@ func benchWorker(s *shared) *cobra.Command {
 		RunE: withApp(s, func(cmd *cobra.Command, a *app, _ []string) error {
 			plant := *a.plant
 			if delay > 0 {
-				plant.Module = &bench.MockModule{Module: hsm.Module(a.module), Delay: delay}
+				plant.Module = &bench.MockModule{Module: a.module, Delay: delay}
 			}
 			return bench.Serve(cmd.Context(), plant, cmd.InOrStdin(), cmd.OutOrStdout())
 		}),

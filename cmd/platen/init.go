@@ -90,14 +90,14 @@ func initialise(ctx context.Context, s site) error {
 	if err != nil {
 		return err
 	}
-	if err := s.makeKeys(set); err != nil {
+	if err := s.makeKeys(set); err != nil { //nolint:contextcheck // a token is asked while a process starts, where nothing else waits
 		return err
 	}
 	for i := range set.Bureaus {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.makeBureau(set, &set.Bureaus[i]); err != nil {
+		if err := s.makeBureau(set, &set.Bureaus[i]); err != nil { //nolint:contextcheck // a token is asked while a process starts, where nothing else waits
 			return fmt.Errorf("prepare bureau %s: %w", set.Bureaus[i].Code, err)
 		}
 	}

@@ -57,10 +57,9 @@ func (a *app) provision(ctx context.Context) (out provisioned, err error) {
 		if !cardUsage(k.Usage) || !k.Retired.IsZero() || time.Now().Before(k.Activates) {
 			continue
 		}
-		kcv, had := "", false
-		if _, kcv, err = a.module.KeyVersion(ctx, k.Ref()); err == nil {
-			had = true
-		} else if !errors.Is(err, hsm.ErrUnknownKey) {
+		_, kcv, err := a.module.KeyVersion(ctx, k.Ref())
+		had := err == nil
+		if err != nil && !errors.Is(err, hsm.ErrUnknownKey) {
 			return out, err
 		}
 		switch {

@@ -20,11 +20,11 @@ const (
 	maxAnswer = 64 << 10
 )
 
-// Refused is a subscriber's answer that is no success.
-type Refused struct{ Status int }
+// RefusedError is a subscriber's answer that is no success.
+type RefusedError struct{ Status int }
 
 // Error implements error.
-func (r *Refused) Error() string { return fmt.Sprintf("answered with status %d", r.Status) }
+func (r *RefusedError) Error() string { return fmt.Sprintf("answered with status %d", r.Status) }
 
 // Sender carries messages.
 type Sender struct {
@@ -77,11 +77,11 @@ func (s *Sender) Send(ctx context.Context, address string, secret Secret, m Mess
 		}
 		return fmt.Errorf("deliver to %s: %w", r.URL.Host, err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // the status is known; what closing says changes nothing
 	// What the subscriber says beyond its status is not kept; reading it lets the subscriber finish.
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return &Refused{answer.StatusCode}
+		return &RefusedError{answer.StatusCode}
 	}
 	return nil
 }

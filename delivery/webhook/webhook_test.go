@@ -63,7 +63,7 @@ func TestWhatIsNoSuccessIsAFailure(t *testing.T) {
 		}))
 		err := sender(loopback).Send(t.Context(), server.URL, secret, message)
 		server.Close()
-		refused := new(Refused)
+		refused := new(RefusedError)
 		if want != (err == nil) || err != nil && (!errors.As(err, &refused) || refused.Status != status) {
 			t.Errorf("status %d: %v", status, err)
 		}

@@ -109,7 +109,7 @@ func (m *Module) asks(try func(lib *p11.Ctx, s p11.SessionHandle, h p11.ObjectHa
 			return nil
 		})
 		if err != nil {
-			return nil //nolint:nilerr // nothing was tried, and nil is the failure here
+			return nil // nothing was tried
 		}
 		return held
 	}

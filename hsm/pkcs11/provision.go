@@ -6,7 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // the hash of OAEP that every token knows; it needs no collision resistance
+	"crypto/sha1" // the hash of OAEP that every token knows; it needs no collision resistance
 	"encoding/hex"
 	"errors"
 	"fmt"

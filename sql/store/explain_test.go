@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -201,14 +202,14 @@ func TestNoHotStatementReadsABigTableWhole(t *testing.T) {
 func proveIndexed(t *testing.T, s *Store, what string, call func(context.Context, *Tx)) {
 	t.Helper()
 	var r *recorder
-	undo := fmt.Errorf("undo")
+	undo := errors.New("undo")
 	err := s.InTx(t.Context(), func(tx *Tx) error {
 		r = &recorder{ExtContext: tx.run}
 		tx.run = r
 		call(t.Context(), tx)
 		return undo
 	})
-	if err != undo || len(r.seen) == 0 {
+	if !errors.Is(err, undo) || len(r.seen) == 0 {
 		t.Fatalf("%s: %d statements, %v", what, len(r.seen), err)
 	}
 	for _, st := range r.seen {
