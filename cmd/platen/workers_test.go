@@ -78,7 +78,7 @@ func (f *fleet) submit(reference string, cards int, sameDay bool) {
 // worker starts a process that carries jobs out.
 func (f *fleet) worker(name string) *process {
 	f.t.Helper()
-	return start(f.t, []string{"PLATEN_INSTANCE=" + name, "PLATEN_WORKERS=1", "PLATEN_POLL__RETURNS=500ms", "PLATEN_POLL__QUEUE=100ms"}, "work", config(f.dir))
+	return start(f.t, []string{"PLATEN_INSTANCE=" + name, "PLATEN_WORKERS=1", "PLATEN_POLL__RETURNS=500ms", "PLATEN_POLL__QUEUE=100ms", "PLATEN_LOG__LEVEL=info"}, "work", config(f.dir))
 }
 
 // count answers a question of one number to the database.
