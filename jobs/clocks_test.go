@@ -50,18 +50,18 @@ func TestAnAnswerIsOverdueAfterTheBureausOwnTimeOnItsOwnDays(t *testing.T) {
 		south.Expect = programs.Expect{Ack: programs.Duration(4 * time.Hour), Production: programs.Duration(48 * time.Hour), Dispatch: programs.Duration(24 * time.Hour), Delivery: programs.Duration(72 * time.Hour)}
 		s.apply()
 		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "20"})
-		s.now = time.Date(2027, time.January, 8, 20, 30, 0, 0, time.UTC) // a Friday evening, half past nine in Paris
+		s.setNow(time.Date(2027, time.January, 8, 20, 30, 0, 0, time.UTC)) // a Friday evening, half past nine in Paris
 		s.sendOnly("one")
 		overdue := func(want string) {
 			t.Helper()
 			s.must(s.plant.Watch(t.Context()))
 			if got := s.cardFile("south").Overdue; got != want {
-				t.Errorf("on %s the file owes %q, not %q", s.now.Format("Mon 15:04"), got, want)
+				t.Errorf("on %s the file owes %q, not %q", s.now().Format("Mon 15:04"), got, want)
 			}
 		}
-		s.now = time.Date(2027, time.January, 10, 18, 0, 0, 0, time.UTC)
+		s.setNow(time.Date(2027, time.January, 10, 18, 0, 0, 0, time.UTC))
 		overdue("") // the weekend does not count
-		s.now = time.Date(2027, time.January, 11, 12, 0, 0, 0, time.UTC)
+		s.setNow(time.Date(2027, time.January, 11, 12, 0, 0, 0, time.UTC))
 		overdue(batch.OverdueAck)
 		overdue(batch.OverdueAck)
 		if got := s.alarms(); !slices.Equal(got, []string{fmt.Sprintf("ANSWER_OVERDUE file %d", s.cardFile("south").Number)}) {
@@ -71,12 +71,12 @@ func TestAnAnswerIsOverdueAfterTheBureausOwnTimeOnItsOwnDays(t *testing.T) {
 		if f := s.cardFile("south"); f.State != card.FileBalanced || f.Overdue != "" {
 			t.Fatalf("the file is %s and owes %q", f.State, f.Overdue)
 		}
-		s.now = s.now.AddDate(0, 0, 3)
+		s.setNow(s.now().AddDate(0, 0, 3))
 		overdue(batch.OverdueDispatch)
 		n := s.cardFile("south").Number
 		s.report(formats.Dispatch, "south", "a.dispatch", n, fmt.Sprintf("return.uid=%d-0000001 return.last_uid=%d-0000020 dispatch.shipment=S dispatch.tracking=T", n, n))
 		overdue("")
-		s.now = s.now.AddDate(0, 0, 7)
+		s.setNow(s.now().AddDate(0, 0, 7))
 		overdue(batch.OverdueDelivery)
 		s.report(formats.Delivery, "south", "south_delivery_1.csv", 0, "dispatch.tracking=T return.status=DELIVERED")
 		overdue("")
@@ -185,10 +185,10 @@ func TestAnItemIsAsOldAsItIsKnown(t *testing.T) {
 		}
 		age("0m")
 		s.must(s.plant.Watch(t.Context()))
-		s.now = s.now.Add(3 * time.Hour)
+		s.setNow(s.now().Add(3 * time.Hour))
 		age("3h")
 		s.must(s.plant.Watch(t.Context()))
-		s.now = s.now.Add(72 * time.Hour)
+		s.setNow(s.now().Add(72 * time.Hour))
 		age("3d")
 	})
 }
@@ -254,13 +254,13 @@ func TestNothingThatABureauDidNotMakeIsForgotten(t *testing.T) {
 func TestBooksOfAPartAndOfThePast(t *testing.T) {
 	onBothWith(t, bureau.Dice{Seed: "night", SpoilPermille: 150}, func(t *testing.T, s *site) {
 		ctx := t.Context()
-		start := s.now
+		start := s.now()
 		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "30"})
-		s.now = start.Add(time.Hour)
+		s.setNow(start.Add(time.Hour))
 		s.sendOnly("one")
-		s.now = start.Add(2 * time.Hour)
+		s.setNow(start.Add(2 * time.Hour))
 		s.settle()
-		s.now = start.Add(24 * time.Hour)
+		s.setNow(start.Add(24 * time.Hour))
 		s.night("two")
 		draw := func(of batch.BooksOf) batch.Books {
 			t.Helper()

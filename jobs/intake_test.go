@@ -35,7 +35,7 @@ func TestAKeyOfADeadIntakeIsRefusedForAnotherReference(t *testing.T) {
 		key := "KEY"
 		s.must(s.store.InTx(t.Context(), func(tx *store.Tx) error {
 			_, err := tx.InsertOrder(t.Context(), store.Order{ID: uuid.New(), Institution: s.inst.ID, Reference: "DEAD", IdempotencyKey: &key, Kind: int(formats.BulkOrder),
-				SubmittedBy: "x", CreatedAt: s.now}, -60)
+				SubmittedBy: "x", CreatedAt: s.now()}, -60)
 			return err
 		}))
 		try := func(reference string) error {

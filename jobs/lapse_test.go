@@ -16,7 +16,7 @@ func TestAnIntakeThatDiedLongAgoIsTakenAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		insert := func(reference string, lease int) {
 			s.must(s.store.InTx(t.Context(), func(tx *store.Tx) error {
-				_, err := tx.InsertOrder(t.Context(), store.Order{ID: uuid.New(), Institution: s.inst.ID, Reference: reference, Kind: 1, SubmittedBy: "x", CreatedAt: s.now}, lease)
+				_, err := tx.InsertOrder(t.Context(), store.Order{ID: uuid.New(), Institution: s.inst.ID, Reference: reference, Kind: 1, SubmittedBy: "x", CreatedAt: s.now()}, lease)
 				return err
 			}))
 		}
@@ -37,7 +37,7 @@ func TestAChosenExpiryThatLapsesHoldsUpItsOwnLineOnly(t *testing.T) {
 		chosen := person(1)
 		chosen.Expiry = "2027-02"
 		s.submit("R", formats.BulkOrder, chosen, person(2))
-		s.now = s.now.AddDate(0, 2, 0)
+		s.setNow(s.now().AddDate(0, 2, 0))
 		b := s.night("one")
 		if !strings.Contains(b.Exceptions, "unit 1") || b.State != card.BatchWithExceptions {
 			t.Errorf("batch %s: %q", b.State, b.Exceptions)

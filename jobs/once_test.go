@@ -29,7 +29,7 @@ func TestOnceDoesWhatIsDueAndEnds(t *testing.T) {
 			t.Errorf("with nothing due %d things were done: %v", n, err)
 		}
 		// The window of the day has not come; later it has, and it is opened once.
-		s.now = s.now.AddDate(0, 0, 2)
+		s.setNow(s.now().AddDate(0, 0, 2))
 		opened, err := jobs.Once(t.Context(), s.plant, true)
 		again, errAgain := jobs.Once(t.Context(), s.plant, true)
 		if err != nil || errAgain != nil || opened == 0 || again != 0 {

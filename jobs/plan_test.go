@@ -133,7 +133,7 @@ func (s *site) rangeOf(code string) store.PANRange {
 
 func TestAMissedWindowIsCaughtUpOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		s.now = s.now.AddDate(0, 0, 3).Add(2 * time.Hour) // Thursday, after the cut-off
+		s.setNow(s.now().AddDate(0, 0, 3).Add(2 * time.Hour)) // Thursday, after the cut-off
 		due, err := s.plant.DueWindows(t.Context())
 		if err != nil || len(due) != 1 || due[0].Schedule != "nightly" || due[0].BusinessDate != "2027-01-07" {
 			t.Fatalf("due: %+v, %v", due, err)
@@ -362,7 +362,7 @@ func (s *site) anotherPlant() *batch.Plant {
 	s.must(err)
 	module, err := software.New(s.ring, hsm.SystemEntropy(), software.Options{})
 	s.must(err)
-	p, err := batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: hsm.SystemEntropy(), Ledger: ledger, Now: func() time.Time { return s.now },
+	p, err := batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: hsm.SystemEntropy(), Ledger: ledger, Now: s.now,
 		Spool: filepath.Join(s.t.TempDir(), "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
 	s.must(err)
 	return p

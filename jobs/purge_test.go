@@ -23,11 +23,11 @@ var february = time.Date(2027, time.February, 1, 0, 0, 0, 0, time.UTC)
 // old makes orders and files in January, and moves the clock to February.
 func (s *site) old() {
 	s.t.Helper()
-	s.must(s.store.EnsureMonths(s.t.Context(), s.now))
+	s.must(s.store.EnsureMonths(s.t.Context(), s.now()))
 	s.submit("BULK", formats.BulkOrder, people(20)...)
 	s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "20"})
 	s.night("one")
-	s.now = s.now.AddDate(0, 1, 5)
+	s.setNow(s.now().AddDate(0, 1, 5))
 }
 
 // purge plans a purge before a month and carries it out.
@@ -106,7 +106,7 @@ func (s *site) refusesPurged(sent store.File) {
 		if _, _, err := s.plant.Resend(ctx, f.File.Number, "why", "test"); !errors.Is(err, batch.ErrPurged) {
 			s.t.Errorf("sent again: %v", err)
 		}
-		past, err := s.plant.BalanceOf(ctx, s.inst, batch.BooksOf{File: f.File.Number, At: s.now})
+		past, err := s.plant.BalanceOf(ctx, s.inst, batch.BooksOf{File: f.File.Number, At: s.now()})
 		if err != nil || !past.Balanced || past.Produced != f.Produced {
 			s.t.Errorf("its books now: %+v, %v", past, err)
 		}
@@ -114,7 +114,7 @@ func (s *site) refusesPurged(sent store.File) {
 			s.t.Error("books of a moment that nobody knows any more")
 		}
 	}
-	if _, err := s.plant.BalanceOf(ctx, s.inst, batch.BooksOf{Order: "MASS", At: s.now}); err == nil {
+	if _, err := s.plant.BalanceOf(ctx, s.inst, batch.BooksOf{Order: "MASS", At: s.now()}); err == nil {
 		s.t.Error("books of the past of a purged order")
 	}
 	if entries, err := filepath.Glob(filepath.Join(s.dir, "spool", sent.ID.String()+"*")); err != nil || len(entries) > 0 && sent.CreatedAt.Before(february) {
@@ -125,7 +125,7 @@ func (s *site) refusesPurged(sent store.File) {
 func TestNothingIsPurgedWhileSomethingOldHasNotEnded(t *testing.T) {
 	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
 		s.old()
-		if _, err := s.plant.PlanPurge(t.Context(), s.now.AddDate(0, 1, 0)); err == nil {
+		if _, err := s.plant.PlanPurge(t.Context(), s.now().AddDate(0, 1, 0)); err == nil {
 			t.Error("a month that has not begun")
 		}
 		lines := s.count(`SELECT count(*) FROM order_lines`)

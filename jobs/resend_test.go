@@ -72,12 +72,12 @@ func TestADuplicateWhoseConnectionBrokeIsLookedForFirst(t *testing.T) {
 		// A process died while the duplicate got its name.
 		open := func(copy int) store.Attempt {
 			a := store.Attempt{File: f.Number, Epoch: f.Epoch, Copy: copy, FinalName: batch.DuplicateName(f.Name, copy), TempName: ".lost.part", CiphertextSHA: f.CiphertextSHA,
-				CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now}
+				CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now()}
 			s.must(s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 				if a, err = tx.InsertAttempt(ctx, a); err != nil {
 					return err
 				}
-				return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now)
+				return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now())
 			}))
 			return a
 		}

@@ -91,11 +91,11 @@ func (s *site) dieWhileRenaming(f store.File) {
 			return err
 		}
 		a, err := tx.InsertAttempt(ctx, store.Attempt{File: f.Number, Epoch: f.Epoch, TempName: "." + f.Name + ".gone.part",
-			CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now})
+			CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now()})
 		if err != nil {
 			return err
 		}
-		return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now)
+		return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now())
 	}))
 	body, err := os.ReadFile(filepath.Join(s.dir, "spool", f.Spool))
 	s.must(err)

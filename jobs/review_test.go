@@ -102,11 +102,11 @@ func TestAFileInDoubtSaysWhy(t *testing.T) {
 				return err
 			}
 			a, err := tx.InsertAttempt(ctx, store.Attempt{File: f.Number, Epoch: f.Epoch, TempName: ".gone.part",
-				CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now})
+				CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now()})
 			if err != nil {
 				return err
 			}
-			return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now)
+			return tx.MoveAttempt(ctx, &a, store.AttemptRenaming, "", "", s.now())
 		}))
 		s.round(ctx)
 		if f := s.cardFile("south"); f.State != card.FileInDoubt || f.Reason == "" {
@@ -212,7 +212,7 @@ func TestAReturnFileThatCannotBeAppliedPausesBeforeTheNextTry(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			r, err = tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: s.inst.ID, Bureau: north[0].Number, BureauCode: north[0].Code, Name: "x", CreatedAt: s.now})
+			r, err = tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: s.inst.ID, Bureau: north[0].Number, BureauCode: north[0].Code, Name: "x", CreatedAt: s.now()})
 			if err != nil {
 				return err
 			}

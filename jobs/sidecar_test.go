@@ -129,11 +129,11 @@ func TestASidecarIsNotSentTwiceByItself(t *testing.T) {
 				body := []byte("the bytes of an attempt")
 				s.must(s.store.InTx(t.Context(), func(tx *store.Tx) error {
 					a, err := tx.InsertAttempt(t.Context(), store.Attempt{File: f.Number, Epoch: f.Epoch, Copy: -1, FinalName: sidecars[0].Name, TempName: "." + sidecars[0].Name + ".gone.part",
-						CiphertextSHA: f.CiphertextSHA, CiphertextBytes: int64(len(body)), StartedAt: s.now})
+						CiphertextSHA: f.CiphertextSHA, CiphertextBytes: int64(len(body)), StartedAt: s.now()})
 					if err != nil || c.state == store.AttemptStarted {
 						return err
 					}
-					return tx.MoveAttempt(t.Context(), &a, c.state, "", "", s.now)
+					return tx.MoveAttempt(t.Context(), &a, c.state, "", "", s.now())
 				}))
 				if c.lies {
 					s.must(os.WriteFile(filepath.Join(s.dir, "south", "in", sidecars[0].Name), body, 0o600))

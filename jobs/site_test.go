@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 type site struct {
 	t     testing.TB
 	dir   string
-	now   time.Time
+	clock atomic.Pointer[time.Time]
 	store *store.Store
 	plant *batch.Plant
 	inst  store.Institution
@@ -71,7 +72,8 @@ func newSite(t testing.TB, address string, dice bureau.Dice) *site {
 // newSiteWith is newSite with bureaus that are set up otherwise.
 func newSiteWith(t testing.TB, address string, tune func(*bureau.Config)) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), now: time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC), sims: map[string]*bureau.Simulator{}, keys: map[string]card.Secret{}}
+	s := &site{t: t, dir: t.TempDir(), sims: map[string]*bureau.Simulator{}, keys: map[string]card.Secret{}}
+	s.setNow(time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC))
 	s.makeKeys()
 	s.makeBureaus(tune)
 	s.openStore(address)
@@ -128,7 +130,7 @@ func (s *site) makeKeys() {
 // makeBureaus starts a simulator for each bureau and points the programs at it.
 func (s *site) makeBureaus(tune func(*bureau.Config)) {
 	s.bureauKeys = map[string][]byte{}
-	ourPublic, ourPrivate, err := delivery.NewKeyPair("Platen", "platen@example.invalid", s.now.AddDate(-1, 0, 0))
+	ourPublic, ourPrivate, err := delivery.NewKeyPair("Platen", "platen@example.invalid", s.now().AddDate(-1, 0, 0))
 	s.must(err)
 	module, err := software.New(s.ring, hsm.SystemEntropy(), software.Options{})
 	s.must(err)
@@ -138,7 +140,7 @@ func (s *site) makeBureaus(tune func(*bureau.Config)) {
 	}
 	for i := range s.set.Bureaus {
 		b := &s.set.Bureaus[i]
-		public, private, err := delivery.NewKeyPair(b.Name, b.Code+"@example.invalid", s.now.AddDate(-1, 0, 0))
+		public, private, err := delivery.NewKeyPair(b.Name, b.Code+"@example.invalid", s.now().AddDate(-1, 0, 0))
 		s.must(err)
 		host, hostPublic, err := delivery.NewSSHKeyPair(b.Code)
 		s.must(err)
@@ -147,7 +149,7 @@ func (s *site) makeBureaus(tune func(*bureau.Config)) {
 		opener, err := delivery.NewOpener(private, ourPublic)
 		s.must(err)
 		config := bureau.Config{Listen: "127.0.0.1:0", HostKey: host, AuthorizedKeys: authorized, Root: filepath.Join(s.dir, b.Code),
-			Opener: opener, Layouts: s.set.Layouts, Bureau: *b, Products: products, Module: module, Poll: time.Hour, Now: func() time.Time { return s.now }, Log: zerolog.New(zerolog.NewTestWriter(s.t))}
+			Opener: opener, Layouts: s.set.Layouts, Bureau: *b, Products: products, Module: module, Poll: time.Hour, Now: s.now, Log: zerolog.New(zerolog.NewTestWriter(s.t))}
 		tune(&config)
 		sim, err := bureau.Start(s.t.Context(), config)
 		s.must(err)
@@ -184,7 +186,7 @@ func (s *site) makePlant() {
 	entropy := hsm.SeededEntropy(s.t.Name())
 	module, err := software.New(s.ring, entropy, software.Options{})
 	s.must(err)
-	s.plant, err = batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: entropy, Ledger: ledger, Now: func() time.Time { return s.now },
+	s.plant, err = batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: entropy, Ledger: ledger, Now: s.now,
 		Spool: filepath.Join(s.dir, "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", Instance: "test", Stamp: "TEST", Log: zerolog.New(zerolog.NewTestWriter(s.t))})
 	s.must(err)
 }
@@ -338,3 +340,8 @@ func (s *site) books() batch.Books {
 	}
 	return b
 }
+
+// now is the time of everything in a site; a simulator's server asks for it while a test goes on.
+func (s *site) now() time.Time { return *s.clock.Load() }
+
+func (s *site) setNow(t time.Time) { s.clock.Store(&t) }

