@@ -201,8 +201,10 @@ func (m *mute) pass(client net.Conn) {
 		defer end()
 		copyUntil(server, client, func() bool { return false })
 	}()
-	// What comes back first after the silence has begun is the reply to the commit: the server has carried it out.
-	copyUntil(client, server, func() bool { return m.mute.CompareAndSwap(true, false) })
+	// What comes back first after the silence has begun is the reply to the commit: the server has carried it out. A connection that is newer than the silence is
+	// another process's.
+	older := !m.mute.Load()
+	copyUntil(client, server, func() bool { return older && m.mute.CompareAndSwap(true, false) })
 }
 
 // copyUntil passes bytes on; what stop is asked about and says yes to is lost, and nothing follows it.
