@@ -16,10 +16,10 @@ build:
 demo:
 	$(GO) run ./cmd/platen demo --dir $(DIR) --cards $(CARDS)
 
-# One PostgreSQL serves all packages; sshd is started by the tests that need it. Both end with the tests.
+# Some packages mostly wait, so three run at once. One PostgreSQL serves all; sshd is started by the tests that need it. Both end with the tests.
 test:
 	.ci/deps
-	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -race -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) -race -p 3 -timeout 30m ./...
 
 # The whole fault matrix, which `test` runs a sample of; it writes docs/faults.md. SEED=N repeats the cases of a run.
 faults:
