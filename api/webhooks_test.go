@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -137,6 +138,38 @@ func TestASubscriberIsToldWhatHappensInOrder(t *testing.T) {
 		s.deliver()
 		if len(far.raw) != before {
 			t.Error("told again")
+		}
+	})
+}
+
+// Cards that a replacement closes are closed many at a time, and told of one by one all the same.
+func TestASubscriberIsToldOfEachCardThatIsClosed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		admin, far := s.admin(s.mine), newSubscriber(t)
+		s.submit(s.mine, "M", massCSV(3)).want(http.StatusCreated)
+		s.produce(s.mine)
+		s.subscribe(admin, far.server.URL, "card")
+		s.subscribe(s.admin(s.theirs), far.server.URL, "card")
+		rows := "card,reason\n"
+		want := map[string]bool{}
+		for _, name := range []string{"M%231", "M%232"} {
+			token := decode[api.Card](s.get(s.mine, "/v1/cards/"+name).want(http.StatusOK)).Token
+			rows += token + ",LOST\n"
+			want[token] = true
+		}
+		s.submit(s.mine, "LOST", rows).want(http.StatusCreated)
+		s.produce(s.mine)
+		s.deliver()
+		_, types := far.took()
+		got := map[string]bool{}
+		for i, b := range far.bodies {
+			if types[i] != "card.closed" || got[b.Object.Token] {
+				t.Errorf("told %s of %s", types[i], b.Object.Token)
+			}
+			got[b.Object.Token] = true
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("told of %v, want %v", got, want)
 		}
 	})
 }

@@ -35,7 +35,7 @@ func (t *Tx) Record(ctx context.Context, institution uuid.UUID, objectKind strin
 	return t.publish(ctx, institution, objectKind, object, kind, now)
 }
 
-// RecordAll is Record for many events, whose data are JSON already.
+// RecordAll is Record for many events of one kind of object of an institution, whose data are JSON already.
 func (t *Tx) RecordAll(ctx context.Context, events []Event) error {
 	b := t.bulk("events", []string{"institution_id", "object_kind", "object_number", "kind", "data", "recorded_at"}, len(events))
 	for i := range events {
@@ -48,7 +48,10 @@ func (t *Tx) RecordAll(ctx context.Context, events []Event) error {
 		b.time(e.RecordedAt)
 		b.endRow()
 	}
-	return t.Insert(ctx, b)
+	if err := t.Insert(ctx, b); err != nil {
+		return err
+	}
+	return t.publishAll(ctx, events)
 }
 
 // Events lists what happened to one object, oldest first.

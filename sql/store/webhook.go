@@ -129,6 +129,35 @@ func (t *Tx) publish(ctx context.Context, institution uuid.UUID, objectKind stri
 		WHERE w.institution_id = $5 AND w.removed_at IS NULL`, object, kind, stored(now), objectKind, institution)
 }
 
+// publishAll is publish for many events of one kind of object of an institution.
+func (t *Tx) publishAll(ctx context.Context, events []Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	var subscribers []uuid.UUID
+	err := t.list(ctx, "find subscribers", &subscribers, `SELECT w.id FROM webhooks w JOIN webhook_objects o ON o.webhook_id = w.id
+		WHERE o.object_kind = $1 AND w.institution_id = $2 AND w.removed_at IS NULL`, events[0].ObjectKind, events[0].Institution)
+	if err != nil {
+		return err
+	}
+	for _, id := range subscribers {
+		b := t.bulk("webhook_outbox", []string{"webhook_id", "object_kind", "object_number", "kind", "happened_at"}, len(events))
+		for i := range events {
+			e := &events[i]
+			b.string(id.String())
+			b.string(e.ObjectKind)
+			b.int(e.Object)
+			b.string(e.Kind)
+			b.time(e.RecordedAt)
+			b.endRow()
+		}
+		if err := t.Insert(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // PublishTo puts a message into one subscriber's outbox and returns its number.
 func (t *Tx) PublishTo(ctx context.Context, id uuid.UUID, objectKind string, object int64, kind string, now time.Time) (int64, error) {
 	var n int64
