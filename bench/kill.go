@@ -85,6 +85,7 @@ func (b *bench) killWorker(ctx context.Context, s *Site, due []store.Due) ([]sto
 	if moment > 0 {
 		each = time.Since(started) / time.Duration(moment)
 	}
+	// The moment is what is measured here; nothing could tell that it has come but the clock.
 	time.Sleep(min(each, 2*time.Second) * time.Duration(part) / 1000)
 	if err := w.command.Process.Kill(); err != nil {
 		return nil, fmt.Errorf("kill a worker: %w", err)

@@ -23,6 +23,7 @@ type MockModule struct {
 	line sync.Mutex // the connections are busy with one call at a time
 }
 
+// wait is the way to the module and back, which is all that this mock stands for.
 func (m *MockModule) wait(commands int) {
 	m.line.Lock()
 	defer m.line.Unlock()

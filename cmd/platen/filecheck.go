@@ -116,6 +116,7 @@ const (
 	checkedPlain = "structure, counts, totals, check digits, expiries, tracks"
 	checkedKeys  = checkedPlain + ", CVV, CVV2, iCVV, PIN blocks"
 	checkedMade  = "structure, counts, totals, numbers against cards, tracks, CVV2, sealed bytes"
+	checkedPINs  = "structure, counts, totals, no card number, sealed bytes" // of PIN mailers
 )
 
 func fileVerify(s *shared, institution *string) *cobra.Command {
@@ -134,6 +135,9 @@ Exit code 1 when anything is wrong.`,
 			return err
 		}
 		v := fileVerdict{File: f.Name, Good: true, Records: records, Checked: checkedMade}
+		if f.Purpose == store.MailerPurpose {
+			v.Checked = checkedPINs
+		}
 		if f.PlaintextSHA != nil && !same {
 			v.Good, v.Unread = false, "the bytes are not those that were sealed"
 		}

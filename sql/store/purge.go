@@ -126,8 +126,17 @@ func (t *Tx) PurgeReturns(ctx context.Context, h Horizon, now time.Time) error {
 	return t.dropMonths(ctx, "return_lines", h)
 }
 
-// PurgeEvents drops the events before a horizon.
-func (t *Tx) PurgeEvents(ctx context.Context, h Horizon) error { return t.dropMonths(ctx, "events", h) }
+// PurgeEvents drops the events before a horizon, what subscribers were told of them, and the ids of signed requests, whose signatures are too old to be accepted.
+// Messages that are still due stay.
+func (t *Tx) PurgeEvents(ctx context.Context, h Horizon) error {
+	if err := t.exec(ctx, "purge messages", `DELETE FROM webhook_outbox WHERE happened_at < $1 AND state <> $2`, stored(h.month), MessageDue); err != nil {
+		return err
+	}
+	if err := t.exec(ctx, "purge ids of requests", `DELETE FROM api_requests WHERE seen_at < $1`, stored(h.month)); err != nil {
+		return err
+	}
+	return t.dropMonths(ctx, "events", h)
+}
 
 // dropMonths takes the rows before a horizon from a table: on PostgreSQL by dropping the partitions of its months. Whoever reads or writes the table meanwhile is waited for,
 // and those behind wait in turn: so not for long.
