@@ -262,6 +262,9 @@ func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
 	}
 	fault.Point("commit")
 	if err := tx.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			return ctx.Err() // it was rolled back when its context ended
+		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	fault.Point("committed")
