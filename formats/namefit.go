@@ -34,7 +34,7 @@ func (n *Names) fitted(h Holder, set *nameSet, limit int, rules []string) (line1
 	for _, rule := range rules {
 		twoLines = twoLines || rule == card.TwoLines
 		p.apply(rule)
-		if b, _ = n.write(room[:0], p.full(), set); utf8.RuneCount(b) <= limit && len(b) > 0 {
+		if b, ok = n.write(room[:0], p.full(), set); ok && utf8.RuneCount(b) <= limit {
 			return string(b), "", ""
 		}
 		if twoLines {

@@ -100,6 +100,13 @@ func TestNamesThatCannotBeShownAreRefusedWithAProposalThatIsNotTaken(t *testing.
 	}
 }
 
+func TestAnInitialThatIsNoLetterIsNoName(t *testing.T) {
+	got, fault := namesOf(t, card.NameRules{Letters: "german", Emboss: "ascii", Fit: []string{card.Initials}}, 2).Fit(formats.Holder{GivenNames: "&Х"})
+	if got != (formats.CardNames{}) || fault == nil || fault.Code != formats.FaultNameTooLong {
+		t.Errorf("%+v, %+v", got, fault)
+	}
+}
+
 func TestWhatIsFittedHasRoomAndStaysAsItIs(t *testing.T) {
 	hostile := rapid.OneOf(rapid.String(), rapid.StringMatching(`[A-Za-zÄÖÜäöüßéÅåØøÞΑ-ωА-яŁł' .,/^&-]{0,40}`))
 	rapid.Check(t, func(t *rapid.T) {
