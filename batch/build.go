@@ -25,6 +25,7 @@ type job struct {
 	layout  *formats.Layout
 	sidecar int // of the file, which this job renders in its place; 0 for the file itself
 	press   *personalization.Press
+	names   *formats.Names           // the product's
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
 	printed atomic.Int64             // lines rendered so far
@@ -75,6 +76,9 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 	}
 	if j.press, err = personalization.NewPress(p.Module, *j.product, keys); err != nil {
 		return nil, fmt.Errorf("file %d: %w", number, err)
+	}
+	if j.names, err = formats.NewNames(j.product.Names, j.product.NameLimit); err != nil {
+		return nil, fmt.Errorf("file %d: product %s: %w", number, j.product.Code, err)
 	}
 	return j, nil
 }

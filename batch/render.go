@@ -195,7 +195,7 @@ func (j *job) cardPage(ctx context.Context, d *desk, rows []store.PrintRow, v vi
 	in, sheet := d.issues[:len(rows)], d.sheet
 	defer sheet.Wipe()
 	for i := range rows {
-		issue, err := pressIssue(&rows[i], v.pans[i])
+		issue, err := j.pressIssue(&rows[i], v.pans[i])
 		if err != nil {
 			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
 		}
@@ -265,7 +265,7 @@ func (j *job) appendRows(d *desk, rows []store.PrintRow, put func(*formats.Recor
 }
 
 // pressIssue is a stored row as personalization takes it.
-func pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error) {
+func (j *job) pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error) {
 	e, err := card.ExpiryFromInt(row.Issue.Expiry)
 	if err != nil {
 		return personalization.Issue{}, err
@@ -274,7 +274,9 @@ func pressIssue(row *store.PrintRow, pan card.PAN) (personalization.Issue, error
 	if err != nil {
 		return personalization.Issue{}, err
 	}
-	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: formats.CardNames{Line1: row.EmbossName, Line2: row.EmbossName2}.Whole(), Surname: row.LastName, GivenNames: row.FirstName, PIN: pin}
+	surname, given := j.names.Latin(row.LastName, row.FirstName)
+	in := personalization.Issue{PAN: pan, Expiry: e, PSN: row.PSN, Name: formats.CardNames{Line1: row.EmbossName, Line2: row.EmbossName2}.Whole(),
+		Surname: surname, GivenNames: given, PIN: pin}
 	if row.PVV != nil {
 		in.HasPVV = true
 		for i, n := len(in.PVV)-1, *row.PVV; i >= 0; i, n = i-1, n/10 {

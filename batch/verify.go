@@ -162,7 +162,7 @@ func (c *recordCheck) oneCard(row *store.PrintRow, rec *formats.Record) error {
 	if pan, err = card.NewPAN(rec.Get(formats.CardPAN)); err != nil { // a copy that stays
 		return err
 	}
-	issue, err := pressIssue(row, pan)
+	issue, err := c.pressIssue(row, pan)
 	if err != nil {
 		return err
 	}

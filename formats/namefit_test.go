@@ -107,6 +107,21 @@ func TestAnInitialThatIsNoLetterIsNoName(t *testing.T) {
 	}
 }
 
+func TestTrackNamesAreWrittenByTheTableOfTheProduct(t *testing.T) {
+	for _, c := range []struct{ letters, surname, given, wantSurname, wantGiven string }{
+		{"german", "Müller von Lüdenscheidt", "Jörg", "Mueller von Luedenscheidt", "Joerg"},
+		{"nordic", "Müller", "Ann", "Myller", "Ann"},
+		{"", "O'Neill", "Ann", "O'Neill", "Ann"},
+		{"", "山田", "Ann", "", ""},
+		{"", "Lee", "太郎", "", ""},
+	} {
+		surname, given := namesOf(t, card.NameRules{Letters: c.letters}, 26).Latin(c.surname, c.given)
+		if surname != c.wantSurname || given != c.wantGiven {
+			t.Errorf("%+v: %q, %q", c, surname, given)
+		}
+	}
+}
+
 func TestWhatIsFittedHasRoomAndStaysAsItIs(t *testing.T) {
 	hostile := rapid.OneOf(rapid.String(), rapid.StringMatching(`[A-Za-zÄÖÜäöüßéÅåØøÞΑ-ωА-яŁł' .,/^&-]{0,40}`))
 	rapid.Check(t, func(t *rapid.T) {

@@ -119,7 +119,8 @@ func holderOf(name, title string, asGiven bool) formats.Holder {
 func showName(rules *formats.Names, h formats.Holder, original string) shownName {
 	shown := shownName{Original: original}
 	if shown.CardNames, shown.Fault = rules.Fit(h); shown.Fault == nil {
-		shown.Track = personalization.TrackName(h.Surname, h.GivenNames, shown.Whole())
+		surname, given := rules.Latin(h.Surname, h.GivenNames)
+		shown.Track = personalization.TrackName(surname, given, shown.Whole())
 	}
 	return shown
 }
