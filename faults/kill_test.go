@@ -14,7 +14,7 @@ func rehearsals() []rehearsal {
 			how: "The real program on SQLite, SIGKILL to itself at each fault point of a whole life in turn: intake, plan, mint, seal, send, answers, remakes, reissues. By the seed, the bureau takes what it finds before or after the restart."},
 		{name: "kill-postgresql", fault: "process killed at a fault point, PostgreSQL", wanted: 200, sample: 3, begin: beginKills(true, somePoints(240)),
 			how: "The same on PostgreSQL, at fault points drawn by the seed."},
-		{name: "kill-twice", fault: "killed, and killed again while it recovers", wanted: 200, sample: 4, begin: beginKills(false, pairs(230)),
+		{name: "kill-twice", fault: "killed, and killed again while it recovers", wanted: 200, sample: 4, begin: beginKills(false, pairs(340)),
 			how: "The real program on SQLite; the second SIGKILL comes at a fault point of the command that takes up what the first one left."},
 		{name: "crash", fault: "PostgreSQL killed", wanted: 100, sample: 2, begin: beginCrashes,
 			how: "The process is stopped at a fault point drawn by the seed and all processes of its PostgreSQL are killed; the process wakes while the server is down or after its crash recovery."},
@@ -53,7 +53,7 @@ func pairs(count int) func(recording, string) []string {
 		for i := range count {
 			n := 1 + int(fraction(seed, "first", i)*float64(r.total()))
 			stage, _ := r.at(n)
-			// Recovery begins with the command's first points: most second deaths come early.
+			// Recovery begins with the command's first points: most second deaths come early. Three in ten find less left to do, and do not come.
 			f := fraction(seed, "second", i)
 			all = append(all, kill(n, 1+int(f*f*float64(len(r.points[stage]))), seed))
 		}
