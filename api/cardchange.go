@@ -19,9 +19,7 @@ func (s *service) routeCardChanges(api huma.API) {
 // ReasonInput names a card and says why something is done to it.
 type ReasonInput struct {
 	CardInput
-	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"64" doc:"Why, for the card's history: printable ASCII, no personal data"`
-	}
+	Body Because
 }
 
 func act(c caller, name string) cards.Act {

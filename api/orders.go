@@ -20,6 +20,7 @@ type Order struct {
 	Reference    string            `json:"reference" doc:"The client's own name for it"`
 	Kind         string            `json:"kind" enum:"mass,bulk,card-action"`
 	State        string            `json:"state"`
+	Paused       string            `json:"paused,omitempty" doc:"Why it is paused"`
 	Requested    int64             `json:"requested" doc:"Cards that the accepted rows ask for"`
 	AcceptedRows *int64            `json:"accepted_rows,omitempty" doc:"Rows that were taken in; not told in lists"`
 	RefusedRows  int64             `json:"refused_rows" doc:"Rows that wait for a correction"`
@@ -50,7 +51,7 @@ type Fates struct {
 func showOrder(o store.Order) Order {
 	self := submitPath + "/" + o.ID.String()
 	return Order{
-		ID: o.ID.String(), Reference: o.Reference, Kind: formats.OrderKind(o.Kind).String(), State: o.State.String(), Requested: o.Requested,
+		ID: o.ID.String(), Reference: o.Reference, Kind: formats.OrderKind(o.Kind).String(), State: o.State.String(), Paused: o.Held, Requested: o.Requested,
 		RefusedRows: o.RefusedRows, SubmittedBy: o.SubmittedBy, CreatedAt: o.CreatedAt.UTC(),
 		Links: map[string]string{"self": self, "lines": self + "/lines", "errors": self + "/errors", "corrections": self + "/corrections"},
 	}
@@ -90,6 +91,7 @@ func (s *service) routeOrders(api huma.API) {
 	read(s, api, operation("get-order", submitPath+"/{id}", "orders", "One order with its cards by fate"), s.getOrder)
 	read(s, api, operation("list-order-lines", submitPath+"/{id}/lines", "orders", "The accepted rows of an order"), s.listLines)
 	s.routeErrors(api)
+	s.routeOrderStops(api)
 }
 
 func (s *service) listOrders(ctx context.Context, c caller, in *PageInput) (Page[Order], error) {

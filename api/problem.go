@@ -80,7 +80,7 @@ var known = []struct {
 	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
-	{cards.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
+	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
 	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrStale, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrNotFound, http.StatusNotFound, "not_found", "there is no such object"},

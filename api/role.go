@@ -54,6 +54,10 @@ var needed = map[string]Role{
 	"POST /v1/orders":                  Submit,
 	"POST /v1/orders/{id}/corrections": Submit,
 
+	"POST /v1/orders/{id}/cancel": Operate,
+	"POST /v1/orders/{id}/pause":  Operate,
+	"POST /v1/orders/{id}/resume": Operate,
+
 	"POST /v1/cards/{token}/activate": Operate,
 	"POST /v1/cards/{token}/block":    Operate,
 	"POST /v1/cards/{token}/unblock":  Operate,

@@ -29,8 +29,21 @@ type Withdrawal struct {
 // ErrCancelled says that an order was cancelled, and nothing joins it any more.
 var ErrCancelled = errors.New("the order was cancelled")
 
-// errNoReason says that a person must say why.
-var errNoReason = errors.New("say why: the reason stands in the order's history")
+// ErrReason says that a person must say why, for the history.
+var ErrReason = errors.New("a reason has 1 to 64 characters of printable ASCII")
+
+// CheckReason checks why a person does something to an order or a card; it fails with ErrReason.
+func CheckReason(text string) error {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' {
+			return ErrReason
+		}
+	}
+	if text == "" || len(text) > 64 {
+		return ErrReason
+	}
+	return nil
+}
 
 // CancelOrder takes back every card of an order that is not frozen: rendering of its file has not begun. Whoever works on such a file is fenced with its next
 // chunk. Numbers of cards that were made already are never used. A card action that was carried out is not taken back: its old card has changed with it.
@@ -63,8 +76,8 @@ type withdrawing struct {
 }
 
 func (p *Plant) interrupt(ctx context.Context, i store.Institution, number int64, reason, actor, action string, do func(*withdrawing) error) (Withdrawal, error) {
-	if reason == "" {
-		return Withdrawal{}, errNoReason
+	if err := CheckReason(reason); err != nil {
+		return Withdrawal{}, err
 	}
 	var w *withdrawing
 	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
@@ -151,6 +164,9 @@ func (w *withdrawing) record(ctx context.Context, kind string) error {
 }
 
 func (w *withdrawing) pause(ctx context.Context) error {
+	if w.Order.State == card.OrderCancelled {
+		return ErrCancelled
+	}
 	if w.Order.Held != "" {
 		return nil
 	}

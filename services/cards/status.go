@@ -14,7 +14,6 @@ import (
 var (
 	ErrStatus  = errors.New("the card's status does not allow it")
 	ErrNotMade = errors.New("the card's newest issue has not left for its bureau, or nothing came of it")
-	ErrReason  = errors.New("a reason has 1 to 64 characters of printable ASCII")
 )
 
 // Service works on single cards of a plant.
@@ -69,8 +68,8 @@ func hasLeft(ctx context.Context, tx *store.Tx, i store.Issue) (bool, error) {
 
 // Block stops a card until it is unblocked. A blocked card stays as it is.
 func (s *Service) Block(ctx context.Context, a Act, reason string) error {
-	if !isReason(reason) {
-		return ErrReason
+	if err := batch.CheckReason(reason); err != nil {
+		return err
 	}
 	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status == card.CardBlocked {
@@ -82,8 +81,8 @@ func (s *Service) Block(ctx context.Context, a Act, reason string) error {
 
 // Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is.
 func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
-	if !isReason(reason) {
-		return ErrReason
+	if err := batch.CheckReason(reason); err != nil {
+		return err
 	}
 	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status == card.CardInactive || c.Status == card.CardActive {
@@ -101,15 +100,6 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 		}
 		return "unblocked", map[string]any{"reason": reason, "status": next.String()}, s.move(ctx, tx, c, next)
 	})
-}
-
-func isReason(text string) bool {
-	for _, c := range []byte(text) {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return text != "" && len(text) <= 64
 }
 
 // change locks a card and does something to it; what tells the event, or is empty when there was nothing to do.
