@@ -18,6 +18,7 @@ var (
 	ErrKeyUsage   = errors.New("key may not be used for this")
 	ErrRealBIN    = errors.New("the software module refuses card numbers outside the published test BINs")
 	ErrPINBlock   = errors.New("PIN block is not valid") // one error for every fault, so that it tells an attacker nothing
+	ErrWeakPIN    = errors.New("the PIN is too easy to guess")
 	ErrToken      = errors.New("not a card token")
 	ErrNotInRange = errors.New("card number does not belong to the range")
 	ErrSealed     = errors.New("a sealed secret cannot be opened: it was changed, or is another's")
@@ -74,6 +75,15 @@ type PINFormat uint8
 const (
 	ISO0 PINFormat = 0 // 8 bytes under a double-length TDES zone key
 	ISO4 PINFormat = 4 // 16 bytes under an AES key
+)
+
+// PINUse is what an incoming PIN is for.
+type PINUse uint8
+
+// The uses of incoming PINs.
+const (
+	PresentedPIN PINUse = iota + 1 // to be compared with the card's; any PIN is taken
+	ChosenPIN                      // to be the card's from now on; what is easy to guess is refused
 )
 
 // IBM3624 is how a product verifies derived PINs.
@@ -147,6 +157,10 @@ type Module interface {
 	// CheckBlocks opens PIN blocks under the zone key, bound to accounts, and tells only whether all are well formed with PINs of length digits.
 	CheckBlocks(ctx context.Context, zpk card.KeyRef, format PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error
 
+	// ImportPINs is ExportPINs the other way round: it opens PIN blocks under a zone key, bound to the PANs, and stores their PINs of length digits
+	// under the storage key. A malformed block and a PIN of another length fail with ErrPINBlock, a chosen PIN that is easy to guess with
+	// ErrWeakPIN; a module that keeps the list of such PINs itself may say so only when PVVs or Offsets asks about the PIN.
+	ImportPINs(ctx context.Context, zpk card.KeyRef, format PINFormat, use PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []PIN) error
 	// KeyVersion resolves a label to its current version and check value (6 hex digits).
 	KeyVersion(ctx context.Context, key card.KeyRef) (version int, kcv string, err error)
 

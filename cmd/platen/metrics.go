@@ -243,3 +243,8 @@ func (c *watchedModule) BlockPVVs(ctx context.Context, zpk card.KeyRef, format h
 func (c *watchedModule) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
 	return c.count("check_blocks", c.Module.CheckBlocks(ctx, zpk, format, accounts, blocks, length), zpk)
 }
+
+// ImportPINs implements hsm.Module.
+func (c *watchedModule) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
+	return c.count("import_pins", c.Module.ImportPINs(ctx, zpk, format, use, length, pans, blocks, storage, out), zpk, storage)
+}

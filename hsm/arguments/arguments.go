@@ -44,8 +44,8 @@ func request(r *hsm.CodeRequest) error {
 // GeneratePINs checks the arguments of hsm.Module.GeneratePINs.
 func GeneratePINs(length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
 	const what = "generate PINs"
-	if length < pin.MinLength || length > pin.MaxLength {
-		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "pin", Reason: fmt.Sprintf("must have %d to %d digits", pin.MinLength, pin.MaxLength)})
+	if err := pinLength(what, length); err != nil {
+		return err
 	}
 	return cards(what, pans, len(objects), len(out))
 }
@@ -117,6 +117,28 @@ func CheckBlocks(accounts []card.PAN, blocks card.Secrets) error {
 		return err
 	}
 	return cards(what, accounts)
+}
+
+// ImportPINs checks the arguments of hsm.Module.ImportPINs.
+func ImportPINs(use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, out []hsm.PIN) error {
+	const what = "import PINs"
+	if use != hsm.PresentedPIN && use != hsm.ChosenPIN {
+		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "use", Reason: "must be presented or chosen"})
+	}
+	if err := pinLength(what, length); err != nil {
+		return err
+	}
+	if err := room(what, blocks, len(pans), 0); err != nil {
+		return err
+	}
+	return cards(what, pans, len(out))
+}
+
+func pinLength(what string, length int) error {
+	if length < pin.MinLength || length > pin.MaxLength {
+		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "pin", Reason: fmt.Sprintf("must have %d to %d digits", pin.MinLength, pin.MaxLength)})
+	}
+	return nil
 }
 
 // cards refuses a missing card number, and slices that do not pair up with the card numbers.

@@ -91,6 +91,8 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 		{"ExportedBlocksOpen", export},
 		{"ExportIsRepeatable", exportIsRepeatable},
 		{"ReceivedBlocks", receivedBlocks},
+		{"ImportedPINsAreThoseOfTheBlocks", imported},
+		{"ChosenPINsThatAreEasyToGuess", weakChoices},
 		{"FormatsThatAreNotOffered", otherFormats},
 		{"OneThousandAndNone", manyAndNone},
 		{"WrongPAN", wrongPAN},

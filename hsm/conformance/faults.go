@@ -62,6 +62,9 @@ func (b Bench) operations(t testing.TB, pans []card.PAN, pins []hsm.PIN) []opera
 			}},
 			operation{"check blocks", []card.KeyLabel{zoneKey(format)}, func(ctx context.Context, k []card.KeyRef) error {
 				return m.CheckBlocks(ctx, k[0], format, pans, blocks, 5)
+			}},
+			operation{"import PINs", []card.KeyLabel{zoneKey(format), Storage}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.ImportPINs(ctx, k[0], format, hsm.PresentedPIN, 5, pans, blocks, k[1], make([]hsm.PIN, n))
 			}})
 	}
 	return out
@@ -143,6 +146,9 @@ func otherFormats(t *testing.T, b Bench) {
 		if b.Module.CheckBlocks(ctx, zpk, format, pans, card.NewSecrets(1, 16), 5) == nil {
 			t.Errorf("opened format %d", format)
 		}
+		if b.Module.ImportPINs(ctx, zpk, format, hsm.PresentedPIN, 5, pans, card.NewSecrets(1, 16), ref(Storage), make([]hsm.PIN, 1)) == nil {
+			t.Errorf("imported format %d", format)
+		}
 	}
 }
 
@@ -167,6 +173,9 @@ func wrongPAN(t *testing.T, b Bench) {
 		}
 		if err := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, others, blocks, 12); !errors.Is(err, hsm.ErrPINBlock) {
 			t.Errorf("format %d: blocks opened for other accounts: %v", format, err)
+		}
+		if err := b.Module.ImportPINs(ctx, ref(zoneKey(format)), format, hsm.PresentedPIN, 12, others, blocks, ref(Storage), make([]hsm.PIN, 20)); !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("format %d: blocks imported for other accounts: %v", format, err)
 		}
 	}
 }
@@ -205,13 +214,23 @@ func damagedBlocks(t *testing.T, b Bench) {
 			if other := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, pans, blocks, 5); !errors.Is(err, hsm.ErrPINBlock) || !errors.Is(other, hsm.ErrPINBlock) {
 				t.Errorf("format %d, %d bytes: %v, %v", format, len(bad), err, other)
 			}
+			if err := b.importBlock(format, hsm.ChosenPIN, 5, pans, blocks); !errors.Is(err, hsm.ErrPINBlock) {
+				t.Errorf("format %d, %d bytes imported: %v", format, len(bad), err)
+			}
 		}
 		blocks := card.NewSecrets(1, 16)
 		blocks.Set(0, good)
 		if err := b.Module.CheckBlocks(ctx, ref(zoneKey(format)), format, pans, blocks, 6); !errors.Is(err, hsm.ErrPINBlock) {
 			t.Errorf("format %d: 5 digits passed for 6: %v", format, err)
 		}
+		if err := b.importBlock(format, hsm.PresentedPIN, 6, pans, blocks); !errors.Is(err, hsm.ErrPINBlock) {
+			t.Errorf("format %d: 5 digits imported for 6: %v", format, err)
+		}
 	}
+}
+
+func (b Bench) importBlock(format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets) error {
+	return b.Module.ImportPINs(context.Background(), ref(zoneKey(format)), format, use, length, pans, blocks, ref(Storage), make([]hsm.PIN, len(pans)))
 }
 
 func lengths(t *testing.T, b Bench) {
@@ -231,6 +250,8 @@ func lengths(t *testing.T, b Bench) {
 		"narrow export": m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans, card.NewSecrets(2, 7)),
 		"blocks":        m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 1, make([]hsm.PVV, 2)),
 		"check":         m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), 4),
+		"import":        m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(1, 8), ref(Storage), make([]hsm.PIN, 2)),
+		"import out":    m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(2, 8), ref(Storage), make([]hsm.PIN, 1)),
 	} {
 		if err == nil {
 			t.Errorf("%s: taken", name)
@@ -272,6 +293,9 @@ func bounds(t *testing.T, b Bench) {
 		"no PAN, move to":     {m.TransferPINs(ctx, ref(Storage), pans, pins, none, pin), "PAN must have"},
 		"no account":          {m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, none, card.NewSecrets(1, 8)), "PAN must have"},
 		"no account, block":   {m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, none, card.NewSecrets(1, 8), 5), "PAN must have"},
+		"import of 3":         {m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.ChosenPIN, 3, pans, card.NewSecrets(1, 8), ref(Storage), pin), "pin must have 4 to 12 digits"},
+		"import for nothing":  {m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, 0, 4, pans, card.NewSecrets(1, 8), ref(Storage), pin), "use must be presented or chosen"},
+		"no account, import":  {m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.ChosenPIN, 4, none, card.NewSecrets(1, 8), ref(Storage), pin), "PAN must have"},
 		"no PIN":              {m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, make([]hsm.PIN, 1), pans, card.NewSecrets(1, 8)), hsm.ErrPINBlock.Error()},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.names) {

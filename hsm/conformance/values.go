@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 
@@ -272,6 +273,58 @@ func manyAndNone(t *testing.T, b Bench) {
 		for i, pan := range pans {
 			if string(out.Reveal(i)) != Code(t, in[i]) || !bytes.Equal(blocks.Reveal(i), Block(t, hsm.ISO0, pan, Natural(t, scheme(12), pan))) {
 				t.Fatalf("card %d of %d has the answer of another", i, n)
+			}
+		}
+	}
+}
+
+func imported(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := pansOf(t, "400000", 10)
+	for _, format := range b.Module.Formats() {
+		for _, length := range []int{4, 6, 12} {
+			blocks, pins, values := card.NewSecrets(10, 16), make([]hsm.PIN, 10), make([]hsm.PVV, 10)
+			for i := range pans {
+				blocks.Set(i, Block(t, format, pans[i], Natural(t, scheme(length), pans[i])))
+			}
+			if err := b.Module.ImportPINs(ctx, ref(zoneKey(format)), format, hsm.PresentedPIN, length, pans, blocks, ref(Storage), pins); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Module.PVVs(ctx, ref(Storage), ref(VisaPVK), 2, pans, pins, values); err != nil {
+				t.Fatal(err)
+			}
+			held := b.clearPINs(t, length, pans, pins)
+			for i := range pins {
+				if want := Natural(t, scheme(length), pans[i]); held[i] != want || values[i] != PVV(t, 2, pans[i], want) || pins[i].Bytes()[0] != b.Module.Tag() {
+					t.Errorf("format %d, %d digits: PIN %d is another", format, length, i)
+				}
+			}
+		}
+	}
+}
+
+// weakChoices imports PINs that a holder may not choose, and then asks for their PVVs: at one of the two a module says what it thinks of them. To
+// present them is always allowed.
+func weakChoices(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := pansOf(t, "400000", 1)
+	for _, format := range b.Module.Formats() {
+		for digits, weak := range map[string]bool{"1111": true, "1234": true, "9876": true, "2580": false, "8317": false} {
+			chosen, err := pin.Parse(digits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks, pins := card.NewSecrets(1, 16), make([]hsm.PIN, 1)
+			blocks.Set(0, Block(t, format, pans[0], chosen))
+			if err := b.importBlock(format, hsm.PresentedPIN, 4, pans, blocks); err != nil {
+				t.Errorf("format %d: %v", format, err)
+			}
+			err = b.Module.ImportPINs(ctx, ref(zoneKey(format)), format, hsm.ChosenPIN, 4, pans, blocks, ref(Storage), pins)
+			if err == nil {
+				err = b.Module.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, pans, pins, make([]hsm.PVV, 1))
+			}
+			if weak && !errors.Is(err, hsm.ErrWeakPIN) || !weak && err != nil {
+				t.Errorf("format %d: a PIN that is weak is %v: %v", format, weak, err)
 			}
 		}
 	}

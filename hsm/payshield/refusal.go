@@ -37,9 +37,9 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("payShield: command %s: error %s: %s", r.Command, r.Code, meaning(r.Code))
 }
 
-// Is lets every code that means an invalid PIN or PIN block be hsm.ErrPINBlock.
+// Is lets every code that means an invalid PIN or PIN block be hsm.ErrPINBlock, and that of an excluded PIN hsm.ErrWeakPIN.
 func (r *Refusal) Is(target error) bool {
-	return target == hsm.ErrPINBlock && (r.Code == "14" || r.Code == "20" || r.Code == "24" || r.Code == "81")
+	return target == hsm.ErrWeakPIN && r.Code == "86" || target == hsm.ErrPINBlock && (r.Code == "14" || r.Code == "20" || r.Code == "24" || r.Code == "81")
 }
 
 // fault is a failure of transport: the command may be sent again on another connection.

@@ -234,3 +234,40 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 		return nil
 	})
 }
+
+// ImportPINs implements hsm.Module for format 0: a translation of the block to its own key tells how long its PIN is (CC), then it goes to under the
+// LMK (JE). Which PINs are too easy to guess is for the module's table of excluded PINs to say, which DG and DE look into.
+func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
+	if err := arguments.ImportPINs(use, length, pans, blocks, out); err != nil {
+		return err
+	}
+	zone, err := m.zoneKey(zpk, format)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	d, err := m.openDrawer(storage)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	want := fmt.Sprintf("%02d", length)
+	return m.pool.each(ctx, len(pans), func(ctx context.Context, i int) error {
+		block, field, err := received(blocks, i, pans[i])
+		var got, underLMK string
+		if err == nil {
+			got, _, err = m.translate(ctx, zone, zone, formatISO0, field, block)
+		}
+		if err == nil && got != want {
+			err = hsm.ErrPINBlock
+		}
+		if err == nil {
+			underLMK, err = m.open(ctx, zone, formatISO0, field, block)
+		}
+		if err == nil {
+			out[i], err = d.put(underLMK)
+		}
+		if err != nil {
+			return fmt.Errorf("PIN block %d: %w", i, err)
+		}
+		return nil
+	})
+}

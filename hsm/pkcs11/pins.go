@@ -165,6 +165,7 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 const (
 	purposeDerived  = "derived pin fill"
 	purposeTransfer = "transferred pin fill"
+	purposeImport   = "imported pin fill"
 )
 
 func (m *Module) drawFills(purpose string, pans []card.PAN) ([][pin.FillSize]byte, error) {
@@ -290,6 +291,44 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 		}
 		if err != nil {
 			return fmt.Errorf("transfer PINs: %w", err)
+		}
+		return nil
+	})
+}
+
+// ImportPINs implements hsm.Module.
+func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
+	if err := arguments.ImportPINs(use, length, pans, blocks, out); err != nil {
+		return err
+	}
+	z, err := m.zone(ctx, zpk, format)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	d, err := m.openDrawer(ctx, storage)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	return chunks(ctx, len(pans), func(from, to int) error {
+		held, err := z.open(ctx, pans[from:to], blocks, from)
+		if err != nil {
+			return fmt.Errorf("import PINs: %w", err)
+		}
+		defer clear(held)
+		for i := range held {
+			if held[i].N != length {
+				return fmt.Errorf("PIN block %d: %w", from+i, hsm.ErrPINBlock)
+			}
+			if use == hsm.ChosenPIN && pin.NoPattern.Refuses(&held[i], pans[from+i].Reveal()) {
+				return fmt.Errorf("PIN block %d: %w", from+i, hsm.ErrWeakPIN)
+			}
+		}
+		fills, err := m.drawFills(purposeImport, pans[from:to])
+		if err == nil {
+			err = d.put(ctx, pans[from:to], held, fills, out[from:to])
+		}
+		if err != nil {
+			return fmt.Errorf("import PINs: %w", err)
 		}
 		return nil
 	})

@@ -65,6 +65,12 @@ func operations(m hsm.Module, pans []card.PAN, pins []hsm.PIN) map[string]struct
 		"check blocks 4": {[]string{"zpk.a"}, func(k []card.KeyRef) error {
 			return m.CheckBlocks(ctx, k[0], hsm.ISO4, pans, blocks("zpk.a", hsm.ISO4), 5)
 		}},
+		"import 0": {[]string{"zpk.t", "pins"}, func(k []card.KeyRef) error {
+			return m.ImportPINs(ctx, k[0], hsm.ISO0, hsm.PresentedPIN, 5, pans, blocks("zpk.t", hsm.ISO0), k[1], make([]hsm.PIN, n))
+		}},
+		"import 4": {[]string{"zpk.a", "pins"}, func(k []card.KeyRef) error {
+			return m.ImportPINs(ctx, k[0], hsm.ISO4, hsm.PresentedPIN, 5, pans, blocks("zpk.a", hsm.ISO4), k[1], make([]hsm.PIN, n))
+		}},
 	}
 }
 

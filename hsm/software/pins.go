@@ -15,6 +15,7 @@ import (
 const (
 	purposeDerived  = "derived pin fill"
 	purposeTransfer = "transferred pin fill"
+	purposeImport   = "imported pin fill"
 )
 
 // storedSize is the length of a stored PIN: tag, key version, format 4 block.
@@ -125,6 +126,44 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 		}
 		if out[i], err = drawer.put(b, to[i]); err != nil {
 			return fmt.Errorf("transfer PIN: %w", err)
+		}
+	}
+	return nil
+}
+
+// ImportPINs implements hsm.Module.
+func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
+	if err := arguments.ImportPINs(use, length, pans, blocks, out); err != nil {
+		return err
+	}
+	zone, err := m.zoneKey(zpk, format)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	drawer, err := m.openDrawer(storage)
+	if err != nil {
+		return fmt.Errorf("import PINs: %w", err)
+	}
+	b := m.benches.borrow()
+	defer m.benches.give(b)
+	for i := range pans {
+		if err := cancelled(ctx, i); err != nil {
+			return err
+		}
+		if err := m.admit(b, i, pans[i]); err != nil {
+			return fmt.Errorf("import PIN: %w", err)
+		}
+		if !zone.open(b, blocks.Reveal(i), pans[i].Reveal()) || b.pin().N != length {
+			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
+		}
+		if use == hsm.ChosenPIN && pin.NoPattern.Refuses(b.pin(), pans[i].Reveal()) {
+			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrWeakPIN)
+		}
+		if err := m.entropy.Draw(purposeImport, pin.ObjectOf(pans[i]), b.random[:8]); err != nil {
+			return fmt.Errorf("import PIN: %w", err)
+		}
+		if out[i], err = drawer.put(b, pans[i]); err != nil {
+			return fmt.Errorf("import PIN: %w", err)
 		}
 	}
 	return nil

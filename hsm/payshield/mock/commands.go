@@ -134,6 +134,9 @@ func clearly(name, fields string, front, back, accountAt int) string {
 	if !ok {
 		return thales.ReplyTo(name) + "14"
 	}
+	if pin.NotTrivial.Refuses(&p, nil) { // its table of excluded PINs
+		return thales.ReplyTo(name) + "86"
+	}
 	return thales.Answer(name + fields[:front] + "0" + p.Reveal() + fields[end:])
 }
 
