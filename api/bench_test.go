@@ -43,6 +43,7 @@ var noon = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
 type site struct {
 	t       *testing.T
 	plant   *batch.Plant
+	keys    *keystore.Store
 	server  *httptest.Server
 	log     *lockedBuffer
 	mine    client
@@ -70,7 +71,7 @@ func sqlite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(),
 func newSite(t *testing.T, address string, config api.Config) *site {
 	t.Helper()
 	s := &site{t: t, log: &lockedBuffer{}}
-	s.plant = newPlant(t, address)
+	s.plant, s.keys = newPlant(t, address)
 	s.mine = s.newClient("demo-bank", 0)
 	s.theirs = s.newClient("other-bank", 1)
 	config.Plant, config.Log = s.plant, zerolog.New(s.log)
@@ -95,7 +96,7 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 	return s
 }
 
-func newPlant(t *testing.T, address string) *batch.Plant {
+func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {
 	t.Helper()
 	dir := t.TempDir()
 	db, err := store.Open(t.Context(), address)
@@ -129,7 +130,7 @@ func newPlant(t *testing.T, address string) *batch.Plant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p, keys
 }
 
 func newKeys(t *testing.T, dir string, entropy hsm.Entropy) *keystore.Store {
@@ -151,6 +152,7 @@ func newKeys(t *testing.T, dir string, entropy hsm.Entropy) *keystore.Store {
 		{"cvk-visa", keyblock.CVK, keyblock.TDES}, {"cvk-mastercard", keyblock.CVK, keyblock.TDES}, {"pvk-visa", keyblock.VisaPVK, keyblock.TDES},
 		{"pvk-mastercard", keyblock.VisaPVK, keyblock.TDES}, {"pvk-prepaid", keyblock.IBMPVK, keyblock.TDES},
 		{"zpk-north", keyblock.ZPK, keyblock.AES}, {"zpk-south", keyblock.ZPK, keyblock.TDES},
+		{"zpk-pos", keyblock.ZPK, keyblock.TDES}, {"zpk-app", keyblock.ZPK, keyblock.AES},
 	} {
 		if err := keys.Generate(k.label, k.usage, k.algorithm, entropy); err != nil {
 			t.Fatal(err)
@@ -185,6 +187,7 @@ func (s *site) newClient(code string, move int64) client {
 	for i := range set.Ranges {
 		set.Ranges[i].First += move * set.Ranges[i].Size
 	}
+	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4}}
 	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
 		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}
 	ctx := s.t.Context()

@@ -31,6 +31,7 @@ func (s *service) routeV1() {
 	s.routeOrders(described)
 	s.routeSubmissions(described)
 	s.routeCards(described)
+	s.routePINs(described)
 	s.routeFiles(described)
 	s.routeBatches(described)
 	s.routeReturns(described)

@@ -11,7 +11,9 @@ import (
 
 	"platen/batch"
 	"platen/formats"
+	"platen/hsm"
 	"platen/services/cards"
+	"platen/services/pins"
 	"platen/sql/store"
 )
 
@@ -81,6 +83,12 @@ var known = []struct {
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
+	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
+	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
+	{pins.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone that the institution declares"},
+	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
+	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},
+	{pins.ErrModule, http.StatusServiceUnavailable, "module_down", "the security module does not answer; nothing was tried"},
 	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrStale, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrNotFound, http.StatusNotFound, "not_found", "there is no such object"},

@@ -62,6 +62,11 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/block":    Operate,
 	"POST /v1/cards/{token}/unblock":  Operate,
 
+	"GET /v1/cards/{token}/pin":          PIN,
+	"POST /v1/cards/{token}/pin/verify":  PIN,
+	"POST /v1/cards/{token}/pin/block":   PIN,
+	"POST /v1/cards/{token}/pin/unblock": PIN,
+
 	"GET /v1/webhooks":               Admin,
 	"GET /v1/webhooks/{id}":          Admin,
 	"GET /v1/webhooks/{id}/messages": Admin,

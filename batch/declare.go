@@ -101,6 +101,13 @@ func (d *declaration) storedPrograms(ctx context.Context, institution uuid.UUID,
 	for _, e := range sortedEntries(bureaus) {
 		set.Bureaus = append(set.Bureaus, *e.value)
 	}
+	zones, err := current(ctx, d.Plant, d.tx.Q, institution, store.ZoneProgram, decodeJSON[programs.Zone])
+	if err != nil {
+		return err
+	}
+	for _, e := range sortedEntries(zones) {
+		set.Zones = append(set.Zones, *e.value)
+	}
 	mappings, err := current(ctx, d.Plant, d.tx.Q, institution, store.MappingProgram, decodeJSON[formats.Mapping])
 	if err != nil {
 		return err
@@ -147,10 +154,19 @@ func (d *declaration) apply(ctx context.Context) error {
 		}
 	}
 	for i := range d.set.Bureaus {
-		if err := d.checkPINFormat(&d.set.Bureaus[i]); err != nil {
+		if err := d.checkPINFormat("bureau "+d.set.Bureaus[i].Code, d.set.Bureaus[i].PINFormat); err != nil {
 			return err
 		}
 		if err := d.putJSON(ctx, store.BureauProgram, d.set.Bureaus[i].Code, &d.set.Bureaus[i]); err != nil {
+			return err
+		}
+	}
+	for i := range d.set.Zones {
+		z := &d.set.Zones[i]
+		if err := d.checkPINFormat("zone "+z.Code, z.PINFormat); err != nil {
+			return err
+		}
+		if err := d.putJSON(ctx, store.ZoneProgram, z.Code, z); err != nil {
 			return err
 		}
 	}
@@ -253,10 +269,10 @@ func (d *declaration) put(ctx context.Context, kind store.ProgramKind, code stri
 	return err
 }
 
-// checkPINFormat refuses a bureau whose PIN blocks the security module does not make twice alike: its files could not be made again.
-func (d *declaration) checkPINFormat(b *programs.Bureau) error {
-	if format := hsm.PINFormat(b.PINFormat); !slices.Contains(d.Module.Formats(), format) {
-		return fmt.Errorf("bureau %s: pin_format %d: the security module makes only %v", b.Code, format, d.Module.Formats())
+// checkPINFormat refuses a format of PIN blocks that the security module does not make twice alike: a bureau's files could not be made again.
+func (d *declaration) checkPINFormat(of string, want int) error {
+	if format := hsm.PINFormat(want); !slices.Contains(d.Module.Formats(), format) {
+		return fmt.Errorf("%s: pin_format %d: the security module makes only %v", of, format, d.Module.Formats())
 	}
 	return nil
 }

@@ -55,13 +55,28 @@ func (m *PINMethod) UnmarshalText(b []byte) error {
 // PINPolicy is how a product's cards get PINs.
 type PINPolicy struct {
 	Method      PINMethod `json:"method"`
-	Length      int       `json:"length"`       // 4 to 12
-	PVKI        int       `json:"pvki"`         // PIN verification key index, 0 to 6
-	Mailer      bool      `json:"mailer"`       // the PIN travels in a PIN-mailer file
-	InCardFile  bool      `json:"in_card_file"` // the PIN block stands in the card file
-	DecTable    string    `json:"dec_table"`    // IBM 3624 decimalisation table, 16 digits
-	Validation  string    `json:"validation"`   // IBM 3624 validation data: Thales template of 12 with one N
-	MailerDelay int       `json:"mailer_delay"` // business days after the card file
+	Length      int       `json:"length"`              // 4 to 12
+	PVKI        int       `json:"pvki"`                // PIN verification key index, 0 to 6
+	Mailer      bool      `json:"mailer"`              // the PIN travels in a PIN-mailer file
+	InCardFile  bool      `json:"in_card_file"`        // the PIN block stands in the card file
+	DecTable    string    `json:"dec_table"`           // IBM 3624 decimalisation table, 16 digits
+	Validation  string    `json:"validation"`          // IBM 3624 validation data: Thales template of 12 with one N
+	MailerDelay int       `json:"mailer_delay"`        // business days after the card file
+	MaxTries    int       `json:"max_tries,omitempty"` // wrong PINs in a row that are looked at, 1 to MostPINTries; 0 = DefaultPINTries
+}
+
+// Bounds of PINPolicy.MaxTries.
+const (
+	DefaultPINTries = 3
+	MostPINTries    = 15
+)
+
+// Tries is how many wrong PINs in a row are looked at.
+func (p *PINPolicy) Tries() int {
+	if p.MaxTries == 0 {
+		return DefaultPINTries
+	}
+	return p.MaxTries
 }
 
 // ProductKeys are the labels of the keys that a product's cards are made with.

@@ -19,6 +19,7 @@ func (l *loader) check() {
 	l.checkRanges()
 	l.checkBureaus()
 	l.checkProducts()
+	l.checkZones()
 	l.checkMappings()
 	l.checkSchedules()
 }
@@ -49,6 +50,23 @@ func (l *loader) checkLayouts() {
 		for _, name := range layout.Sidecars() {
 			if sidecar := l.layout(name); sidecar == nil || sidecar.Kind() != formats.Sidecar {
 				l.add(file, 0, "sidecars: there is no layout of a sidecar %q", name)
+			}
+		}
+	}
+}
+
+// checkZones holds the keys that are shared with clients apart from those of bureaus: a client who knew a bureau's key could read its files.
+func (l *loader) checkZones() {
+	l.checkNoTwins("zone", l.from.zones, func(i int) string { return l.set.Zones[i].Code })
+	for i, z := range l.set.Zones {
+		from := l.from.zones[i]
+		l.checkLabel(from, z.Key, "to open PIN blocks", "key")
+		if z.PINFormat != 0 && z.PINFormat != 4 {
+			l.at(from, "pin_format")("pin_format: must be 0 or 4 (ISO 9564-1)")
+		}
+		for _, b := range l.set.Bureaus {
+			if b.ZPK == z.Key {
+				l.at(from, "key")("key: %s is bureau %s's; clients need one of their own", z.Key, b.Code)
 			}
 		}
 	}

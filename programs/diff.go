@@ -29,7 +29,7 @@ func Diff(old, next *Set) []string {
 }
 
 // kinds are the kinds of things in a set, in the order in which they depend on each other.
-var kinds = [...]string{"institution", "range", "layout", "bureau", "product", "mapping", "schedule"}
+var kinds = [...]string{"institution", "range", "layout", "bureau", "product", "zone", "mapping", "schedule"}
 
 // described is, by kind and code, a thing as its keys and their values.
 type described map[string]map[string]map[string]string
@@ -54,6 +54,9 @@ func describe(s *Set) described {
 	}
 	for _, p := range s.Products {
 		d["product"][p.Code] = flatten(p)
+	}
+	for _, z := range s.Zones {
+		d["zone"][z.Code] = flatten(z)
 	}
 	for _, m := range s.Mappings {
 		d["mapping"][m.Code] = flatten(m)

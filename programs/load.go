@@ -30,6 +30,7 @@ const testSuffix = ".test.yaml"
 //	ranges.yaml                     a list of PAN ranges
 //	products.yaml, products/*.yaml  a list of products, or one a file
 //	bureaus.yaml, bureaus/*.yaml    a list of bureaus, or one a file
+//	zones.yaml                      a list of keys shared with clients
 //	mappings.yaml, mappings/*.yaml  a list of mappings of order files, or one a file
 //	schedules.yaml                  a list of schedules
 //	layouts/*.yaml                  layouts
@@ -71,9 +72,9 @@ type loader struct {
 
 // places are where the things of a set stand, in the same order.
 type places struct {
-	institution                                    source
-	ranges, products, bureaus, mappings, schedules []source
-	layouts                                        []string // files
+	institution                                           source
+	ranges, products, bureaus, zones, mappings, schedules []source
+	layouts                                               []string // files
 }
 
 func load(fsys fs.FS, dir string, show func(string) string) (*Set, error) {
@@ -85,6 +86,7 @@ func load(fsys fs.FS, dir string, show func(string) string) (*Set, error) {
 	readList(l, "ranges.yaml", &l.from.ranges, func(r rangeForm) { l.set.Ranges = append(l.set.Ranges, r.asRange()) })
 	readThings(l, "products", &l.from.products, func(p card.Product) { l.set.Products = append(l.set.Products, p) })
 	readThings(l, "bureaus", &l.from.bureaus, func(b Bureau) { l.set.Bureaus = append(l.set.Bureaus, b) })
+	readList(l, "zones.yaml", &l.from.zones, func(z Zone) { l.set.Zones = append(l.set.Zones, z) })
 	readThings(l, "mappings", &l.from.mappings, func(m formats.Mapping) { l.set.Mappings = append(l.set.Mappings, m) })
 	readList(l, "schedules.yaml", &l.from.schedules, func(s Schedule) { l.set.Schedules = append(l.set.Schedules, s) })
 	l.refuseStrangers()
@@ -237,7 +239,7 @@ func readThing[T any](l *loader, file string, node *yaml.Node, from *[]source, k
 
 // refuseStrangers reports YAML files that nothing reads: a misspelt name would otherwise be silence.
 func (l *loader) refuseStrangers() {
-	known := []string{"institution.yaml", "ranges.yaml", "products.yaml", "bureaus.yaml", "mappings.yaml", "schedules.yaml"}
+	known := []string{"institution.yaml", "ranges.yaml", "products.yaml", "bureaus.yaml", "zones.yaml", "mappings.yaml", "schedules.yaml"}
 	for _, pattern := range []string{"*.yaml", "*.yml", "products/*.yml", "bureaus/*.yml", "layouts/*.yml"} {
 		files, err := fs.Glob(l.fsys, path.Join(l.dir, pattern))
 		if err != nil {

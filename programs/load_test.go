@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -239,6 +240,28 @@ func TestLoadRefusesTwoNamesForOneHouse(t *testing.T) {
 	files := sample(t)
 	edit(t, files, "programs/bureaus/south.yaml", "127.0.0.1:2223", "127.0.0.1:2222")
 	expectFault(t, files, "programs/products/mc-credit-chip.yaml", "mailer_bureau", "may not be told its PIN")
+}
+
+func TestLoadReadsZonesAndKeepsThemApartFromBureaus(t *testing.T) {
+	good := "- code: pos\n  key: zpk-pos\n  pin_format: 4\n"
+	files := sample(t)
+	files["programs/zones.yaml"] = &fstest.MapFile{Data: []byte(good)}
+	set, err := programs.Load(files, "programs")
+	if err != nil || len(set.Zones) != 1 || set.Zones[0] != (programs.Zone{Code: "pos", Key: "zpk-pos", PINFormat: 4}) {
+		t.Fatalf("%+v, %v", set, err)
+	}
+	if diff := programs.Diff(&programs.Set{}, set); !slices.Contains(diff, "+ zone pos") {
+		t.Errorf("the difference is %q", diff)
+	}
+	for text, want := range map[string][2]string{
+		strings.Replace(good, "zpk-pos", "zpk-north", 1):           {"key:", "zpk-north is bureau north's"},
+		strings.Replace(good, "pin_format: 4", "pin_format: 1", 1): {"pin_format", "must be 0 or 4"},
+		strings.Replace(good, "  key: zpk-pos\n", "", 1):           {"code", "key: is needed"},
+		good + good: {"code: pos", "stands also at"},
+	} {
+		files["programs/zones.yaml"] = &fstest.MapFile{Data: []byte(text)}
+		expectFault(t, files, "programs/zones.yaml", want[0], want[1])
+	}
 }
 
 func TestLoadTakesAConfirmedNight(t *testing.T) {

@@ -117,6 +117,7 @@ func (l *loader) checkPIN(p *card.Product, from source) {
 		}
 	}
 	l.checkBounds(from, int64(pin.Length), 4, 12, "pin", "length")
+	l.checkBounds(from, int64(pin.MaxTries), 0, card.MostPINTries, "pin", "max_tries")
 	l.checkBounds(from, int64(pin.MailerDelay), 0, 30, "pin", "mailer_delay")
 	l.checkLabel(from, p.Keys.PVK, "to verify PINs", "keys", "pvk")
 }

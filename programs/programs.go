@@ -13,6 +13,7 @@ type Set struct {
 	Ranges      []Range
 	Products    []card.Product
 	Bureaus     []Bureau
+	Zones       []Zone
 	Mappings    []formats.Mapping // of order files of other systems
 	Schedules   []Schedule
 	Layouts     []*formats.Layout
@@ -113,6 +114,13 @@ type Calendar struct {
 type Return struct {
 	Pattern string `json:"pattern"`
 	Layout  string `json:"layout"`
+}
+
+// Zone is a key that clients of the institution share with it: PIN blocks come in and go out under it. Clients say its code, never a key's label.
+type Zone struct {
+	Code      string        `json:"code"`
+	Key       card.KeyLabel `json:"key"`        // a ZPK
+	PINFormat int           `json:"pin_format"` // 0 or 4
 }
 
 // Schedule is a cycle: when its cut-off is and whose lines it locks.

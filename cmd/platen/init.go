@@ -220,12 +220,18 @@ func keysNeeded(set *programs.Set, common KeysConfig) []need {
 			add(p.Keys.PVK, keyblock.VisaPVK, keyblock.TDES)
 		}
 	}
-	for _, b := range set.Bureaus {
+	zone := func(label card.KeyLabel, format int) {
 		algorithm := keyblock.TDES
-		if b.PINFormat == int(hsm.ISO4) {
+		if format == int(hsm.ISO4) {
 			algorithm = keyblock.AES
 		}
-		add(b.ZPK, keyblock.ZPK, algorithm)
+		add(label, keyblock.ZPK, algorithm)
+	}
+	for _, b := range set.Bureaus {
+		zone(b.ZPK, b.PINFormat)
+	}
+	for _, z := range set.Zones {
+		zone(z.Key, z.PINFormat)
 	}
 	return all
 }

@@ -25,6 +25,7 @@ const (
 	LayoutProgram   ProgramKind = "layout"
 	ScheduleProgram ProgramKind = "schedule"
 	MappingProgram  ProgramKind = "mapping"
+	ZoneProgram     ProgramKind = "zone"
 )
 
 // Program is one version of a declared object.

@@ -17,7 +17,7 @@ CREATE TABLE institutions (
 CREATE TABLE programs (
     number         BIGINT PRIMARY KEY,
     institution_id TEXT NOT NULL REFERENCES institutions (id),
-    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule', 'mapping')),
+    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule', 'mapping', 'zone')),
     code           TEXT NOT NULL,
     version        INTEGER NOT NULL CHECK (version > 0),
     UNIQUE (institution_id, kind, code)
@@ -179,6 +179,17 @@ CREATE TABLE issues (
 
 CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
 CREATE INDEX issues_failed ON issues (file_number) WHERE state IN (10, 11);
+
+-- How the PIN of a card is tried: tries up to number forgiven count no longer. told = that no try is left has been told. A card without a row was never asked about.
+CREATE TABLE pin_tries (
+    card_id     BIGINT PRIMARY KEY,
+    tried       BIGINT NOT NULL,
+    forgiven    BIGINT NOT NULL,
+    blocked     BOOLEAN NOT NULL,
+    told        BOOLEAN NOT NULL,
+    last_try_at TIMESTAMP,
+    CHECK (forgiven BETWEEN 0 AND tried)
+);
 
 -- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does.
 CREATE TABLE pin_mailers (
@@ -592,6 +603,7 @@ DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;
 DROP TABLE pin_mailers;
+DROP TABLE pin_tries;
 DROP TABLE issues;
 DROP TABLE cards;
 DROP TABLE order_corrections;

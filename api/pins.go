@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"platen/hsm"
+	"platen/services/pins"
+)
+
+func (s *service) routePINs(api huma.API) {
+	const one = cardPath + "/{token}/pin"
+	read(s, api, operation("get-pin", one, "pins", "How the PIN of a card stands"), s.getPIN)
+	read(s, api, change("verify-pin", http.MethodPost, one+"/verify", "pins", "Try a PIN", http.StatusOK), s.verifyPIN)
+	read(s, api, change("block-pin", http.MethodPost, one+"/block", "pins", "Stop a PIN until it is unblocked", http.StatusOK), s.blockPIN)
+	read(s, api, change("unblock-pin", http.MethodPost, one+"/unblock", "pins", "Give a PIN all its tries again", http.StatusOK), s.unblockPIN)
+}
+
+// PINState is how the PIN of a card stands. No part of the PIN is ever shown.
+type PINState struct {
+	Status       string     `json:"status" enum:"OPEN,LOCKED,BLOCKED" doc:"LOCKED: no try is left. BLOCKED: by somebody"`
+	Issue        int        `json:"issue" doc:"The issue whose PIN it is"`
+	MaxTries     int        `json:"max_tries" doc:"Wrong PINs in a row that are looked at"`
+	AttemptsLeft int        `json:"attempts_left"`
+	LastTryAt    *time.Time `json:"last_try_at,omitempty"`
+}
+
+// PINVerdict is what a try came to.
+type PINVerdict struct {
+	Verified bool `json:"verified"`
+	PINState
+}
+
+// PresentedPIN is a PIN block under the key of a zone.
+type PresentedPIN struct {
+	Zone     string `json:"zone" minLength:"1" maxLength:"32" doc:"Code of a declared zone, whose key the block is under"`
+	PINBlock string `json:"pin_block" pattern:"^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$" doc:"ISO 9564-1 block in the zone's format, hexadecimal: 16 digits for format 0, 32 for format 4"`
+}
+
+// PresentedPINInput names a card and presents a PIN.
+type PresentedPINInput struct {
+	CardInput
+	Body PresentedPIN
+}
+
+func (p PresentedPIN) presented() (pins.Presented, error) {
+	block, err := hex.DecodeString(p.PINBlock)
+	if err != nil {
+		return pins.Presented{}, hsm.ErrPINBlock
+	}
+	return pins.Presented{Zone: p.Zone, Block: block}, nil
+}
+
+func showPIN(v pins.State) PINState {
+	out := PINState{Status: string(v.Status), Issue: v.Issue, MaxTries: v.Tries, AttemptsLeft: v.TryLeft}
+	if v.LastTry != nil {
+		at := v.LastTry.UTC()
+		out.LastTryAt = &at
+	}
+	return out
+}
+
+func (s *service) getPIN(ctx context.Context, c caller, in *CardInput) (PINState, error) {
+	v, err := s.pins.Look(ctx, act(c, in.Token))
+	return showPIN(v), err
+}
+
+func (s *service) verifyPIN(ctx context.Context, c caller, in *PresentedPINInput) (PINVerdict, error) {
+	p, err := in.Body.presented()
+	if err != nil {
+		return PINVerdict{}, err
+	}
+	v, err := s.pins.Verify(ctx, act(c, in.Token), p)
+	return PINVerdict{Verified: v.Verified, PINState: showPIN(v)}, err
+}
+
+func (s *service) blockPIN(ctx context.Context, c caller, in *ReasonInput) (PINState, error) {
+	v, err := s.pins.Block(ctx, act(c, in.Token), in.Body.Reason)
+	return showPIN(v), err
+}
+
+func (s *service) unblockPIN(ctx context.Context, c caller, in *ReasonInput) (PINState, error) {
+	v, err := s.pins.Unblock(ctx, act(c, in.Token), in.Body.Reason)
+	return showPIN(v), err
+}
