@@ -16,6 +16,8 @@ func (s *service) routePINs(api huma.API) {
 	const one = cardPath + "/{token}/pin"
 	read(s, api, operation("get-pin", one, "pins", "How the PIN of a card stands"), s.getPIN)
 	read(s, api, change("verify-pin", http.MethodPost, one+"/verify", "pins", "Try a PIN", http.StatusOK), s.verifyPIN)
+	read(s, api, change("change-pin", http.MethodPost, one+"/change", "pins", "Change a PIN whose holder knows the old one", http.StatusOK), s.changePIN)
+	read(s, api, change("set-pin", http.MethodPost, one+"/set", "pins", "Set a PIN without the old one", http.StatusOK), s.setPIN)
 	read(s, api, change("block-pin", http.MethodPost, one+"/block", "pins", "Stop a PIN until it is unblocked", http.StatusOK), s.blockPIN)
 	read(s, api, change("unblock-pin", http.MethodPost, one+"/unblock", "pins", "Give a PIN all its tries again", http.StatusOK), s.unblockPIN)
 }
@@ -29,7 +31,7 @@ type PINState struct {
 	LastTryAt    *time.Time `json:"last_try_at,omitempty"`
 }
 
-// PINVerdict is what a try came to.
+// PINVerdict is what a try came to. A PIN is changed if, and only if, it is verified.
 type PINVerdict struct {
 	Verified bool `json:"verified"`
 	PINState
@@ -47,12 +49,36 @@ type PresentedPINInput struct {
 	Body PresentedPIN
 }
 
-func (p PresentedPIN) presented() (pins.Presented, error) {
-	block, err := hex.DecodeString(p.PINBlock)
-	if err != nil {
-		return pins.Presented{}, hsm.ErrPINBlock
+// ChangedPINInput names a card, presents its PIN and the one that is to take its place.
+type ChangedPINInput struct {
+	CardInput
+	Body struct {
+		PresentedPIN
+		NewPINBlock string `json:"new_pin_block" pattern:"^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$" doc:"The new PIN, in the same zone"`
 	}
-	return pins.Presented{Zone: p.Zone, Block: block}, nil
+}
+
+// SetPINInput names a card and the PIN that it is to have.
+type SetPINInput struct {
+	CardInput
+	Body struct {
+		PresentedPIN
+		Reason string `json:"reason" minLength:"1" maxLength:"64" doc:"Why, for the card's history: printable ASCII, no personal data"`
+	}
+}
+
+// pinBlock reads what the document's pattern has let pass.
+func pinBlock(text string) ([]byte, error) {
+	block, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, hsm.ErrPINBlock
+	}
+	return block, nil
+}
+
+func (p PresentedPIN) presented() (pins.Presented, error) {
+	block, err := pinBlock(p.PINBlock)
+	return pins.Presented{Zone: p.Zone, Block: block}, err
 }
 
 func showPIN(v pins.State) PINState {
@@ -76,6 +102,28 @@ func (s *service) verifyPIN(ctx context.Context, c caller, in *PresentedPINInput
 	}
 	v, err := s.pins.Verify(ctx, act(c, in.Token), p)
 	return PINVerdict{Verified: v.Verified, PINState: showPIN(v)}, err
+}
+
+func (s *service) changePIN(ctx context.Context, c caller, in *ChangedPINInput) (PINVerdict, error) {
+	old, err := in.Body.presented()
+	if err != nil {
+		return PINVerdict{}, err
+	}
+	block, err := pinBlock(in.Body.NewPINBlock)
+	if err != nil {
+		return PINVerdict{}, err
+	}
+	v, err := s.pins.Change(ctx, act(c, in.Token), pins.Chosen{Zone: old.Zone, Old: old.Block, New: block})
+	return PINVerdict{Verified: v.Verified, PINState: showPIN(v)}, err
+}
+
+func (s *service) setPIN(ctx context.Context, c caller, in *SetPINInput) (PINState, error) {
+	p, err := in.Body.presented()
+	if err != nil {
+		return PINState{}, err
+	}
+	v, err := s.pins.Set(ctx, act(c, in.Token), p, in.Body.Reason)
+	return showPIN(v), err
 }
 
 func (s *service) blockPIN(ctx context.Context, c caller, in *ReasonInput) (PINState, error) {

@@ -311,3 +311,92 @@ func TestNoMoreTriesThanTheLimitReachTheModule(t *testing.T) {
 		}
 	})
 }
+
+func TestAHolderChoosesAPINAndTheNextCardHasIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		module := &pinModule{Module: s.plant.Module}
+		s.plant.Module = module
+		bulk := "product,first_name,last_name,address1,city,country\nvisa-debit-chip,Ana,Muller,Calle 2,Madrid,ES\nprepaid-mag,Ana,Muller,Calle 2,Madrid,ES\n"
+		s.submit(s.mine, "P", bulk).want(http.StatusCreated)
+		s.sent(s.produce(s.mine))
+		desk, strangers := s.pinDesk(s.mine.institution), s.pinDesk(s.theirs.institution)
+		held := map[string]*holder{"app": s.holderOf("P%231"), "pos": s.holderOf("P%232")}
+		renewals := "card,reason\n"
+		for zone, h := range held {
+			change := func(old, next string) answer {
+				return h.post(desk, "change", fmt.Sprintf(`{"zone":%q,"pin_block":%q,"new_pin_block":%q}`, zone, h.block(zone, old), h.block(zone, next)))
+			}
+			verified := func(a answer, right bool, left int) {
+				t.Helper()
+				if v := decode[api.PINVerdict](a.want(http.StatusOK)); v.Verified != right || v.AttemptsLeft != left {
+					t.Fatalf("%s: %s, want %v with %d left", zone, a.body, right, left)
+				}
+			}
+			s.act(s.mine, h.token, "activate", "").want(http.StatusOK)
+			verified(change(h.wrong(), "8317"), false, 2)
+			verified(h.try(desk, zone, "8317"), false, 1)
+			change(h.pin, "1111").refused(http.StatusUnprocessableEntity, "pin_weak")
+			change(h.pin, "83175").refused(http.StatusUnprocessableEntity, "pin_block")
+			verified(change(h.pin, "8317"), true, 3)
+			verified(h.try(desk, zone, h.pin), false, 2)
+			verified(h.try(desk, zone, "8317"), true, 3)
+			renewals += h.token + ",RENEWAL\n"
+		}
+
+		// The next issue takes it over, and works once it is in use; a change while it waits is one of both.
+		s.submit(s.mine, "RENEW", renewals).want(http.StatusCreated)
+		s.sent(s.produce(s.mine))
+		for zone, h := range held {
+			second, err := s.plant.Store.Issue(t.Context(), h.id, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.opened(second.PIN); got != "8317" {
+				t.Errorf("%s: the next issue has another PIN", zone)
+			}
+			first, err := s.plant.Store.Issue(t.Context(), h.id, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.opened(first.PIN); got != h.pin {
+				t.Errorf("%s: what was printed of the first issue has changed", zone)
+			}
+			set := func(c client, next, reason string) answer {
+				return h.post(c, "set", fmt.Sprintf(`{"zone":%q,"pin_block":%q,"reason":%q}`, zone, h.block(zone, next), reason))
+			}
+			for range 3 {
+				h.try(desk, zone, h.pin).want(http.StatusOK)
+			}
+			h.stands(desk, "LOCKED", 0)
+			before := module.tried.Load()
+			h.post(desk, "change", fmt.Sprintf(`{"zone":%q,"pin_block":%q,"new_pin_block":%q}`, zone, h.block(zone, "8317"), h.block(zone, "2580"))).refused(http.StatusConflict, "pin_locked")
+			set(desk, "2580", "ümlaut").refused(http.StatusUnprocessableEntity, "bad_reason")
+			set(desk, "4321", "identified").refused(http.StatusUnprocessableEntity, "pin_weak")
+			set(strangers, "2580", "identified").refused(http.StatusNotFound, "not_found")
+			set(s.mine, "2580", "identified").refused(http.StatusForbidden, "forbidden")
+			set(desk, "2580", "identified").want(http.StatusOK)
+			if module.tried.Load() != before {
+				t.Errorf("%s: to set a PIN was a try", zone)
+			}
+			h.stands(desk, "OPEN", 3)
+			s.act(s.mine, h.token, "activate", "").want(http.StatusOK)
+			if v := decode[api.PINVerdict](h.try(desk, zone, "2580").want(http.StatusOK)); !v.Verified || v.Issue != 2 {
+				t.Errorf("%s: the new card does not have the PIN: %+v", zone, v)
+			}
+			h.post(desk, "block", `{"reason":"fraud"}`).want(http.StatusOK)
+			set(desk, "7391", "identified").refused(http.StatusConflict, "pin_blocked")
+			h.post(desk, "change", `{"zone":"`+zone+`","pin_block":"00"}`).refused(http.StatusUnprocessableEntity, "invalid_request")
+		}
+		s.noPIN("8317", "2580")
+	})
+}
+
+// noPIN looks for PINs in the log.
+func (s *site) noPIN(digits ...string) {
+	s.t.Helper()
+	for _, d := range digits {
+		if strings.Contains(s.log.String(), `"`+d+`"`) {
+			s.t.Errorf("the log shows a PIN")
+		}
+	}
+}

@@ -85,6 +85,8 @@ var known = []struct {
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
 	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
+	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},
+	{pins.ErrMoved, http.StatusConflict, "pin_moved", "the card got another PIN meanwhile; nothing was changed"},
 	{pins.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone that the institution declares"},
 	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
 	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},

@@ -64,6 +64,8 @@ var needed = map[string]Role{
 
 	"GET /v1/cards/{token}/pin":          PIN,
 	"POST /v1/cards/{token}/pin/verify":  PIN,
+	"POST /v1/cards/{token}/pin/change":  PIN,
+	"POST /v1/cards/{token}/pin/set":     PIN,
 	"POST /v1/cards/{token}/pin/block":   PIN,
 	"POST /v1/cards/{token}/pin/unblock": PIN,
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"platen/card"
 	"platen/hsm"
@@ -33,10 +34,31 @@ func (p *Plant) Zone(ctx context.Context, i store.Institution, code string) (*pr
 type CardPIN struct {
 	Issue   int
 	Tries   int // wrong PINs in a row that are looked at, as the product has it today
-	stored  store.Issue
+	check   pinData
 	product *card.Product // as it stood when the PIN was made
 	pvk     card.KeyRef
+	today   entry[*card.Product]
+	alsoOf  []int // later issues that took the PIN over
+	card    card.ID
 }
+
+// pinData is a PIN as it is stored.
+type pinData struct {
+	pvv    *int
+	offset *string
+	pin    []byte
+}
+
+// same tells whether two are one PIN. What is purged of it is known by its verification data.
+func (a pinData) same(b pinData) bool {
+	number := func(x, y *int) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
+	text := func(x, y *string) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
+	purged := len(a.pin) == 0 || len(b.pin) == 0
+	return number(a.pvv, b.pvv) && text(a.offset, b.offset) && (purged || bytes.Equal(a.pin, b.pin))
+}
+
+// Same tells whether a card has the PIN that it had.
+func (p *CardPIN) Same(q *CardPIN) bool { return p.Issue == q.Issue && p.check.same(q.check) }
 
 // CardPIN finds the PIN of a card: that of the issue in use, or of the newest while none is. It fails with ErrNoPIN.
 func (p *Plant) CardPIN(ctx context.Context, q store.Q, i store.Institution, c store.Card) (CardPIN, error) {
@@ -44,33 +66,67 @@ func (p *Plant) CardPIN(ctx context.Context, q store.Q, i store.Institution, c s
 	if err != nil {
 		return CardPIN{}, err
 	}
+	list, err := q.ChosenPINs(ctx, c.ID)
+	if err != nil {
+		return CardPIN{}, err
+	}
+	chosen := make(map[int]store.ChosenPIN, len(list))
+	for _, choice := range list {
+		chosen[choice.Issue] = choice
+	}
+	has := func(k int) pinData {
+		if choice, ok := chosen[issues[k].Issue]; ok {
+			return pinData{choice.PVV, choice.Offset, choice.PIN}
+		}
+		return pinData{issues[k].PVV, issues[k].Offset, issues[k].PIN}
+	}
 	at := len(issues) - 1
 	for k := range issues {
 		if issues[k].Use == card.UseCurrent {
 			at = k
 		}
 	}
-	if at < 0 || issues[at].PVV == nil && issues[at].Offset == nil {
+	if at < 0 || has(at).pvv == nil && has(at).offset == nil {
 		return CardPIN{}, ErrNoPIN
 	}
+	pin := CardPIN{Issue: issues[at].Issue, check: has(at), card: c.ID}
+	if pin.today, err = p.productOf(ctx, q, i, c); err != nil {
+		return CardPIN{}, err
+	}
+	pin.Tries = pin.today.value.PIN.Tries()
+	for k := at + 1; k < len(issues) && has(k).same(pin.check); k++ {
+		pin.alsoOf = append(pin.alsoOf, issues[k].Issue)
+	}
+	first := at
+	for first > 0 && chosen[issues[first].Issue].Issue == 0 && has(first-1).same(pin.check) {
+		first--
+	}
+	return pin, p.madeBy(ctx, q, i, issues[first], chosen[issues[first].Issue], &pin)
+}
+
+// productOf is the current declaration of a card's product.
+func (p *Plant) productOf(ctx context.Context, q store.Q, i store.Institution, c store.Card) (entry[*card.Product], error) {
 	products, err := current(ctx, p, q, i.ID, store.ProductProgram, decodeJSON[card.Product])
 	if err != nil {
-		return CardPIN{}, err
+		return entry[*card.Product]{}, err
 	}
 	for _, e := range products {
 		if e.number == c.Product {
-			pin := CardPIN{Issue: issues[at].Issue, Tries: e.value.PIN.Tries(), stored: issues[at], product: e.value, pvk: card.KeyRef{Label: e.value.Keys.PVK}}
-			return pin, p.madeBy(ctx, q, i, issues[:at+1], &pin)
+			return e, nil
 		}
 	}
-	return CardPIN{}, fmt.Errorf("product of a card: %w", store.ErrNotFound)
+	return entry[*card.Product]{}, fmt.Errorf("product of a card: %w", store.ErrNotFound)
 }
 
-// madeBy finds the product's version and the key that a PIN was made with: those of the file of the first issue that had it. Later ones took it over.
-func (p *Plant) madeBy(ctx context.Context, q store.Q, i store.Institution, issues []store.Issue, pin *CardPIN) error {
-	first := pin.stored
-	for k := len(issues) - 2; k >= 0 && samePIN(issues[k], first); k-- {
-		first = issues[k]
+// madeBy finds the product's version and the key that a PIN was made with, at the first issue that had it: those of the choice, or else those of the file.
+func (p *Plant) madeBy(ctx context.Context, q store.Q, i store.Institution, first store.Issue, choice store.ChosenPIN, pin *CardPIN) (err error) {
+	pin.product, pin.pvk = pin.today.value, card.KeyRef{Label: pin.today.value.Keys.PVK}
+	if choice.Issue != 0 {
+		if pin.product, err = p.product(ctx, q, i.ID, pin.today.number, choice.ProductVersion); err != nil {
+			return err
+		}
+		pin.pvk = card.KeyRef{Label: pin.product.Keys.PVK, Version: choice.PVKVersion}
+		return nil
 	}
 	if first.File == nil {
 		return nil
@@ -92,18 +148,10 @@ func (p *Plant) madeBy(ctx context.Context, q store.Q, i store.Institution, issu
 	return nil
 }
 
-// samePIN tells whether an issue had the PIN of the next one. What is purged of it is known by its verification data.
-func samePIN(a, b store.Issue) bool {
-	same := func(x, y *int) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
-	text := func(x, y *string) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
-	purged := len(a.PIN) == 0 || len(b.PIN) == 0
-	return same(a.PVV, b.PVV) && text(a.Offset, b.Offset) && (purged || bytes.Equal(a.PIN, b.PIN))
-}
-
 // VerifyPIN asks the security module whether a PIN block that came in under a zone's key holds the PIN of a card. A block that cannot be read fails
 // with hsm.ErrPINBlock.
-func (p *Plant) VerifyPIN(ctx context.Context, z *programs.Zone, id card.ID, pin CardPIN, block []byte) (bool, error) {
-	press, pan, err := p.pinPress(ctx, z, id, pin)
+func (p *Plant) VerifyPIN(ctx context.Context, z *programs.Zone, pin CardPIN, block []byte) (bool, error) {
+	press, pan, err := p.pinPress(ctx, z, pin.card, pin.product, pin.pvk)
 	if err != nil {
 		return false, err
 	}
@@ -113,17 +161,52 @@ func (p *Plant) VerifyPIN(ctx context.Context, z *programs.Zone, id card.ID, pin
 		return false, nil
 	case err != nil:
 		return false, err
-	case pin.stored.PVV != nil:
-		return got.SamePVV(hsm.PVV(fmt.Appendf(nil, "%04d", *pin.stored.PVV))), nil
+	case pin.check.pvv != nil:
+		return got.SamePVV(hsm.PVV(fmt.Appendf(nil, "%04d", *pin.check.pvv))), nil
 	}
-	want := hsm.Offset{N: uint8(len(*pin.stored.Offset))}
-	copy(want.Digits[:], *pin.stored.Offset)
+	want := hsm.Offset{N: uint8(len(*pin.check.offset))}
+	copy(want.Digits[:], *pin.check.offset)
 	return got.SameOffset(want), nil
 }
 
+// ChoosePIN makes what is stored of a PIN that a holder chose for a card and that came in under a zone's key: by the product as it stands today. It fails with
+// hsm.ErrPINBlock for a block that cannot be read and with hsm.ErrWeakPIN for a PIN that is easy to guess. There is a row for each issue that has the PIN.
+func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, block []byte) ([]store.ChosenPIN, error) {
+	pvk := card.KeyRef{Label: pin.today.value.Keys.PVK}
+	var err error
+	if pvk.Version, _, err = p.Module.KeyVersion(ctx, pvk); err != nil {
+		return nil, err
+	}
+	press, pan, err := p.pinPress(ctx, z, pin.card, pin.today.value, pvk)
+	if err != nil {
+		return nil, err
+	}
+	got, err := press.Receive(ctx, hsm.ChosenPIN, pan, block)
+	if err != nil {
+		return nil, err
+	}
+	choice := store.ChosenPIN{Card: pin.card, ProductVersion: pin.today.version, PVKVersion: pvk.Version, PIN: got.PIN.Bytes(), ChosenAt: p.Now()}
+	if pin.today.value.PIN.Method == card.RandomPIN {
+		n, err := strconv.Atoi(string(got.PVV[:]))
+		if err != nil {
+			return nil, errors.New("a PIN verification value is no number")
+		}
+		choice.PVV = &n
+	} else {
+		text := string(got.Offset.Digits[:got.Offset.N])
+		choice.Offset = &text
+	}
+	var rows []store.ChosenPIN
+	for _, issue := range append([]int{pin.Issue}, pin.alsoOf...) {
+		choice.Issue = issue
+		rows = append(rows, choice)
+	}
+	return rows, nil
+}
+
 // pinPress makes what works on incoming PINs of a card.
-func (p *Plant) pinPress(ctx context.Context, z *programs.Zone, id card.ID, pin CardPIN) (*personalization.Press, card.PAN, error) {
-	press, err := personalization.NewPress(p.Module, *pin.product, personalization.Keys{CVK: card.KeyRef{Label: pin.product.Keys.CVK}, PVK: pin.pvk,
+func (p *Plant) pinPress(ctx context.Context, z *programs.Zone, id card.ID, product *card.Product, pvk card.KeyRef) (*personalization.Press, card.PAN, error) {
+	press, err := personalization.NewPress(p.Module, *product, personalization.Keys{CVK: card.KeyRef{Label: product.Keys.CVK}, PVK: pvk,
 		Storage: card.KeyRef{Label: p.PINStorage}, ZPK: card.KeyRef{Label: z.Key}, PINFormat: hsm.PINFormat(z.PINFormat)})
 	if err != nil {
 		return nil, card.PAN{}, err

@@ -44,6 +44,9 @@ func insertRemake(ctx context.Context, tx *store.Tx, again store.Issue) error {
 	if err := tx.SetNewestIssue(ctx, again.Card, again.Issue); err != nil {
 		return err
 	}
+	if err := tx.RepeatChosenPIN(ctx, again.Card, again.Issue-1); err != nil {
+		return err
+	}
 	return tx.InsertIssues(ctx, []store.Issue{again})
 }
 

@@ -28,40 +28,48 @@ func (s *Service) Verify(ctx context.Context, a cards.Act, p Presented) (State, 
 	if err != nil {
 		return State{}, err
 	}
-	zone, err := s.zone(ctx, a, p)
+	zone, err := s.zone(ctx, a, p.Zone, p.Block)
 	if err != nil {
 		return State{}, err
 	}
+	state, _, err := s.try(ctx, a, id, zone, p.Block)
+	return state, err
+}
+
+// try is one try at the PIN of a card, and the PIN that was tried.
+func (s *Service) try(ctx context.Context, a cards.Act, id card.ID, zone *programs.Zone, block []byte) (State, batch.CardPIN, error) {
 	try, pin, err := s.begin(ctx, a, id)
 	if err != nil {
-		return State{}, err
+		return State{}, pin, err
 	}
 	// The try stands: a client that goes away does not stop what is to be written of it.
 	ctx = context.WithoutCancel(ctx)
 	fault.Point("PIN try: committed")
-	right, refusal := s.Plant.VerifyPIN(ctx, zone, id, pin, p.Block)
+	right, refusal := s.Plant.VerifyPIN(ctx, zone, pin, block)
 	fault.Point("PIN try: answered")
 	if refusal != nil && !errors.Is(refusal, hsm.ErrPINBlock) {
-		return State{}, fmt.Errorf("verify PIN: %w", refusal)
+		return State{}, pin, fmt.Errorf("verify PIN: %w", refusal)
 	}
 	after, err := s.settle(ctx, a, id, try, right)
 	if err != nil {
-		return State{}, err
+		return State{}, pin, err
 	}
-	return after, refusal
+	return after, pin, refusal
 }
 
-// zone finds the zone of a block, and refuses a block that cannot be one of it before it costs a try. The module must answer.
-func (s *Service) zone(ctx context.Context, a cards.Act, p Presented) (*programs.Zone, error) {
-	z, err := s.Plant.Zone(ctx, a.Institution, p.Zone)
+// zone finds the zone of blocks, and refuses those that cannot be of it before they cost a try. The module must answer.
+func (s *Service) zone(ctx context.Context, a cards.Act, code string, blocks ...[]byte) (*programs.Zone, error) {
+	z, err := s.Plant.Zone(ctx, a.Institution, code)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, ErrZone
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(p.Block) != blockSize(z) {
-		return nil, hsm.ErrPINBlock
+	for _, b := range blocks {
+		if len(b) != blockSize(z) {
+			return nil, hsm.ErrPINBlock
+		}
 	}
 	if err := s.Plant.Module.Ready(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrModule, err)
@@ -79,6 +87,9 @@ func blockSize(z *programs.Zone) int {
 	return 8
 }
 
+// alive tells whether a card's PIN may be tried or chosen.
+func alive(c store.Card) bool { return c.Status == card.CardInactive || c.Status == card.CardActive }
+
 // begin counts a try.
 func (s *Service) begin(ctx context.Context, a cards.Act, id card.ID) (try int64, pin batch.CardPIN, err error) {
 	var refusal error
@@ -89,7 +100,7 @@ func (s *Service) begin(ctx context.Context, a cards.Act, id card.ID) (try int64
 		}
 		pin = found
 		switch {
-		case c.Status != card.CardInactive && c.Status != card.CardActive:
+		case !alive(c):
 			return fmt.Errorf("the card is %s: %w", c.Status, cards.ErrStatus)
 		case tries.Blocked:
 			return ErrBlocked

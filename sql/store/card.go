@@ -36,7 +36,10 @@ type Issue struct {
 	PIN       []byte          `db:"pin"`
 }
 
-const issueColumns = `card_id, issue, order_number, order_unit, file_number, line, reason, expiry, psn, state, use_state, pvv, pin_offset, pin`
+const (
+	issueLife    = `card_id, issue, order_number, order_unit, file_number, line, reason, expiry, psn, state, use_state`
+	issueColumns = issueLife + `, pvv, pin_offset, pin`
+)
 
 const cardColumns = `id, product_number, order_number, status, closed_for, newest_issue, replaced_by`
 

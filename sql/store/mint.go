@@ -47,7 +47,7 @@ func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) (
 	return all, clean(what, err)
 }
 
-// NewestIssues reads the newest issue of each of these cards.
+// NewestIssues reads the newest issue of each of these cards, with the PIN that it has by now: what the next issue may take over.
 func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, error) {
 	const what = "newest issues"
 	if len(ids) == 0 {
@@ -58,7 +58,9 @@ func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, 
 		return nil, err
 	}
 	var all []Issue
-	if err := q.list(ctx, what, &all, `SELECT `+prefixed("i.", issueColumns)+` FROM cards c JOIN issues i ON i.card_id = c.id AND i.issue = c.newest_issue
+	if err := q.list(ctx, what, &all, `SELECT `+prefixed("i.", issueLife)+`, CASE WHEN p.card_id IS NULL THEN i.pvv ELSE p.pvv END AS pvv,
+		CASE WHEN p.card_id IS NULL THEN i.pin_offset ELSE p.pin_offset END AS pin_offset, CASE WHEN p.card_id IS NULL THEN i.pin ELSE p.pin END AS pin
+		FROM cards c JOIN issues i ON i.card_id = c.id AND i.issue = c.newest_issue LEFT JOIN card_pins p ON p.card_id = i.card_id AND p.issue = i.issue
 		WHERE `+where, list); err != nil {
 		return nil, err
 	}

@@ -48,3 +48,36 @@ func (t *Tx) PutPINTries(ctx context.Context, s PINTries) error {
 		ON CONFLICT (card_id) DO UPDATE SET tried = excluded.tried, forgiven = excluded.forgiven, blocked = excluded.blocked, told = excluded.told, last_try_at = excluded.last_try_at`,
 		s.Card, s.Tried, s.Forgiven, s.Blocked, s.Told, last)
 }
+
+// ChosenPIN is a PIN that the holder of a card chose: that of an issue from then on. Versions are those of the product and of the key by which it is
+// verified. The zero Issue is none.
+type ChosenPIN struct {
+	Card           card.ID   `db:"card_id"`
+	Issue          int       `db:"issue"`
+	ProductVersion int       `db:"product_version"`
+	PVKVersion     int       `db:"pvk_version"`
+	PVV            *int      `db:"pvv"`
+	Offset         *string   `db:"pin_offset"`
+	PIN            []byte    `db:"pin"`
+	ChosenAt       time.Time `db:"chosen_at"`
+}
+
+// ChosenPINs lists the PINs that the holder of a card chose, by issue.
+func (q Q) ChosenPINs(ctx context.Context, id card.ID) ([]ChosenPIN, error) {
+	var all []ChosenPIN
+	err := q.list(ctx, "chosen PINs", &all, `SELECT card_id, issue, product_version, pvk_version, pvv, pin_offset, pin, chosen_at FROM card_pins WHERE card_id = $1 ORDER BY issue`, id)
+	return all, err
+}
+
+// PutChosenPIN stores the PIN of an issue in place of the one before.
+func (t *Tx) PutChosenPIN(ctx context.Context, p ChosenPIN) error {
+	return t.exec(ctx, "store a chosen PIN", `INSERT INTO card_pins (card_id, issue, product_version, pvk_version, pvv, pin_offset, pin, chosen_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (card_id, issue) DO UPDATE SET product_version = excluded.product_version, pvk_version = excluded.pvk_version, pvv = excluded.pvv, pin_offset = excluded.pin_offset,
+		pin = excluded.pin, chosen_at = excluded.chosen_at`, p.Card, p.Issue, p.ProductVersion, p.PVKVersion, nullable(p.PVV), nullable(p.Offset), p.PIN, stored(p.ChosenAt))
+}
+
+// RepeatChosenPIN lets the issue after one have its chosen PIN too, if it has any.
+func (t *Tx) RepeatChosenPIN(ctx context.Context, id card.ID, issue int) error {
+	return t.exec(ctx, "repeat a chosen PIN", `INSERT INTO card_pins (card_id, issue, product_version, pvk_version, pvv, pin_offset, pin, chosen_at)
+		SELECT card_id, issue + 1, product_version, pvk_version, pvv, pin_offset, pin, chosen_at FROM card_pins WHERE card_id = $1 AND issue = $2`, id, issue)
+}

@@ -73,7 +73,12 @@ const unusedPIN = `pin IS NOT NULL AND EXISTS (SELECT 1 FROM cards c WHERE c.id 
 
 // ClearPINs forgets the PINs of lines of a file that no later card takes over.
 func (t *Tx) ClearPINs(ctx context.Context, file, first, last int64) error {
-	return t.exec(ctx, fmt.Sprintf("clear PINs of file %d", file), `UPDATE issues SET pin = NULL WHERE file_number = $1 AND line BETWEEN $2 AND $3 AND `+unusedPIN, file, first, last)
+	what := fmt.Sprintf("clear PINs of file %d", file)
+	if err := t.exec(ctx, what, `UPDATE card_pins SET pin = NULL WHERE pin IS NOT NULL AND (card_id, issue) IN (SELECT i.card_id, i.issue FROM issues i JOIN cards c ON c.id = i.card_id
+		WHERE i.file_number = $1 AND i.line BETWEEN $2 AND $3 AND (c.status IN (4, 5) OR c.newest_issue > i.issue))`, file, first, last); err != nil {
+		return err
+	}
+	return t.exec(ctx, what, `UPDATE issues SET pin = NULL WHERE file_number = $1 AND line BETWEEN $2 AND $3 AND `+unusedPIN, file, first, last)
 }
 
 // FilePurged records that nothing is left of what a file was made of.

@@ -182,6 +182,21 @@ CREATE TABLE issues (
 CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
 CREATE INDEX issues_failed ON issues (file_number) WHERE state IN (10, 11);
 
+-- PINs that holders chose: that of an issue from then on, and of those that follow it; what was printed of the issue stays in its own row. Versions are
+-- those of the product, and of the key that it names, by which the PIN is verified.
+CREATE TABLE card_pins (
+    card_id         BIGINT NOT NULL,
+    issue           SMALLINT NOT NULL,
+    product_version INTEGER NOT NULL,
+    pvk_version     INTEGER NOT NULL,
+    pvv             SMALLINT,
+    pin_offset      TEXT,
+    pin             BYTEA,
+    chosen_at       TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (card_id, issue),
+    CHECK ((pvv IS NULL) <> (pin_offset IS NULL))
+);
+
 -- How the PIN of a card is tried: tries up to number forgiven count no longer. told = that no try is left has been told. A card without a row was never asked about.
 CREATE TABLE pin_tries (
     card_id     BIGINT PRIMARY KEY,
@@ -615,6 +630,7 @@ DROP TABLE batches;
 DROP TABLE schedule_runs;
 DROP TABLE pin_mailers;
 DROP TABLE pin_tries;
+DROP TABLE card_pins;
 DROP TABLE issues;
 DROP TABLE cards;
 DROP TABLE order_corrections;

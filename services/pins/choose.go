@@ -1,0 +1,122 @@
+package pins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"platen/batch"
+	"platen/card"
+	"platen/hsm"
+	"platen/programs"
+	"platen/services/cards"
+	"platen/sql/store"
+)
+
+// ErrMoved says that a card got another PIN, or another issue, while a new PIN was on its way.
+var ErrMoved = errors.New("the card has another PIN by now")
+
+// Chosen is the PIN that a holder chose, as a client sends it.
+type Chosen struct {
+	Zone     string // code
+	Old, New []byte // blocks
+}
+
+// Change gives a card the PIN that its holder chose, if the old one is right: that is a try like any other. State.Verified tells whether it was, and so whether the PIN was
+// changed. A new PIN that is easy to guess fails with hsm.ErrWeakPIN. The new PIN is that of the issue in use from then on, and of those that take its PIN over.
+func (s *Service) Change(ctx context.Context, a cards.Act, c Chosen) (State, error) {
+	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return State{}, err
+	}
+	zone, err := s.zone(ctx, a, c.Zone, c.Old, c.New)
+	if err != nil {
+		return State{}, err
+	}
+	state, pin, err := s.try(ctx, a, id, zone, c.Old)
+	if err != nil || !state.Verified {
+		return state, err
+	}
+	state, err = s.choose(ctx, a, zone, id, pin, c.New, func(tx *store.Tx, _ *store.PINTries) error {
+		return s.record(ctx, tx, a, id, "pin_changed", map[string]any{"issue": pin.Issue})
+	})
+	state.Verified = true
+	return state, err
+}
+
+// Set gives a card the PIN that its holder chose without the old one, and all tries: whoever calls it has made sure by other means that it is the holder who asks.
+func (s *Service) Set(ctx context.Context, a cards.Act, p Presented, reason string) (State, error) {
+	if err := batch.CheckReason(reason); err != nil {
+		return State{}, err
+	}
+	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return State{}, err
+	}
+	zone, err := s.zone(ctx, a, p.Zone, p.Block)
+	if err != nil {
+		return State{}, err
+	}
+	var pin batch.CardPIN
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		c, found, tries, err := s.lock(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		pin = found
+		return choosable(c, tries)
+	})
+	if err != nil {
+		return State{}, err
+	}
+	return s.choose(ctx, a, zone, id, pin, p.Block, func(tx *store.Tx, tries *store.PINTries) error {
+		tries.Forgive(tries.Tried)
+		return s.record(ctx, tx, a, id, "pin_set", map[string]any{"issue": pin.Issue, "reason": reason})
+	})
+}
+
+// choosable refuses a card whose PIN cannot be chosen now.
+func choosable(c store.Card, tries store.PINTries) error {
+	switch {
+	case !alive(c):
+		return fmt.Errorf("the card is %s: %w", c.Status, cards.ErrStatus)
+	case tries.Blocked:
+		return ErrBlocked
+	}
+	return nil
+}
+
+// choose asks the security module for what is stored of a chosen PIN, and stores it if the card still has the PIN that it had.
+func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, id card.ID, had batch.CardPIN, block []byte, also func(*store.Tx, *store.PINTries) error) (State, error) {
+	rows, err := s.Plant.ChoosePIN(ctx, zone, had, block)
+	if err != nil {
+		if !errors.Is(err, hsm.ErrPINBlock) && !errors.Is(err, hsm.ErrWeakPIN) {
+			err = fmt.Errorf("choose PIN: %w", err)
+		}
+		return State{}, err
+	}
+	var after State
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		c, pin, tries, err := s.lock(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		if err := choosable(c, tries); err != nil {
+			return err
+		}
+		if !pin.Same(&had) {
+			return ErrMoved
+		}
+		for _, row := range rows {
+			if err := tx.PutChosenPIN(ctx, row); err != nil {
+				return err
+			}
+		}
+		if err := also(tx, &tries); err != nil {
+			return err
+		}
+		after = stateOf(&tries, &pin)
+		return tx.PutPINTries(ctx, tries)
+	})
+	return after, err
+}
