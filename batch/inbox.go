@@ -126,12 +126,12 @@ func (in *inbox) fetch(ctx context.Context, r store.ReturnFile) error {
 		return fmt.Errorf("fetch: %w", err)
 	}
 	sum := sha256.Sum256(raw.Bytes())
-	same, found, err := in.Store.SameReturn(ctx, in.bureau.number, sum[:], r.Number)
-	if err != nil {
-		return err
-	}
 	err = in.Store.InTx(ctx, func(tx *store.Tx) error {
 		moved := r
+		same, found, err := tx.SameReturn(ctx, in.bureau.number, sum[:], r.Number)
+		if err != nil {
+			return err
+		}
 		if err := tx.StoreReturn(ctx, r.Number, sum[:], n, chunks(raw.Bytes())); err != nil {
 			return err
 		}

@@ -134,10 +134,16 @@ func (t *Tx) MoveReturn(ctx context.Context, r *ReturnFile, next card.ReturnStat
 	return nil
 }
 
-// SameReturn finds an earlier return file of the bureau with this content that has detail lines and was not itself a duplicate.
-func (q Q) SameReturn(ctx context.Context, bureau int64, sum []byte, notNumber int64) (int64, bool, error) {
+// SameReturn finds an earlier return file of the bureau with this content that has detail lines and was not itself a duplicate. Until the transaction
+// ends nobody else looks for this content: of two files that are fetched at the same moment the second sees the first.
+func (t *Tx) SameReturn(ctx context.Context, bureau int64, sum []byte, notNumber int64) (int64, bool, error) {
+	if t.dialect == Postgres {
+		if err := t.exec(ctx, "same return", `SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), $2))`, sum, bureau); err != nil {
+			return 0, false, err
+		}
+	}
 	var n []int64
-	err := q.list(ctx, "same return", &n, `SELECT number FROM return_files WHERE bureau_number = $1 AND sha256 = $2 AND number <> $3
+	err := t.list(ctx, "same return", &n, `SELECT number FROM return_files WHERE bureau_number = $1 AND sha256 = $2 AND number <> $3
 		AND state NOT IN (9, 10) AND (state < 4 OR lines > 0) ORDER BY number LIMIT 1`, bureau, sum, notNumber)
 	if err != nil || len(n) == 0 {
 		return 0, false, err
