@@ -12,9 +12,9 @@ import (
 )
 
 // mockConnections is to how many connections a mock of a hardware module answers at once.
-const mockConnections = 64
+const mockConnections = 128
 
-// MockModule is a mock of a module behind a network: it answers one command a card and value on each of 64 connections, each after a delay, with what
+// MockModule is a mock of a module behind a network: it answers one command a card and value on each of 128 connections, each after a delay, with what
 // another module computes. It serves measurements only.
 type MockModule struct {
 	hsm.Module
@@ -57,8 +57,8 @@ func (m *MockModule) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, f
 // slowAnswer is how long the mock takes for one command.
 const slowAnswer = 2 * time.Millisecond
 
-// limitedOrder is a file for each of two workers.
-const limitedOrder = 100_000
+// limitedOrder is as many files as two workers make at once.
+const limitedOrder = 200_000
 
 // limited measures two workers against one where each waits for a module of its own.
 func (b *bench) limited(ctx context.Context) error {
@@ -76,7 +76,7 @@ func (b *bench) limited(ctx context.Context) error {
 		}
 	}
 	one, two := median(rates[0]), median(rates[1])
-	b.add(Line{What: "1 worker, module answers in 2 ms", Value: one, Unit: "cards/s", Rounds: b.size.Slow, Note: "a mock: one command a card and value, 64 connections a worker"})
+	b.add(Line{What: "1 worker, module answers in 2 ms", Value: one, Unit: "cards/s", Rounds: b.size.Slow, Note: "a mock: one command a card and value, 128 connections a worker"})
 	b.add(Line{What: "2 workers, module answers in 2 ms", Value: two, Unit: "cards/s", Ratio: two / one, Against: "1 worker", Target: "≥ 1.5 × 1 worker", Reached: holds(two >= 1.5*one), Rounds: b.size.Slow})
 	return nil
 }

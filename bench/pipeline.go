@@ -151,7 +151,7 @@ func (b *bench) endToEnd(ctx context.Context) error {
 				return err
 			}
 			err = b.onPostgres(ctx, func(to *Site) error {
-				v, err := raw(ctx, s, to, list[:min(len(list), int(b.size.Part/list[0].Planned))])
+				v, err := raw(ctx, s, to, list)
 				bound = append(bound, v)
 				return err
 			})

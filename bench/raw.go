@@ -11,11 +11,8 @@ import (
 	"platen/sql/store"
 )
 
-// chunkRows is how many rows one transaction of the bound carries: as many as a transaction of minting; slab how many are in memory at once.
-const (
-	chunkRows = 10_000
-	slab      = 200_000
-)
+// chunkRows is how many rows one transaction of the bound carries: as many as a transaction of minting.
+const chunkRows = 10_000
 
 // pair is the rows of some cards as their database takes them.
 type pair struct{ cards, issues *store.Bulk }
@@ -24,15 +21,7 @@ type pair struct{ cards, issues *store.Bulk }
 // tables, constraints, chunks and connections. Reading the rows and putting them together does not count. It returns cards a second.
 func raw(ctx context.Context, from, to *Site, list []store.File) (float64, error) {
 	var ready []pair
-	var took time.Duration
 	n := int64(0)
-	flush := func() error {
-		started := time.Now()
-		err := insertAll(ctx, to.Plant.Store, ready)
-		took += time.Since(started)
-		ready = ready[:0]
-		return err
-	}
 	for _, f := range list {
 		for first := int64(1); first <= f.Planned; first += chunkRows {
 			p, err := readPair(ctx, from.Plant.Store, f, first, min(first+chunkRows-1, f.Planned))
@@ -41,17 +30,11 @@ func raw(ctx context.Context, from, to *Site, list []store.File) (float64, error
 			}
 			ready = append(ready, p)
 			n += int64(p.cards.Len())
-			if len(ready) == slab/chunkRows {
-				if err := flush(); err != nil {
-					return 0, err
-				}
-			}
 		}
 	}
-	if err := flush(); err != nil {
-		return 0, err
-	}
-	return float64(n) / took.Seconds(), nil
+	started := time.Now()
+	err := insertAll(ctx, to.Plant.Store, ready)
+	return rate(n, time.Since(started)), err
 }
 
 // insertAll has one connection insert the even chunks and another the odd ones, as two files side by side would; SQLite has one that writes.
