@@ -108,10 +108,15 @@ func openPostgres(ctx context.Context, address string) (*Store, error) {
 	if err != nil {
 		return nil, errors.New("database address is not a URL")
 	}
-	if q := u.Query(); q.Get("sslmode") == "" {
+	q := u.Query()
+	if q.Get("sslmode") == "" {
 		return nil, errors.New("database address must say sslmode, for example ?sslmode=verify-full")
 	}
-	db, err := sqlx.Open("postgres", address)
+	if !q.Has("binary_parameters") {
+		q.Set("binary_parameters", "yes") // one round trip a statement instead of two, and no text between us for numbers and bytes
+		u.RawQuery = q.Encode()
+	}
+	db, err := sqlx.Open("postgres", u.String())
 	if err != nil {
 		return nil, errors.New("database address cannot be read")
 	}
