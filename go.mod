@@ -43,6 +43,8 @@ require github.com/miekg/pkcs11 v1.1.2
 
 require github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 
+require github.com/go-jose/go-jose/v4 v4.1.8
+
 require (
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/VividCortex/ewma v1.2.0 // indirect

@@ -11,6 +11,7 @@ import (
 	"platen/batch"
 	"platen/services/cards"
 	"platen/services/pins"
+	"platen/services/values"
 	"platen/services/webhooks"
 )
 
@@ -40,6 +41,7 @@ type service struct {
 	limits *limits
 	cards  *cards.Service
 	pins   *pins.Service
+	values *values.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -59,7 +61,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}}
+	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.routeHealth()
 	s.routeV1()
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil

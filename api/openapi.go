@@ -32,6 +32,7 @@ func (s *service) routeV1() {
 	s.routeSubmissions(described)
 	s.routeCards(described)
 	s.routePINs(described)
+	s.routeValues(described)
 	s.routeFiles(described)
 	s.routeBatches(described)
 	s.routeReturns(described)

@@ -69,6 +69,9 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/pin/block":   PIN,
 	"POST /v1/cards/{token}/pin/unblock": PIN,
 
+	"POST /v1/cards/{token}/security-values": PIN,
+	"POST /v1/cards/{token}/cvv2/verify":     PIN,
+
 	"GET /v1/webhooks":               Admin,
 	"GET /v1/webhooks/{id}":          Admin,
 	"GET /v1/webhooks/{id}/messages": Admin,

@@ -80,12 +80,7 @@ func (p *Plant) CardPIN(ctx context.Context, q store.Q, i store.Institution, c s
 		}
 		return pinData{issues[k].PVV, issues[k].Offset, issues[k].PIN}
 	}
-	at := len(issues) - 1
-	for k := range issues {
-		if issues[k].Use == card.UseCurrent {
-			at = k
-		}
-	}
+	at := inUse(issues)
 	if at < 0 || has(at).pvv == nil && has(at).offset == nil {
 		return CardPIN{}, ErrNoPIN
 	}
@@ -128,24 +123,43 @@ func (p *Plant) madeBy(ctx context.Context, q store.Q, i store.Institution, firs
 		pin.pvk = card.KeyRef{Label: pin.product.Keys.PVK, Version: choice.PVKVersion}
 		return nil
 	}
-	if first.File == nil {
-		return nil
-	}
-	f, err := q.FileByNumber(ctx, *first.File)
-	if err != nil {
-		return err
-	}
-	if pin.product, err = p.product(ctx, q, i.ID, f.Product, f.ProductVersion); err != nil {
-		return err
-	}
-	keys, err := pressKeys(f.Keys)
-	if err != nil {
-		return fmt.Errorf("file %d: %w", f.Number, err)
-	}
+	var keys personalization.Keys
+	pin.product, keys, err = p.madeWith(ctx, q, i, first, pin.today.value)
 	if keys.PVK.Label != "" {
 		pin.pvk = keys.PVK
 	}
-	return nil
+	return err
+}
+
+// madeWith finds the product's version and the keys that an issue was made with: those of its file, or today's for one that waits for a file.
+func (p *Plant) madeWith(ctx context.Context, q store.Q, i store.Institution, issue store.Issue, today *card.Product) (*card.Product, personalization.Keys, error) {
+	if issue.File == nil {
+		return today, personalization.Keys{CVK: card.KeyRef{Label: today.Keys.CVK}, PVK: card.KeyRef{Label: today.Keys.PVK}}, nil
+	}
+	f, err := q.FileByNumber(ctx, *issue.File)
+	if err != nil {
+		return nil, personalization.Keys{}, err
+	}
+	product, err := p.product(ctx, q, i.ID, f.Product, f.ProductVersion)
+	if err != nil {
+		return nil, personalization.Keys{}, err
+	}
+	keys, err := pressKeys(f.Keys)
+	if err != nil {
+		return nil, keys, fmt.Errorf("file %d: %w", f.Number, err)
+	}
+	return product, keys, nil
+}
+
+// inUse is the place of the issue that is in use, or of the newest while none is; -1 of none.
+func inUse(issues []store.Issue) int {
+	at := len(issues) - 1
+	for k := range issues {
+		if issues[k].Use == card.UseCurrent {
+			at = k
+		}
+	}
+	return at
 }
 
 // VerifyPIN asks the security module whether a PIN block that came in under a zone's key holds the PIN of a card. A block that cannot be read fails

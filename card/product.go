@@ -79,6 +79,15 @@ func (p *PINPolicy) Tries() int {
 	return p.MaxTries
 }
 
+// DynamicCVV2 is how a product's CVV2 changes with time, in the place of the printed one; none where Minutes is 0. The values of windows are those of so many service codes
+// from the first on, and repeat after them.
+type DynamicCVV2 struct {
+	Minutes   int `json:"minutes"`    // how long a value lasts
+	FirstCode int `json:"first_code"` // 1 to 999
+	Codes     int `json:"codes"`
+	Grace     int `json:"grace"` // windows before and after the current one whose value is taken too
+}
+
 // ProductKeys are the labels of the keys that a product's cards are made with.
 type ProductKeys struct {
 	CVK KeyLabel `json:"cvk"`
@@ -203,6 +212,7 @@ type Product struct {
 	Track1         []string          `json:"track1"`       // pieces of discretionary data
 	Track2         []string          `json:"track2"`
 	PIN            PINPolicy         `json:"pin"`
+	DynamicCVV2    DynamicCVV2       `json:"dynamic_cvv2,omitzero"`
 	Keys           ProductKeys       `json:"keys"`
 	Bureau         string            `json:"bureau"`
 	Layout         string            `json:"layout"`

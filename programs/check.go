@@ -7,6 +7,7 @@ import (
 
 	"platen/card"
 	"platen/formats"
+	"platen/hsm/jwe"
 )
 
 // maxName bounds the names that people read.
@@ -60,12 +61,18 @@ func (l *loader) checkZones() {
 	l.checkNoTwins("zone", l.from.zones, func(i int) string { return l.set.Zones[i].Code })
 	for i, z := range l.set.Zones {
 		from := l.from.zones[i]
-		l.checkLabel(from, z.Key, "to open PIN blocks", "key")
+		l.checkLabel(from, z.Key, "", "key")
+		if z.Key == "" && z.PublicKey == "" {
+			l.at(from, "code")("key: a zone has a key, a public_key, or both")
+		}
+		if _, err := jwe.ParseKey(z.PublicKey); z.PublicKey != "" && err != nil {
+			l.at(from, "public_key")("public_key: %v", err)
+		}
 		if z.PINFormat != 0 && z.PINFormat != 4 {
 			l.at(from, "pin_format")("pin_format: must be 0 or 4 (ISO 9564-1)")
 		}
 		for _, b := range l.set.Bureaus {
-			if b.ZPK == z.Key {
+			if z.Key != "" && b.ZPK == z.Key {
 				l.at(from, "key")("key: %s is bureau %s's; clients need one of their own", z.Key, b.Code)
 			}
 		}

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"platen/card"
 	"platen/formats"
+	"platen/hsm/dynamic"
 )
 
 // Limits of products.
@@ -32,6 +34,7 @@ func (l *loader) checkProducts() {
 		l.checkNameOf(p, from)
 		l.checkTracks(p, from)
 		l.checkPIN(p, from)
+		l.checkDynamicCVV2(p, from)
 		l.checkDestinations(p, from)
 		l.checkActions(p, from)
 	}
@@ -138,6 +141,26 @@ func (l *loader) checkDerivation(pin card.PINPolicy, from source) {
 		l.at(from, "pin", "validation")("validation: must be 12 characters of 0-9 A-F with one N")
 	}
 }
+
+// checkDynamicCVV2 holds a CVV2 that changes to what its windows can be.
+func (l *loader) checkDynamicCVV2(p *card.Product, from source) {
+	d := p.DynamicCVV2
+	if d == (card.DynamicCVV2{}) {
+		return
+	}
+	l.checkBounds(from, int64(d.Minutes), 1, maxWindowMinutes, "dynamic_cvv2", "minutes")
+	l.checkBounds(from, int64(d.Grace), 0, maxWindowGrace, "dynamic_cvv2", "grace")
+	w := dynamic.Windows{Length: time.Duration(d.Minutes) * time.Minute, First: d.FirstCode, Count: d.Codes, Grace: d.Grace, Reserved: []string{p.ServiceCode}}
+	if err := w.Check(); err != nil {
+		l.at(from, "dynamic_cvv2")("dynamic_cvv2: %v", err)
+	}
+}
+
+// Bounds of a CVV2 that changes: a value lasts for a month at most.
+const (
+	maxWindowMinutes = 31 * 24 * 60
+	maxWindowGrace   = 10
+)
 
 // checkDestinations checks who prints the card and who tells the PIN: never the same house, unless the PIN is not mailed.
 func (l *loader) checkDestinations(p *card.Product, from source) {

@@ -116,11 +116,13 @@ type Return struct {
 	Layout  string `json:"layout"`
 }
 
-// Zone is a key that clients of the institution share with it: PIN blocks come in and go out under it. Clients say its code, never a key's label.
+// Zone is what clients of the institution share with it: a key under which PIN blocks come in, a public key to which security values go out, or both. Clients
+// say its code, never a key's label.
 type Zone struct {
 	Code      string        `json:"code"`
 	Key       card.KeyLabel `json:"key"`        // a ZPK
 	PINFormat int           `json:"pin_format"` // 0 or 4
+	PublicKey string        `json:"public_key"` // PEM, RSA
 }
 
 // Schedule is a cycle: when its cut-off is and whose lines it locks.

@@ -60,7 +60,7 @@ func (s *Service) try(ctx context.Context, a cards.Act, id card.ID, zone *progra
 // zone finds the zone of blocks, and refuses those that cannot be of it before they cost a try. The module must answer.
 func (s *Service) zone(ctx context.Context, a cards.Act, code string, blocks ...[]byte) (*programs.Zone, error) {
 	z, err := s.Plant.Zone(ctx, a.Institution, code)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && z.Key == "" {
 		return nil, ErrZone
 	}
 	if err != nil {
