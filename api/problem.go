@@ -37,6 +37,7 @@ type Problem struct { //nolint:errname // problem details is what RFC 9457 calls
 // Violation is one parameter that is wrong.
 type Violation struct {
 	Location string `json:"location" example:"query.limit"`
+	Code     string `json:"code,omitempty" doc:"Stable name of what is wrong, for bad_row"`
 	Message  string `json:"message"`
 }
 
@@ -83,6 +84,8 @@ var known = []struct {
 	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
+	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
+	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
 	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
@@ -108,6 +111,9 @@ func problemOf(err error) *Problem {
 	if !errors.As(err, &internal) {
 		if header := new(formats.HeaderError); errors.As(err, &header) {
 			return badHeader(header)
+		}
+		if row := new(batch.RowError); errors.As(err, &row) {
+			return badRow(row)
 		}
 		for _, k := range known {
 			if !errors.Is(err, k.err) {

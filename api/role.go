@@ -58,6 +58,7 @@ var needed = map[string]Role{
 	"POST /v1/orders/{id}/pause":  Operate,
 	"POST /v1/orders/{id}/resume": Operate,
 
+	"POST /v1/cards":                  Submit,
 	"POST /v1/cards/{token}/activate": Operate,
 	"POST /v1/cards/{token}/block":    Operate,
 	"POST /v1/cards/{token}/unblock":  Operate,

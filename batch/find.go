@@ -56,6 +56,10 @@ func (p *Plant) cardOfUnit(ctx context.Context, i store.Institution, reference, 
 	s, err := p.Store.SliceOf(ctx, o.Number, unit)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		l, err := p.Store.LineOf(ctx, o.Number, unit)
+		if err == nil && l.Instant() {
+			return *l.Card, nil
+		}
 		return 0, missing
 	case err != nil:
 		return 0, err

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,20 @@ type Submission struct {
 	Actor          string
 	Body           io.Reader
 	Rows           func(io.Reader) (Rows, error) // how to read the body; it checks the header before anything is stored
+	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored
+	Instant        bool                          // the card of a single row is made when it is taken in
+}
+
+// RowError says what is wrong with the row of a single order.
+type RowError struct{ Faults []formats.Fault }
+
+// Error implements error. It names no value.
+func (e *RowError) Error() string {
+	all := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		all[i] = f.Field + ": " + f.Code
+	}
+	return "the row is refused: " + strings.Join(all, ", ")
 }
 
 // Receipt is the answer to a submission. It is the same for every repetition.
@@ -97,7 +112,12 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if in.units == 0 && in.refused == 0 {
 		return Receipt{}, p.abandon(ctx, o, ErrNoRows)
 	}
-	if o, err = p.finishIntake(ctx, in, sum.Sum(nil)); err != nil {
+	if s.Single && in.refused > 0 {
+		return Receipt{}, p.abandon(ctx, o, &RowError{in.faults})
+	}
+	if o, err = p.finishIntake(ctx, in, sum.Sum(nil), s.Instant); errors.Is(err, store.ErrExhausted) || errors.Is(err, store.ErrRangeHeld) {
+		return Receipt{}, p.abandon(ctx, in.order, err)
+	} else if err != nil {
 		return Receipt{}, err
 	}
 	return p.receipt(ctx, s.Institution, o, false)
@@ -190,7 +210,7 @@ func (p *Plant) abandon(ctx context.Context, o store.Order, because error) error
 	return errors.Join(because, err)
 }
 
-func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte) (store.Order, error) {
+func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte, instant bool) (store.Order, error) {
 	o := in.order
 	o.Requested, o.RefusedRows, o.Fingerprint = in.units, in.refused, fingerprint
 	next := card.OrderValidated
@@ -204,7 +224,8 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		return o, err
 	}
 	o.State = next
-	err := p.Store.InTx(ctx, func(tx *store.Tx) error {
+	var blocks []Reservation
+	err := p.Store.InTx(ctx, func(tx *store.Tx) (err error) {
 		current := o
 		if err := tx.FinishIntake(ctx, current); err != nil {
 			return err
@@ -216,10 +237,19 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		if next == card.OrderRejected {
 			return nil
 		}
-		return tx.MoveOrder(ctx, &current, card.OrderOpen)
+		if err := tx.MoveOrder(ctx, &current, card.OrderOpen); err != nil || !instant {
+			return err
+		}
+		if blocks, err = in.mintAtOnce(ctx, tx); err != nil {
+			return err
+		}
+		return p.Ledger.Intend(blocks)
 	})
 	if err != nil {
 		return o, fmt.Errorf("take in order %s: %w", o.Reference, err)
+	}
+	if err := p.Ledger.Done(blocks); err != nil {
+		return o, err
 	}
 	return p.Store.OrderByNumber(ctx, o.Institution, o.Number)
 }
@@ -260,8 +290,9 @@ type intake struct {
 	names    map[string]*formats.Names // by product
 	ranges   map[int32]store.PANRange
 	today    time.Time
-	units    int64 // cards accepted
-	refused  int64 // rows refused
+	units    int64           // cards accepted
+	refused  int64           // rows refused
+	faults   []formats.Fault // of the first refused row
 	seen     map[card.ID]bool
 	gathered // the open chunk
 }
@@ -364,7 +395,9 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 			return err
 		}
 		in.bad = append(in.bad, refused)
-		in.refused++
+		if in.refused++; in.refused == 1 {
+			in.faults = faults
+		}
 		return nil
 	}
 	line.Unit = in.unitOf(row)

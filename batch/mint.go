@@ -126,6 +126,7 @@ func (j *job) fill(ctx context.Context, p *prepared) error {
 		return err
 	}
 	made := &minted{first: p.first}
+	p.instants()
 	if err := j.newCards(ctx, p, made, lines); err != nil {
 		return err
 	}
@@ -134,6 +135,21 @@ func (j *job) fill(ctx context.Context, p *prepared) error {
 	}
 	p.cards, p.issues = j.Store.NewCards(made.cards), j.Store.NewIssues(made.issues)
 	return nil
+}
+
+// instants lets a chunk's transaction mark the lines as made whose cards were made when they were ordered.
+func (p *prepared) instants() {
+	var units []orderUnit
+	for i := range p.parts {
+		for n := range p.parts[i].n {
+			if p.parts[i].Kind == store.InstantSlice {
+				units = append(units, orderUnit{p.parts[i].Source, p.parts[i].FirstUnit + p.parts[i].done + n})
+			}
+		}
+	}
+	if len(units) > 0 {
+		p.writes = append(p.writes, func(ctx context.Context, tx *store.Tx) error { return markMade(ctx, tx, units) })
+	}
 }
 
 // commit writes a chunk and moves the cursor behind it.
@@ -187,7 +203,7 @@ func (j *job) linesOf(ctx context.Context, c chunk) ([]*store.MintLine, error) {
 			return nil, fmt.Errorf("its slices leave a gap before line %d", p.line(0))
 		}
 		for n := range p.n {
-			if p.Kind == store.AttachSlice {
+			if p.Kind == store.AttachSlice || p.Kind == store.InstantSlice {
 				out = append(out, nil)
 				continue
 			}

@@ -60,7 +60,7 @@ type run struct {
 	quantity int64
 	rangeOf  string
 	mailer   bool
-	waiting  []store.WaitingIssue // attach runs
+	waiting  []store.WaitingIssue // attach and instant runs
 	rank     string               // what the layout orders lines by
 }
 
@@ -424,12 +424,15 @@ func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	lapsed = lapsed && !l.Instant()
 	if lapsed {
 		pl.except("order %s waits: the expiry chosen for unit %d has passed meanwhile", o.Reference, l.Unit)
 		return false, nil
 	}
 	r := run{kind: store.ReissueSlice, source: o.Number, first: l.Unit, quantity: l.Quantity, mailer: action.Mailer && product.value.PIN.Mailer}
-	if l.Card == nil || action.NewPAN {
+	if l.Instant() {
+		r.kind, r.waiting = store.InstantSlice, []store.WaitingIssue{{Card: *l.Card, Issue: 1, Product: l.Product}}
+	} else if l.Card == nil || action.NewPAN {
 		r.kind, r.rangeOf = store.NewSlice, product.value.Range
 		if pl.left[r.rangeOf] < l.Quantity {
 			pl.except("order %s waits: range %s has %d numbers left", o.Reference, r.rangeOf, pl.left[r.rangeOf])
@@ -468,7 +471,7 @@ func (pl *planner) lapsed(l *store.OrderLine, p *card.Product) (bool, error) {
 func (g *group) add(r run) {
 	if n := len(g.runs); n > 0 {
 		last := &g.runs[n-1]
-		if last.kind == r.kind && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.rank == r.rank && last.first+last.quantity == r.first {
+		if last.kind == r.kind && r.kind != store.InstantSlice && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.rank == r.rank && last.first+last.quantity == r.first {
 			last.quantity += r.quantity
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"platen/card"
 	"platen/hsm"
 	"platen/personalization"
+	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -54,29 +55,29 @@ func pressKeys(body string) (personalization.Keys, error) {
 	return out, nil
 }
 
-func (pl *planner) pinKeys(ctx context.Context, g *group) (string, error) {
-	p := g.product.value
-	k := pins{Format: g.bureau.value.PINFormat}
+// pinKeys are the newest versions of the keys that a product's cards are made with for a bureau.
+func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau) (string, error) {
+	k := pins{Format: bureau.PINFormat}
 	need := []struct {
 		label card.KeyLabel
 		to    *pin
-	}{{p.Keys.CVK, &k.CVK}}
-	if p.PIN.Method != card.NoPIN {
+	}{{product.Keys.CVK, &k.CVK}}
+	if product.PIN.Method != card.NoPIN {
 		need = append(need, struct {
 			label card.KeyLabel
 			to    *pin
-		}{p.Keys.PVK, &k.PVK}, struct {
+		}{product.Keys.PVK, &k.PVK}, struct {
 			label card.KeyLabel
 			to    *pin
-		}{pl.plant.PINStorage, &k.Storage}, struct {
+		}{p.PINStorage, &k.Storage}, struct {
 			label card.KeyLabel
 			to    *pin
-		}{g.bureau.value.ZPK, &k.ZPK})
+		}{bureau.ZPK, &k.ZPK})
 	}
 	for _, n := range need {
-		version, kcv, err := pl.plant.Module.KeyVersion(ctx, card.KeyRef{Label: n.label})
+		version, kcv, err := p.Module.KeyVersion(ctx, card.KeyRef{Label: n.label})
 		if err != nil {
-			return "", fmt.Errorf("key %s of product %s: %w", n.label, p.Code, err)
+			return "", fmt.Errorf("key %s of product %s: %w", n.label, product.Code, err)
 		}
 		*n.to = pin{Key: card.KeyRef{Label: n.label, Version: version}.String(), KCV: kcv}
 	}
@@ -124,7 +125,7 @@ func (r *run) cut(n int64) run {
 	part.quantity = n
 	r.first += n
 	r.quantity -= n
-	if r.kind == store.AttachSlice {
+	if len(r.waiting) > 0 {
 		part.waiting, r.waiting = r.waiting[:n], r.waiting[n:]
 	}
 	return part
@@ -154,7 +155,7 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 			}
 			s.Range = numbers.Number
 			pl.remember(Reservation{Range: ledgerName(numbers.Range), First: s.FirstSequence, Quantity: r.quantity})
-		case store.AttachSlice:
+		case store.AttachSlice, store.InstantSlice:
 			for i, w := range r.waiting {
 				if err := pl.tx.Attach(ctx, w, f.Number, line+int64(i)); err != nil {
 					return err
@@ -218,7 +219,7 @@ func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.Fi
 	if id, err = pl.plant.newID("file", number); err != nil {
 		return store.File{}, err
 	}
-	keys, err := pl.pinKeys(ctx, g)
+	keys, err := pl.plant.pinKeys(ctx, g.product.value, g.bureau.value)
 	if err != nil {
 		return store.File{}, err
 	}

@@ -190,7 +190,7 @@ func (in *intake) checkCard(ctx context.Context, c *checker, line *store.OrderLi
 // checkReason asks the card-action table, and tries the succession that minting will make.
 func (in *intake) checkReason(ctx context.Context, c *checker, line *store.OrderLine, existing store.Card, p *card.Product) error {
 	switch line.Reason {
-	case card.New, card.Additional, card.Remake, card.PINReprint, card.PINNew, card.ProductChange:
+	case card.New, card.Additional, card.Remake, card.PINReprint, card.PINNew, card.ProductChange, card.Request:
 		c.fault("reason", "reason_not_for_action", "this reason cannot be ordered for an existing card here")
 		return nil
 	case card.NameChange:

@@ -21,12 +21,13 @@ const (
 	Remake
 	PINReprint
 	PINNew
+	Request // a card is closed because somebody asked; none is made for it
 )
 
 var reasonNames = map[Reason]string{
 	New: "NEW", Additional: "ADDITIONAL", Renewal: "RENEWAL", Damaged: "DAMAGED", Lost: "LOST", Stolen: "STOLEN",
 	NotReceived: "NOT_RECEIVED", Compromised: "COMPROMISED", NameChange: "NAME_CHANGE", ProductChange: "PRODUCT_CHANGE",
-	Emergency: "EMERGENCY", Remake: "REMAKE", PINReprint: "PIN_REPRINT", PINNew: "PIN_NEW",
+	Emergency: "EMERGENCY", Remake: "REMAKE", PINReprint: "PIN_REPRINT", PINNew: "PIN_NEW", Request: "REQUEST",
 }
 
 // ParseReason reads a reason by its name.

@@ -26,7 +26,8 @@ type Act struct {
 	Actor       string
 }
 
-// Activate puts a card's newest issue into use: an inactive card becomes active, and an issue that was in use until now is superseded. It must have left for its bureau.
+// Activate puts a card's newest issue into use: an inactive card becomes active, and an issue that was in use until now is superseded. It must have left for its bureau, unless it
+// was made when it was ordered.
 // A card whose newest issue is in use stays as it is.
 func (s *Service) Activate(ctx context.Context, a Act) error {
 	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
@@ -40,7 +41,7 @@ func (s *Service) Activate(ctx context.Context, a Act) error {
 		if newest.Use == card.UseCurrent {
 			return "", nil, nil
 		}
-		out, err := hasLeft(ctx, tx, newest)
+		out, err := mayBeUsed(ctx, tx, newest)
 		if err != nil {
 			return "", nil, err
 		}
@@ -52,6 +53,16 @@ func (s *Service) Activate(ctx context.Context, a Act) error {
 		}
 		return "activated", map[string]any{"issue": newest.Issue}, s.move(ctx, tx, c, card.CardActive)
 	})
+}
+
+// mayBeUsed tells whether an issue may be put into use: it has left the house, or its card was made when it was ordered.
+func mayBeUsed(ctx context.Context, tx *store.Tx, i store.Issue) (bool, error) {
+	out, err := hasLeft(ctx, tx, i)
+	if out || err != nil || i.State != card.IssueFollowsFile && i.State != card.IssuePrepared {
+		return out, err
+	}
+	l, err := tx.LineOfCard(ctx, i.Card)
+	return l.Instant(), err
 }
 
 // hasLeft tells whether an issue is out of the house: its bureau has it, or had it and made it.

@@ -28,7 +28,7 @@ const orderIssues = `FROM file_slices s
 	JOIN issues i ON i.file_number = s.file_number AND i.line >= s.first_line AND i.line < s.first_line + s.quantity
 	JOIN issues n ON n.card_id = i.card_id AND n.issue >= i.issue AND n.order_number = i.order_number
 	JOIN cards c ON c.id = n.card_id
-	WHERE s.source = $1 AND s.kind IN (1, 2) AND i.order_number = $1`
+	WHERE s.source = $1 AND s.kind IN (1, 2, 5) AND i.order_number = $1`
 
 const newestOnly = ` AND NOT EXISTS (SELECT 1 FROM issues later WHERE later.card_id = n.card_id AND later.issue > n.issue AND later.order_number = n.order_number)`
 
@@ -72,7 +72,7 @@ func (q Q) FatesOf(ctx context.Context, o Order) (Fates, error) {
 		Failed   int64          `db:"failed"`
 	}
 	err := q.list(ctx, "files with evidence of an order", &files, `SELECT f.number, f.state, sum(s.quantity) = f.planned AS whole, f.produced, f.rejected + f.spoiled AS failed
-		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2)
+		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2, 5)
 		GROUP BY f.number, f.state, f.planned, f.produced, f.rejected, f.spoiled ORDER BY f.number`, o.Number)
 	for _, file := range files {
 		if err != nil {
@@ -151,7 +151,7 @@ func (q Q) ProgressOf(ctx context.Context, order int64) (Progress, error) {
 		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE `+reached(`rendered`)+` END`)+` AS rendered,
 		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE 0 END`)+` AS sealed,
 		`+sum(`CASE WHEN f.state >= 6 AND f.state <> 7 THEN s.quantity ELSE 0 END`)+` AS sent
-		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2) AND f.state <> 14`, order)
+		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2, 5) AND f.state <> 14`, order)
 	return p, err
 }
 
@@ -219,7 +219,7 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 // FilesOfOrder lists the files that carry cards of an order, remakes among them, by number.
 func (q Q) FilesOfOrder(ctx context.Context, order int64) ([]int64, error) {
 	var all []int64
-	err := q.list(ctx, "files of an order", &all, `SELECT file_number FROM file_slices WHERE source = $1 AND kind IN (1, 2)
+	err := q.list(ctx, "files of an order", &all, `SELECT file_number FROM file_slices WHERE source = $1 AND kind IN (1, 2, 5)
 		UNION SELECT n.file_number `+orderIssues+` AND n.file_number IS NOT NULL ORDER BY 1`, order)
 	return all, err
 }

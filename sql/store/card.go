@@ -136,7 +136,8 @@ type WaitingIssue struct {
 	Product int64   `db:"product_number"`
 }
 
-// WaitingIssues lists what no file carries yet of one range, in card order: issues, but for those of paused orders, or PIN mailers.
+// WaitingIssues lists what no file carries yet of one range, in card order: issues, but for those of paused orders and of cards that were made when they were ordered,
+// which their open lines bring; or PIN mailers.
 func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool) ([]WaitingIssue, error) {
 	first, err := card.NewID(rangeNumber, 0)
 	if err != nil {
@@ -147,14 +148,16 @@ func (t *Tx) WaitingIssues(ctx context.Context, rangeNumber int32, mailers bool)
 		return nil, err
 	}
 	query := `SELECT w.card_id, w.issue, 0 AS attempt, c.product_number FROM issues w JOIN cards c ON c.id = w.card_id
-		WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2
+		WHERE w.file_number IS NULL AND w.state = $3 AND w.card_id BETWEEN $1 AND $2
 		AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.number = w.order_number AND o.held <> '') ORDER BY w.card_id, w.issue`
+	state := card.IssueRequested
 	if mailers {
+		state = card.IssueCancelled
 		query = `SELECT w.card_id, w.issue, w.attempt, c.product_number FROM pin_mailers w JOIN cards c ON c.id = w.card_id
 			WHERE w.file_number IS NULL AND w.state <> $3 AND w.card_id BETWEEN $1 AND $2 ORDER BY w.card_id, w.issue`
 	}
 	var all []WaitingIssue
-	err = t.list(ctx, "waiting issues", &all, query, first, last, card.IssueCancelled)
+	err = t.list(ctx, "waiting issues", &all, query, first, last, state)
 	return all, err
 }
 
@@ -165,7 +168,7 @@ func (t *Tx) Attach(ctx context.Context, w WaitingIssue, file, line int64) error
 			WHERE card_id = $3 AND issue = $4 AND attempt = $5 AND file_number IS NULL`, file, line, w.Card, w.Issue, w.Attempt)
 	}
 	return t.execOne(ctx, "attach an issue", `UPDATE issues SET file_number = $1, line = $2, state = $3
-		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL`, file, line, card.IssueFollowsFile, w.Card, w.Issue)
+		WHERE card_id = $4 AND issue = $5 AND file_number IS NULL AND state <> $6`, file, line, card.IssueFollowsFile, w.Card, w.Issue, card.IssueCancelled)
 }
 
 // Mailer is a PIN mailer: its file and line, and how far it has come.

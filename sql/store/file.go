@@ -105,6 +105,7 @@ const (
 	ReissueSlice                      // insert the next issue of an existing card
 	AttachSlice                       // the issue exists and was given its line in the plan
 	MailerSlice                       // PIN mailers for lines of a card file
+	InstantSlice                      // the card was made when it was ordered, and was given its line in the plan
 )
 
 // Slice is a run of a file's lines with one source: units of an order, or for mailers lines of a card file.
@@ -196,8 +197,8 @@ func (q Q) Slices(ctx context.Context, file int64) ([]Slice, error) {
 // SliceOf finds the slice that makes a card of an order's unit.
 func (q Q) SliceOf(ctx context.Context, order, unit int64) (Slice, error) {
 	var s Slice
-	err := q.get(ctx, "slice of a unit", &s, `SELECT `+sliceColumns+` FROM file_slices WHERE source = $1 AND kind IN ($3, $4)
-		AND first_unit <= $2 AND first_unit + quantity > $2 ORDER BY first_unit DESC LIMIT 1`, order, unit, NewSlice, ReissueSlice)
+	err := q.get(ctx, "slice of a unit", &s, `SELECT `+sliceColumns+` FROM file_slices WHERE source = $1 AND kind IN ($3, $4, $5)
+		AND first_unit <= $2 AND first_unit + quantity > $2 ORDER BY first_unit DESC LIMIT 1`, order, unit, NewSlice, ReissueSlice, InstantSlice)
 	return s, err
 }
 
@@ -328,7 +329,7 @@ func (q Q) UnsentOfBatch(ctx context.Context, batch int64) (int64, error) {
 // OrdersOfFile lists the orders whose lines a card file carries.
 func (q Q) OrdersOfFile(ctx context.Context, file int64) ([]int64, error) {
 	var all []int64
-	err := q.list(ctx, "orders of a file", &all, `SELECT DISTINCT source FROM file_slices WHERE file_number = $1 AND kind IN (1, 2) ORDER BY source`, file)
+	err := q.list(ctx, "orders of a file", &all, `SELECT DISTINCT source FROM file_slices WHERE file_number = $1 AND kind IN (1, 2, 5) ORDER BY source`, file)
 	return all, err
 }
 

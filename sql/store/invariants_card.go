@@ -19,7 +19,7 @@ var cardInvariants = []Invariant{
 		SELECT 'file' AS object, s.file_number AS number, 'line ' || i.line || ' carries another card than was planned' AS detail
 		FROM file_slices s JOIN issues i ON i.file_number = s.file_number AND i.line BETWEEN s.first_line AND s.first_line + s.quantity - 1
 		WHERE (s.kind = 1 AND (i.card_id <> (CAST(s.range_number AS BIGINT) << 40) + s.first_sequence + i.line - s.first_line OR i.issue <> 1))
-			OR (s.kind IN (1, 2) AND i.order_number <> s.source)
+			OR (s.kind IN (1, 2, 5) AND i.order_number <> s.source)
 		UNION ALL SELECT 'file', s.file_number, 'the numbers of the slice at line ' || s.first_line || ' were not reserved for it' FROM file_slices s WHERE s.kind = 1
 			AND NOT EXISTS (SELECT 1 FROM pan_reservations r WHERE r.range_number = s.range_number AND r.file_number = s.file_number
 				AND r.first_sequence <= s.first_sequence AND r.first_sequence + r.quantity >= s.first_sequence + s.quantity)`},
@@ -64,11 +64,11 @@ var orderInvariants = []Invariant{
 	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file or was cancelled, and no other does.", `
 		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) || ', cancelled are ' || o.cancelled AS detail
 		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 3, 4) GROUP BY l.order_number) l ON l.order_number = o.number
-		LEFT JOIN (SELECT source, sum(quantity) AS cards FROM file_slices WHERE kind IN (1, 2) GROUP BY source) s ON s.source = o.number
+		LEFT JOIN (SELECT source, sum(quantity) AS cards FROM file_slices WHERE kind IN (1, 2, 5) GROUP BY source) s ON s.source = o.number
 		WHERE o.purged_at IS NULL AND coalesce(l.cards, 0) <> coalesce(s.cards, 0) + o.cancelled
 		UNION ALL SELECT 'order', a.source, 'unit ' || b.first_unit || ' stands in the files ' || a.file_number || ' and ' || b.file_number
 		FROM file_slices a JOIN file_slices b ON b.source = a.source AND b.first_unit >= a.first_unit AND b.first_unit < a.first_unit + a.quantity
-			AND (b.file_number <> a.file_number OR b.first_line <> a.first_line) WHERE a.kind IN (1, 2) AND b.kind IN (1, 2)`},
+			AND (b.file_number <> a.file_number OR b.first_line <> a.first_line) WHERE a.kind IN (1, 2, 5) AND b.kind IN (1, 2, 5)`},
 	{"order.answered", "An order that was answered has its acceptance and its end on record.", `
 		SELECT 'order' AS object, o.number, 'is ' || ` + orderStateNamed + ` || ' and no event says so' AS detail FROM orders o WHERE o.state <> ORDER_RECEIVED AND o.purged_at IS NULL
 			AND (NOT EXISTS (SELECT 1 FROM events e WHERE e.object_kind = 'order' AND e.object_number = o.number AND e.kind = 'accepted')

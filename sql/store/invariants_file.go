@@ -24,7 +24,7 @@ var fileInvariants = []Invariant{
 		HAVING count(l.line) <> f.minted OR coalesce(min(l.line), 1) < 1
 		UNION ALL SELECT 'file', l.file_number, 'line ' || l.line || ' stands beyond the mint cursor'
 		FROM ` + fileLines + ` l LEFT JOIN files f ON f.number = l.file_number WHERE (f.number IS NULL OR l.line > f.minted)
-			AND NOT EXISTS (SELECT 1 FROM file_slices s WHERE s.file_number = l.file_number AND s.kind = 3 AND l.line BETWEEN s.first_line AND s.first_line + s.quantity - 1)`},
+			AND NOT EXISTS (SELECT 1 FROM file_slices s WHERE s.file_number = l.file_number AND s.kind IN (3, 5) AND l.line BETWEEN s.first_line AND s.first_line + s.quantity - 1)`},
 	{"file.purpose", "A card file carries cards and a PIN-mailer file PIN mailers, never both.", `
 		SELECT 'file' AS object, f.number, 'its purpose is ' || f.purpose || ', its lines are of the other kind' AS detail FROM files f
 		WHERE (f.purpose = 1 AND EXISTS (SELECT 1 FROM pin_mailers m WHERE m.file_number = f.number))

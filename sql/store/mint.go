@@ -47,6 +47,12 @@ func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) (
 	return all, clean(what, err)
 }
 
+// MadeAtOnce gives an open line the card that was made when it was ordered. The line waits for its file like any other.
+func (t *Tx) MadeAtOnce(ctx context.Context, order, unit int64, id card.ID) error {
+	return t.execOne(ctx, "keep which card was made at once", `UPDATE order_lines SET card_id = $1 WHERE order_number = $2 AND unit = $3 AND state = 1 AND card_id IS NULL`,
+		id, order, unit)
+}
+
 // NewestIssues reads the newest issue of each of these cards, with the PIN that it has by now: what the next issue may take over.
 func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, error) {
 	const what = "newest issues"
@@ -96,11 +102,11 @@ func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) error {
 	return nil
 }
 
-// Closing is a card that is closed because another one takes its place.
+// Closing is a card that is closed, and what takes its place.
 type Closing struct {
 	Card   card.ID
 	Reason card.Reason
-	By     card.ID
+	By     card.ID // 0 = nothing
 }
 
 // CloseCards closes cards, each for its own reason, links those that replace them, and closes their issues' use. Evidence of their production stays; what
@@ -135,7 +141,7 @@ func (t *Tx) CloseCards(ctx context.Context, list []Closing) error {
 	if t.dialect == SQLite {
 		values = `(SELECT value->>0 AS id, value->>1 AS reason, value->>2 AS successor FROM json_each($2)) v`
 	}
-	if err := t.execMany(ctx, what, int64(len(list)), `UPDATE cards SET status = $1, closed_for = v.reason, replaced_by = v.successor FROM `+values+`
+	if err := t.execMany(ctx, what, int64(len(list)), `UPDATE cards SET status = $1, closed_for = v.reason, replaced_by = nullif(v.successor, 0) FROM `+values+`
 		WHERE cards.id = v.id`, card.CardClosed, string(body)); err != nil {
 		return err
 	}

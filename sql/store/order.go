@@ -91,6 +91,9 @@ type OrderLine struct {
 const lineColumns = `order_number, unit, quantity, source_line, state, product_number, reason, same_day, card_id, expiry, title, first_name,
 	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language`
 
+// Instant tells whether the line's card was made when it was ordered.
+func (l *OrderLine) Instant() bool { return l.Reason == card.New && l.Card != nil }
+
 // RefusedRow is a row that intake refused, as it came (JSON), with its faults (JSON).
 type RefusedRow struct {
 	Order      int64  `db:"order_number"`

@@ -25,7 +25,7 @@ func (h Horizon) order() int64 { return firstOrder(h.month) }
 // purgeable are the files before a horizon ($1 its time, $2 its first order): made before it, carrying a card that was ordered before it, or the PIN mailer of such a
 // card. What a file was made of goes with the orders, so it goes with the oldest of them.
 const purgeable = `WITH old AS (SELECT f.number FROM files f WHERE f.purpose = 1 AND (f.created_at < $1
-		OR EXISTS (SELECT 1 FROM file_slices s WHERE s.file_number = f.number AND s.kind IN (1, 2) AND s.source < $2)
+		OR EXISTS (SELECT 1 FROM file_slices s WHERE s.file_number = f.number AND s.kind IN (1, 2, 5) AND s.source < $2)
 		OR EXISTS (SELECT 1 FROM file_slices s JOIN issues i ON i.file_number = s.file_number AND i.line BETWEEN s.first_line AND s.first_line + s.quantity - 1
 			WHERE s.file_number = f.number AND s.kind = 3 AND i.order_number < $2)))
 	SELECT %s FROM files WHERE purged_at IS NULL AND (created_at < $1 OR number IN (SELECT number FROM old)

@@ -11,7 +11,7 @@ import (
 func (t *Tx) LockCardFilesOf(ctx context.Context, order int64) ([]File, error) {
 	var all []File
 	err := t.list(ctx, "lock the files of an order", &all, `SELECT `+fileColumns+` FROM files WHERE number IN
-		(SELECT file_number FROM file_slices WHERE source = $1 AND kind IN (1, 2)) ORDER BY number`+t.forUpdate(), order)
+		(SELECT file_number FROM file_slices WHERE source = $1 AND kind IN (1, 2, 5)) ORDER BY number`+t.forUpdate(), order)
 	return all, err
 }
 
@@ -85,6 +85,14 @@ func (t *Tx) DropNewCards(ctx context.Context, first, last card.ID) error {
 		return err
 	}
 	return t.exec(ctx, "drop cards of a cancelled order", `DELETE FROM cards WHERE id BETWEEN $1 AND $2`, first, last)
+}
+
+// OpenInstants lists the cards of an order that were made when they were ordered and that no plan has taken.
+func (t *Tx) OpenInstants(ctx context.Context, order int64) ([]card.ID, error) {
+	var all []card.ID
+	err := t.list(ctx, "instant cards of an order", &all, `SELECT card_id FROM order_lines WHERE order_number = $1 AND state = 1 AND card_id IS NOT NULL AND reason = $2
+		ORDER BY card_id`, order, card.New)
+	return all, err
 }
 
 // CancelOpenLines cancels the lines of an order that no plan has taken, and tells how many cards they asked for.

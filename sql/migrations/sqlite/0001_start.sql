@@ -48,7 +48,7 @@ CREATE TABLE pan_ranges (
     UNIQUE (institution_id, code)
 );
 
--- Each block of sequences that was handed out, and to which file.
+-- Each block of sequences that was handed out, and to which file; 0 = to a card that was made when it was ordered.
 CREATE TABLE pan_reservations (
     range_number   INTEGER NOT NULL REFERENCES pan_ranges (number),
     first_sequence BIGINT NOT NULL,
@@ -336,11 +336,11 @@ CREATE TABLE inbox_items (
     PRIMARY KEY (institution_id, item)
 );
 
--- kind 1 new, 2 reissue, 3 attach, 4 mailer. source is an order and unit, or for mailers a file and line.
+-- kind 1 new, 2 reissue, 3 attach, 4 mailer, 5 made at once. source is an order and unit, or for mailers a file and line.
 CREATE TABLE file_slices (
     file_number    BIGINT NOT NULL REFERENCES files (number),
     first_line     BIGINT NOT NULL,
-    kind           SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4),
+    kind           SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 5),
     source         BIGINT NOT NULL,
     first_unit     BIGINT NOT NULL,
     quantity       BIGINT NOT NULL CHECK (quantity > 0),

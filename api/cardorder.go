@@ -1,0 +1,181 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"platen/batch"
+	"platen/formats"
+)
+
+// Single is what an order of one row has beside the row.
+type Single struct {
+	Reference string `json:"reference,omitempty" maxLength:"64" doc:"The client's own name for the order, unique for ever; without it, the Idempotency-Key is"`
+}
+
+// Holder is who a card is for and where it goes. The lengths are those of the strictest layout at most: what a product and its bureau allow is checked besides.
+type Holder struct {
+	Title             string `json:"title,omitempty" maxLength:"200"`
+	FirstName         string `json:"first_name,omitempty" maxLength:"200"`
+	LastName          string `json:"last_name,omitempty" maxLength:"200"`
+	EmbossName        string `json:"emboss_name,omitempty" maxLength:"200" doc:"What the card shows; without it, made of first and last name"`
+	CustomerReference string `json:"customer_reference,omitempty" maxLength:"200"`
+	Recipient         string `json:"recipient,omitempty" maxLength:"200"`
+	Address1          string `json:"address1,omitempty" maxLength:"200"`
+	Address2          string `json:"address2,omitempty" maxLength:"200"`
+	Address3          string `json:"address3,omitempty" maxLength:"200"`
+	City              string `json:"city,omitempty" maxLength:"200"`
+	Region            string `json:"region,omitempty" maxLength:"200"`
+	Postcode          string `json:"postcode,omitempty" maxLength:"200"`
+	Country           string `json:"country,omitempty" maxLength:"200"`
+	Delivery          string `json:"delivery,omitempty" maxLength:"200"`
+	Branch            string `json:"branch,omitempty" maxLength:"200"`
+	Language          string `json:"language,omitempty" maxLength:"200"`
+	Expiry            string `json:"expiry,omitempty" maxLength:"7" doc:"Year and month; without it, by the product's rule"`
+	SameDay           bool   `json:"same_day,omitempty" doc:"Made by the same-day cycle"`
+}
+
+// row is the row that a file would hold.
+func (h Holder) row() formats.Row {
+	r := formats.Row{Line: 2, Title: h.Title, FirstName: h.FirstName, LastName: h.LastName, EmbossName: h.EmbossName, CustomerReference: h.CustomerReference, Recipient: h.Recipient,
+		Address1: h.Address1, Address2: h.Address2, Address3: h.Address3, City: h.City, Region: h.Region, Postcode: h.Postcode, Country: h.Country, Delivery: h.Delivery,
+		Branch: h.Branch, Language: h.Language, Expiry: h.Expiry}
+	if h.SameDay {
+		r.SameDay = strconv.FormatBool(true)
+	}
+	return r
+}
+
+// SingleInput is what every order of one row is sent with.
+type SingleInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"64" doc:"Makes a repetition of the request safe, and stands in for a missing reference"`
+	RawBody        []byte
+}
+
+// NewCardInput asks for one card.
+type NewCardInput struct {
+	SingleInput
+	Body struct {
+		Single
+		Product string `json:"product" minLength:"1" maxLength:"200"`
+		Instant bool   `json:"instant,omitempty" doc:"Make the card now: the answer has its token, and its plastic is made by the next cycle"`
+		Holder
+	}
+}
+
+// OrderedCard is an order of one card.
+type OrderedCard struct {
+	Order Order        `json:"order"`
+	Card  *InstantCard `json:"card,omitempty" doc:"Where it was made at once"`
+}
+
+// InstantCard is a card that was made when it was ordered.
+type InstantCard struct {
+	Token        string            `json:"token"`
+	MaskedNumber string            `json:"masked_number" doc:"First six and last four digits"`
+	Expiry       string            `json:"expiry" doc:"Year and month"`
+	Links        map[string]string `json:"links"`
+}
+
+// singleAnswer is the answer to an order of one row: 200 when it was here before.
+type singleAnswer[T any] struct {
+	Status   int
+	Location string `header:"Location"`
+	Replay   string `header:"Idempotent-Replay"`
+	Body     T
+}
+
+func (s *service) routeCardOrders(api huma.API) {
+	op := change("order-card", http.MethodPost, cardPath, "cards", "Order one card", http.StatusCreated)
+	op.Description = "An order of one row. What is wrong with the row refuses it, and nothing is stored. The same reference with the same content answers the first result."
+	single(s, api, op, func(ctx context.Context, c caller, in *NewCardInput) (batch.Receipt, error) {
+		row, kind := in.Body.row(), formats.BulkOrder
+		row.Product = in.Body.Product
+		if row.EmbossName == "" && row.FirstName == "" && row.LastName == "" {
+			kind, row.Quantity = formats.MassOrder, "1"
+		}
+		return s.submitSingle(ctx, c, in.SingleInput, in.Body.Reference, in.Body.Instant, kind, row)
+	}, s.showOrderedCard)
+}
+
+// single registers an order of one row.
+func single[I, T any](s *service, api huma.API, op huma.Operation, take func(context.Context, caller, *I) (batch.Receipt, error), show func(context.Context, batch.Receipt) (T, error)) {
+	op.Responses = problemResponses(api)
+	op.Responses["201"] = &huma.Response{Description: "Taken in"}
+	op.Responses["200"] = &huma.Response{Description: "It was here before; nothing was done again", Content: map[string]*huma.MediaType{jsonType: {Schema: schemaOf[T](api)}}}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*singleAnswer[T], error) {
+		receipt, err := take(ctx, callerOf(ctx), in)
+		if err != nil {
+			return nil, s.refuse(ctx, err)
+		}
+		a := &singleAnswer[T]{Status: http.StatusCreated, Location: submitPath + "/" + receipt.Order.ID.String()}
+		if receipt.Repeat {
+			a.Status, a.Replay = http.StatusOK, "true"
+		}
+		if a.Body, err = show(ctx, receipt); err != nil {
+			return nil, s.refuse(ctx, &internalError{err})
+		}
+		return a, nil
+	})
+}
+
+func (s *service) submitSingle(ctx context.Context, c caller, in SingleInput, reference string, instant bool, kind formats.OrderKind, row formats.Row) (batch.Receipt, error) {
+	if !utf8.Valid(in.RawBody) {
+		return batch.Receipt{}, problem(http.StatusBadRequest, "malformed_body", "the body is not valid UTF-8")
+	}
+	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: c.institution, Actor: c.actor(), Reference: reference, IdempotencyKey: in.IdempotencyKey,
+		Body: bytes.NewReader(in.RawBody), Single: true, Instant: instant, Rows: func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }})
+	if batch.IsNotFound(err) {
+		err = &internalError{err}
+	}
+	return receipt, err
+}
+
+// oneRow is an order of one row. It implements batch.Rows.
+type oneRow struct {
+	kind formats.OrderKind
+	row  formats.Row
+	read bool
+}
+
+// Kind implements batch.Rows.
+func (o *oneRow) Kind() formats.OrderKind { return o.kind }
+
+// Next implements batch.Rows.
+func (o *oneRow) Next() (formats.Row, []formats.Fault, error) {
+	if o.read {
+		return formats.Row{}, nil, io.EOF
+	}
+	o.read = true
+	faults := formats.CheckRow(o.kind, &o.row)
+	return o.row, faults, nil
+}
+
+func (s *service) showOrderedCard(ctx context.Context, r batch.Receipt) (OrderedCard, error) {
+	o, err := s.showReceipt(ctx, r)
+	if err != nil {
+		return OrderedCard{}, err
+	}
+	v := OrderedCard{Order: o}
+	made, err := s.Plant.InstantCard(ctx, r.Order)
+	if made != nil {
+		v.Card = &InstantCard{Token: made.Token, MaskedNumber: made.Masked, Expiry: made.Expiry.String(), Links: map[string]string{"self": cardPath + "/" + made.Token}}
+	}
+	return v, err
+}
+
+// badRow tells what is wrong with the row of a single order.
+func badRow(row *batch.RowError) *Problem {
+	p := problem(http.StatusUnprocessableEntity, "bad_row", "what is asked for cannot be made; nothing was stored")
+	for _, f := range row.Faults {
+		p.Errors = append(p.Errors, Violation{Location: "body." + f.Field, Code: f.Code, Message: f.Hint})
+	}
+	p.cause = row
+	return p
+}

@@ -1,0 +1,126 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+
+	"platen/card"
+	"platen/personalization"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// noFile is what a card's number is reserved for that is made when it is ordered.
+const noFile = 0
+
+// mintAtOnce makes the card of an order's only line in the transaction that ends its intake, by the mint of files. Its issue waits, prepared, and the line stays open: the next plan
+// of its bureau gives both their place in a file. The number's block is intended in the ledger before the commit and done after.
+func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, error) {
+	lines, err := tx.Lines(ctx, in.order.Number, 0, 2)
+	if err != nil {
+		return nil, err
+	}
+	if len(lines) != 1 || lines[0].Quantity != 1 || lines[0].Card != nil {
+		return nil, fmt.Errorf("order %s asks for other than one new card: none is made at once", in.order.Reference)
+	}
+	l := lines[0]
+	j, err := in.jobAtOnce(ctx, tx, in.byNumber[l.Product])
+	if err != nil {
+		return nil, err
+	}
+	r, err := tx.LockRange(ctx, in.inst.ID, j.product.Range)
+	if err != nil {
+		return nil, err
+	}
+	s := store.Slice{FirstLine: 1, Kind: store.NewSlice, Source: in.order.Number, FirstUnit: l.Unit, Quantity: 1, Range: r.Number}
+	if s.FirstSequence, err = tx.Reserve(ctx, &r, 1, noFile); err != nil {
+		return nil, err
+	}
+	j.ranges = map[int32]store.PANRange{r.Number: r}
+	made := &minted{first: 1}
+	p := &prepared{chunk: chunk{first: 1, last: 1, parts: []part{{Slice: s, n: 1}}}}
+	if err := j.newCards(ctx, p, made, []*store.MintLine{{Slice: 1, Order: l.Order, Unit: l.Unit, Quantity: 1, Reason: l.Reason, Expiry: l.Expiry}}); err != nil {
+		return nil, fmt.Errorf("make the card of order %s: %w", in.order.Reference, err)
+	}
+	issue := &made.issues[0]
+	issue.File, issue.Line, issue.State = nil, nil, card.IssuePrepared
+	if err := tx.InsertCards(ctx, made.cards); err != nil {
+		return nil, err
+	}
+	if err := tx.InsertIssues(ctx, made.issues); err != nil {
+		return nil, err
+	}
+	if err := tx.MadeAtOnce(ctx, l.Order, l.Unit, issue.Card); err != nil {
+		return nil, err
+	}
+	data := map[string]any{"order": in.order.ID.String(), "by": in.order.SubmittedBy}
+	if err := tx.Record(ctx, in.inst.ID, "card", int64(issue.Card), "made", data, in.plant.Now()); err != nil {
+		return nil, err
+	}
+	return []Reservation{{Range: ledgerName(r.Range), First: s.FirstSequence, Quantity: 1}}, nil
+}
+
+// jobAtOnce is a job without a file: it mints with the product as it is declared now and the newest keys.
+func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*card.Product]) (*job, error) {
+	p := in.plant
+	bureaus, err := current(ctx, p, tx.Q, in.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return nil, err
+	}
+	bureau, ok := bureaus[product.value.Bureau]
+	if !ok {
+		return nil, fmt.Errorf("product %s: bureau %q is not declared", product.code, product.value.Bureau)
+	}
+	body, err := p.pinKeys(ctx, product.value, bureau.value)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := pressKeys(body)
+	if err != nil {
+		return nil, err
+	}
+	press, err := personalization.NewPress(p.Module, *product.value, keys)
+	if err != nil {
+		return nil, fmt.Errorf("product %s: %w", product.code, err)
+	}
+	f := store.File{Institution: in.inst.ID, Product: product.number, BusinessDate: in.today.Format("2006-01-02")}
+	return &job{Plant: p, inst: in.inst, file: f, product: product.value, press: press}, nil
+}
+
+// Instant is what a client learns at once of a card that was made when it was ordered.
+type Instant struct {
+	Token  string
+	Masked string // first six and last four digits
+	Expiry card.Expiry
+}
+
+// InstantCard tells of the card that was made when an order of one row was taken in; nil when none was.
+func (p *Plant) InstantCard(ctx context.Context, o store.Order) (*Instant, error) {
+	lines, err := p.Store.Lines(ctx, o.Number, 0, 1)
+	if err != nil || len(lines) == 0 || !lines[0].Instant() {
+		return nil, err
+	}
+	id := *lines[0].Card
+	issue, err := p.Store.Issue(ctx, id, 1)
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{Plant: p, ranges: make(map[int32]store.PANRange, len(all))}
+	for _, r := range all {
+		j.ranges[r.Number] = r
+	}
+	var pans [1]card.PAN
+	if err := j.numbersOf([]card.ID{id}, pans[:]); err != nil {
+		return nil, err
+	}
+	v := &Instant{Masked: pans[0].Masked()}
+	if v.Expiry, err = card.ExpiryFromInt(issue.Expiry); err != nil {
+		return nil, err
+	}
+	v.Token, err = p.Token(ctx, id)
+	return v, err
+}
