@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,6 +19,7 @@ func (s *service) routePINs(api huma.API) {
 	read(s, api, change("verify-pin", http.MethodPost, one+"/verify", "pins", "Try a PIN", http.StatusOK), s.verifyPIN)
 	read(s, api, change("change-pin", http.MethodPost, one+"/change", "pins", "Change a PIN whose holder knows the old one", http.StatusOK), s.changePIN)
 	read(s, api, change("set-pin", http.MethodPost, one+"/set", "pins", "Set a PIN without the old one", http.StatusOK), s.setPIN)
+	read(s, api, change("export-pin", http.MethodPost, one+"/export", "pins", "The PIN as a block under the key of a zone", http.StatusOK), s.exportPIN)
 	read(s, api, change("block-pin", http.MethodPost, one+"/block", "pins", "Stop a PIN until it is unblocked", http.StatusOK), s.blockPIN)
 	read(s, api, change("unblock-pin", http.MethodPost, one+"/unblock", "pins", "Give a PIN all its tries again", http.StatusOK), s.unblockPIN)
 }
@@ -65,6 +67,21 @@ type SetPINInput struct {
 		PresentedPIN
 		Reason string `json:"reason" minLength:"1" maxLength:"64" doc:"Why, for the card's history: printable ASCII, no personal data"`
 	}
+}
+
+// ExportPINInput names a card and the zone that its PIN goes to.
+type ExportPINInput struct {
+	CardInput
+	Body struct {
+		Zone   string `json:"zone" minLength:"1" maxLength:"32" doc:"Code of a declared zone that has a key"`
+		Reason string `json:"reason" minLength:"1" maxLength:"64" doc:"Why, for the card's history: printable ASCII, no personal data"`
+	}
+}
+
+// ExportedPIN is a PIN under the key of a zone.
+type ExportedPIN struct {
+	Issue    int    `json:"issue" doc:"The issue whose PIN it is"`
+	PINBlock string `json:"pin_block" doc:"ISO 9564-1 block in the zone's format, hexadecimal, bound to the card's number"`
 }
 
 // pinBlock reads what the document's pattern has let pass.
@@ -124,6 +141,11 @@ func (s *service) setPIN(ctx context.Context, c caller, in *SetPINInput) (PINSta
 	}
 	v, err := s.pins.Set(ctx, act(c, in.Token), p, in.Body.Reason)
 	return showPIN(v), err
+}
+
+func (s *service) exportPIN(ctx context.Context, c caller, in *ExportPINInput) (ExportedPIN, error) {
+	v, err := s.pins.Export(ctx, act(c, in.Token), in.Body.Zone, in.Body.Reason)
+	return ExportedPIN{Issue: v.Issue, PINBlock: strings.ToUpper(hex.EncodeToString(v.Block))}, err
 }
 
 func (s *service) blockPIN(ctx context.Context, c caller, in *ReasonInput) (PINState, error) {

@@ -383,7 +383,29 @@ func TestAHolderChoosesAPINAndTheNextCardHasIt(t *testing.T) {
 			if v := decode[api.PINVerdict](h.try(desk, zone, "2580").want(http.StatusOK)); !v.Verified || v.Issue != 2 {
 				t.Errorf("%s: the new card does not have the PIN: %+v", zone, v)
 			}
+			export := func(c client, zone string) answer {
+				return h.post(c, "export", fmt.Sprintf(`{"zone":%q,"reason":"shown in the app"}`, zone))
+			}
+			for to := range zones {
+				told := decode[api.ExportedPIN](export(desk, to).want(http.StatusOK))
+				block, err := hex.DecodeString(told.PINBlock)
+				if err != nil || told.Issue != 2 {
+					t.Fatalf("%+v, %v", told, err)
+				}
+				h.withZone(to, func(k pinblock.Key) error {
+					p, err := pinblock.Open(zones[to].format, k, block, string(h.pan.Reveal()))
+					if err == nil && p.Reveal() != "2580" {
+						t.Errorf("zone %s gets another PIN", to)
+					}
+					return err
+				})
+			}
+			export(desk, "bank").refused(http.StatusUnprocessableEntity, "unknown_zone")
+			export(strangers, zone).refused(http.StatusNotFound, "not_found")
+			export(s.mine, zone).refused(http.StatusForbidden, "forbidden")
+			h.post(desk, "export", `{"zone":"pos","reason":"ümlaut"}`).refused(http.StatusUnprocessableEntity, "bad_reason")
 			h.post(desk, "block", `{"reason":"fraud"}`).want(http.StatusOK)
+			export(desk, zone).refused(http.StatusConflict, "pin_blocked")
 			set(desk, "7391", "identified").refused(http.StatusConflict, "pin_blocked")
 			h.post(desk, "change", `{"zone":"`+zone+`","pin_block":"00"}`).refused(http.StatusUnprocessableEntity, "invalid_request")
 		}

@@ -67,6 +67,7 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/pin/verify":  PIN,
 	"POST /v1/cards/{token}/pin/change":  PIN,
 	"POST /v1/cards/{token}/pin/set":     PIN,
+	"POST /v1/cards/{token}/pin/export":  PIN,
 	"POST /v1/cards/{token}/pin/block":   PIN,
 	"POST /v1/cards/{token}/pin/unblock": PIN,
 

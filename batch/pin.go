@@ -218,6 +218,25 @@ func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, bl
 	return rows, nil
 }
 
+// ExportPIN makes a PIN block of a card's PIN under a zone's key. It fails with ErrNoPIN for a PIN that was purged.
+func (p *Plant) ExportPIN(ctx context.Context, z *programs.Zone, pin CardPIN) ([]byte, error) {
+	if len(pin.check.pin) == 0 {
+		return nil, ErrNoPIN
+	}
+	pan, err := p.number(ctx, pin.card)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := hsm.NewPIN(pin.check.pin)
+	if err != nil {
+		return nil, err
+	}
+	format, pans := hsm.PINFormat(z.PINFormat), []card.PAN{pan}
+	out := card.NewSecrets(1, z.BlockSize())
+	err = p.Module.ExportPINs(ctx, card.KeyRef{Label: p.PINStorage}, card.KeyRef{Label: z.Key}, format, pans, []hsm.PIN{kept}, pans, out)
+	return out.Reveal(0), err
+}
+
 // pinPress makes what works on incoming PINs of a card.
 func (p *Plant) pinPress(ctx context.Context, z *programs.Zone, id card.ID, product *card.Product, pvk card.KeyRef) (*personalization.Press, card.PAN, error) {
 	press, err := personalization.NewPress(p.Module, *product, personalization.Keys{CVK: card.KeyRef{Label: product.Keys.CVK}, PVK: pvk,

@@ -125,6 +125,14 @@ type Zone struct {
 	PublicKey string        `json:"public_key"` // PEM, RSA
 }
 
+// BlockSize is how many bytes a PIN block of the zone has.
+func (z *Zone) BlockSize() int {
+	if z.PINFormat == 4 {
+		return 16
+	}
+	return 8
+}
+
 // Schedule is a cycle: when its cut-off is and whose lines it locks.
 type Schedule struct {
 	Code     string   `json:"code"`

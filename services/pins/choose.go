@@ -75,7 +75,7 @@ func (s *Service) Set(ctx context.Context, a cards.Act, p Presented, reason stri
 	})
 }
 
-// choosable refuses a card whose PIN cannot be chosen now.
+// choosable refuses a card whose PIN can be neither chosen nor told now.
 func choosable(c store.Card, tries store.PINTries) error {
 	switch {
 	case !alive(c):

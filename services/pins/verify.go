@@ -67,7 +67,7 @@ func (s *Service) zone(ctx context.Context, a cards.Act, code string, blocks ...
 		return nil, err
 	}
 	for _, b := range blocks {
-		if len(b) != blockSize(z) {
+		if len(b) != z.BlockSize() {
 			return nil, hsm.ErrPINBlock
 		}
 	}
@@ -78,13 +78,6 @@ func (s *Service) zone(ctx context.Context, a cards.Act, code string, blocks ...
 		return nil, fmt.Errorf("zone %s: %w", z.Code, err)
 	}
 	return z, nil
-}
-
-func blockSize(z *programs.Zone) int {
-	if hsm.PINFormat(z.PINFormat) == hsm.ISO4 {
-		return 16
-	}
-	return 8
 }
 
 // alive tells whether a card's PIN may be tried or chosen.
