@@ -19,36 +19,46 @@ type Single struct {
 	Reference string `json:"reference,omitempty" maxLength:"64" doc:"The client's own name for the order, unique for ever; without it, the Idempotency-Key is"`
 }
 
-// Holder is who a card is for and where it goes. The lengths are those of the strictest layout at most: what a product and its bureau allow is checked besides.
+// Holder is who a card is for and where it goes. What a product and its bureau allow is checked besides the lengths.
 type Holder struct {
 	Title             string `json:"title,omitempty" maxLength:"200"`
 	FirstName         string `json:"first_name,omitempty" maxLength:"200"`
 	LastName          string `json:"last_name,omitempty" maxLength:"200"`
-	EmbossName        string `json:"emboss_name,omitempty" maxLength:"200" doc:"What the card shows; without it, made of first and last name"`
 	CustomerReference string `json:"customer_reference,omitempty" maxLength:"200"`
-	Recipient         string `json:"recipient,omitempty" maxLength:"200"`
-	Address1          string `json:"address1,omitempty" maxLength:"200"`
-	Address2          string `json:"address2,omitempty" maxLength:"200"`
-	Address3          string `json:"address3,omitempty" maxLength:"200"`
-	City              string `json:"city,omitempty" maxLength:"200"`
-	Region            string `json:"region,omitempty" maxLength:"200"`
-	Postcode          string `json:"postcode,omitempty" maxLength:"200"`
-	Country           string `json:"country,omitempty" maxLength:"200"`
-	Delivery          string `json:"delivery,omitempty" maxLength:"200"`
-	Branch            string `json:"branch,omitempty" maxLength:"200"`
 	Language          string `json:"language,omitempty" maxLength:"200"`
-	Expiry            string `json:"expiry,omitempty" maxLength:"7" doc:"Year and month; without it, by the product's rule"`
-	SameDay           bool   `json:"same_day,omitempty" doc:"Made by the same-day cycle"`
+	Issuance
+}
+
+// Issuance is what one issue of a card shows and where it goes.
+type Issuance struct {
+	EmbossName string `json:"emboss_name,omitempty" maxLength:"200" doc:"What the card shows"`
+	Recipient  string `json:"recipient,omitempty" maxLength:"200"`
+	Address1   string `json:"address1,omitempty" maxLength:"200"`
+	Address2   string `json:"address2,omitempty" maxLength:"200"`
+	Address3   string `json:"address3,omitempty" maxLength:"200"`
+	City       string `json:"city,omitempty" maxLength:"200"`
+	Region     string `json:"region,omitempty" maxLength:"200"`
+	Postcode   string `json:"postcode,omitempty" maxLength:"200"`
+	Country    string `json:"country,omitempty" maxLength:"200"`
+	Delivery   string `json:"delivery,omitempty" maxLength:"200"`
+	Branch     string `json:"branch,omitempty" maxLength:"200"`
+	Expiry     string `json:"expiry,omitempty" maxLength:"7" doc:"Year and month; without it, by the product's rule"`
+	SameDay    bool   `json:"same_day,omitempty" doc:"Made by the same-day cycle"`
 }
 
 // row is the row that a file would hold.
-func (h Holder) row() formats.Row {
-	r := formats.Row{Line: 2, Title: h.Title, FirstName: h.FirstName, LastName: h.LastName, EmbossName: h.EmbossName, CustomerReference: h.CustomerReference, Recipient: h.Recipient,
-		Address1: h.Address1, Address2: h.Address2, Address3: h.Address3, City: h.City, Region: h.Region, Postcode: h.Postcode, Country: h.Country, Delivery: h.Delivery,
-		Branch: h.Branch, Language: h.Language, Expiry: h.Expiry}
-	if h.SameDay {
+func (i Issuance) row() formats.Row {
+	r := formats.Row{Line: 2, EmbossName: i.EmbossName, Recipient: i.Recipient, Address1: i.Address1, Address2: i.Address2, Address3: i.Address3, City: i.City, Region: i.Region,
+		Postcode: i.Postcode, Country: i.Country, Delivery: i.Delivery, Branch: i.Branch, Expiry: i.Expiry}
+	if i.SameDay {
 		r.SameDay = strconv.FormatBool(true)
 	}
+	return r
+}
+
+func (h Holder) row() formats.Row {
+	r := h.Issuance.row()
+	r.Title, r.FirstName, r.LastName, r.CustomerReference, r.Language = h.Title, h.FirstName, h.LastName, h.CustomerReference, h.Language
 	return r
 }
 
@@ -102,6 +112,32 @@ func (s *service) routeCardOrders(api huma.API) {
 		}
 		return s.submitSingle(ctx, c, in.SingleInput, in.Body.Reference, in.Body.Instant, kind, row)
 	}, s.showOrderedCard)
+
+	op = change("replace-card", http.MethodPost, cardPath+"/{token}/replacements", "cards", "Order what takes a card's place, or its next issue", http.StatusCreated)
+	op.Description = "A card action of one row. A card that the reason closes is blocked at once, and closed and linked when the new one is made. What is wrong refuses it, and nothing is stored."
+	single(s, api, op, func(ctx context.Context, c caller, in *ReplacementInput) (batch.Receipt, error) {
+		id, err := s.Plant.FindCard(ctx, c.institution, in.Token)
+		if err == nil {
+			_, err = s.Plant.Store.Card(ctx, id)
+		}
+		if err != nil {
+			return batch.Receipt{}, err
+		}
+		row := in.Body.row()
+		row.Card, row.Reason = in.Token, in.Body.Reason
+		return s.submitSingle(ctx, c, in.SingleInput, in.Body.Reference, false, formats.ActionOrder, row)
+	}, s.showReceipt)
+}
+
+// ReplacementInput asks for another card or issue in the place of one.
+type ReplacementInput struct {
+	CardInput
+	SingleInput
+	Body struct {
+		Single
+		Reason string `json:"reason" enum:"RENEWAL,DAMAGED,NAME_CHANGE,LOST,STOLEN,COMPROMISED,NOT_RECEIVED,EMERGENCY"`
+		Issuance
+	}
 }
 
 // single registers an order of one row.

@@ -21,6 +21,7 @@ type Card struct {
 	Status     string        `json:"status"`
 	ClosedFor  string        `json:"closed_for,omitempty" doc:"The reason of its end"`
 	ReplacedBy string        `json:"replaced_by,omitempty" doc:"Token of the card that replaces it"`
+	Replaces   string        `json:"replaces,omitempty" doc:"Token of the card whose place it took"`
 	Issues     []Issue       `json:"issues" nullable:"false"`
 	Mailers    []Mailer      `json:"pin_mailers" nullable:"false"`
 	Events     []ObjectEvent `json:"events" nullable:"false"`
@@ -89,7 +90,7 @@ func (s *service) getCard(ctx context.Context, c caller, in *CardInput) (Card, e
 	if err != nil {
 		return Card{}, err
 	}
-	v := Card{Token: story.Token, Product: story.Product, Status: story.Card.Status.String(), ReplacedBy: story.ReplacedBy,
+	v := Card{Token: story.Token, Product: story.Product, Status: story.Card.Status.String(), ReplacedBy: story.ReplacedBy, Replaces: story.Replaces,
 		Issues: make([]Issue, 0, len(story.Issues)), Mailers: make([]Mailer, 0, len(story.Mailers)), Events: make([]ObjectEvent, 0, len(story.Events))}
 	if story.Card.ClosedFor != 0 {
 		v.ClosedFor = story.Card.ClosedFor.String()

@@ -83,6 +83,7 @@ var known = []struct {
 	{batch.ErrOtherKind, http.StatusUnprocessableEntity, "other_kind", "the columns belong to another kind of order"},
 	{batch.ErrTooManyRows, http.StatusUnprocessableEntity, "too_many_rows", "split the correction into several"},
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
+	{cards.ErrBusy, http.StatusConflict, "card_busy", "an order for the card is open: cancel it first, or wait until it is carried out"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},

@@ -58,10 +58,12 @@ var needed = map[string]Role{
 	"POST /v1/orders/{id}/pause":  Operate,
 	"POST /v1/orders/{id}/resume": Operate,
 
-	"POST /v1/cards":                  Submit,
-	"POST /v1/cards/{token}/activate": Operate,
-	"POST /v1/cards/{token}/block":    Operate,
-	"POST /v1/cards/{token}/unblock":  Operate,
+	"POST /v1/cards":                      Submit,
+	"POST /v1/cards/{token}/replacements": Submit,
+	"POST /v1/cards/{token}/activate":     Operate,
+	"POST /v1/cards/{token}/block":        Operate,
+	"POST /v1/cards/{token}/close":        Operate,
+	"POST /v1/cards/{token}/unblock":      Operate,
 
 	"GET /v1/cards/{token}/pin":          PIN,
 	"POST /v1/cards/{token}/pin/verify":  PIN,

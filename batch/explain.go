@@ -14,6 +14,7 @@ type Story struct {
 	Card       store.Card
 	Product    string
 	ReplacedBy string // token
+	Replaces   string // token
 	Issues     []IssueStory
 	Mailers    []MailerStory
 	Events     []store.Event
@@ -66,6 +67,9 @@ func (p *Plant) ExplainCard(ctx context.Context, i store.Institution, name strin
 			return s, err
 		}
 	}
+	if s.Replaces, err = p.replaces(ctx, id); err != nil {
+		return s, err
+	}
 	products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
 	if err != nil {
 		return s, err
@@ -83,6 +87,18 @@ func (p *Plant) ExplainCard(ctx context.Context, i store.Institution, name strin
 	}
 	s.Events, err = p.Store.Events(ctx, i.ID, "card", int64(id))
 	return s, err
+}
+
+// replaces is the token of the card whose place a card took; empty when it took none's, or when what was ordered is purged.
+func (p *Plant) replaces(ctx context.Context, id card.ID) (string, error) {
+	l, _, err := p.Store.LineOfIssue(ctx, id, 1)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || l.Card == nil || *l.Card == id {
+		return "", err
+	}
+	return p.Token(ctx, *l.Card)
 }
 
 func (p *Plant) explainIssues(ctx context.Context, i store.Institution, s *Story) error {

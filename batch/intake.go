@@ -48,7 +48,7 @@ type Submission struct {
 	Actor          string
 	Body           io.Reader
 	Rows           func(io.Reader) (Rows, error) // how to read the body; it checks the header before anything is stored
-	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored
+	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored. A card that it replaces is blocked where it will be closed
 	Instant        bool                          // the card of a single row is made when it is taken in
 }
 
@@ -115,7 +115,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if s.Single && in.refused > 0 {
 		return Receipt{}, p.abandon(ctx, o, &RowError{in.faults})
 	}
-	if o, err = p.finishIntake(ctx, in, sum.Sum(nil), s.Instant); errors.Is(err, store.ErrExhausted) || errors.Is(err, store.ErrRangeHeld) {
+	if o, err = p.finishIntake(ctx, in, sum.Sum(nil), s); errors.Is(err, store.ErrExhausted) || errors.Is(err, store.ErrRangeHeld) {
 		return Receipt{}, p.abandon(ctx, in.order, err)
 	} else if err != nil {
 		return Receipt{}, err
@@ -210,7 +210,7 @@ func (p *Plant) abandon(ctx context.Context, o store.Order, because error) error
 	return errors.Join(because, err)
 }
 
-func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte, instant bool) (store.Order, error) {
+func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte, s Submission) (store.Order, error) {
 	o := in.order
 	o.Requested, o.RefusedRows, o.Fingerprint = in.units, in.refused, fingerprint
 	next := card.OrderValidated
@@ -237,8 +237,14 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		if next == card.OrderRejected {
 			return nil
 		}
-		if err := tx.MoveOrder(ctx, &current, card.OrderOpen); err != nil || !instant {
+		if err := tx.MoveOrder(ctx, &current, card.OrderOpen); err != nil {
 			return err
+		}
+		if s.Single && in.kind == formats.ActionOrder {
+			return in.blockReplaced(ctx, tx, o)
+		}
+		if !s.Instant {
+			return nil
 		}
 		if blocks, err = in.mintAtOnce(ctx, tx); err != nil {
 			return err
@@ -352,7 +358,9 @@ func (in *intake) takeAll(ctx context.Context, rows Rows) error {
 	})
 	err := g.Wait()
 	in.units -= lost
-	in.refused += lost
+	if in.refused += lost; lost > 0 && in.faults == nil {
+		in.faults = []formats.Fault{{Field: "card", Code: "card_busy", Hint: "another order took this card at the same time"}}
+	}
 	return err
 }
 

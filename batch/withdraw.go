@@ -255,11 +255,7 @@ func (w *withdrawing) closeInstants(ctx context.Context) error {
 		if c.Status == card.CardClosed {
 			continue
 		}
-		if err := w.tx.CloseCards(ctx, []store.Closing{{Card: id, Reason: card.Request}}); err != nil {
-			return err
-		}
-		data := map[string]any{"by": w.actor, "reason": card.Request.String(), "why": w.reason}
-		if err := w.tx.Record(ctx, w.inst.ID, "card", int64(id), "closed", data, w.Now()); err != nil {
+		if err := w.CloseCard(ctx, w.tx, w.inst.ID, store.Closing{Card: id, Reason: card.Request}, map[string]any{"by": w.actor, "why": w.reason}); err != nil {
 			return err
 		}
 	}

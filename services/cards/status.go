@@ -13,6 +13,7 @@ import (
 // Errors that a client decides on.
 var (
 	ErrStatus  = errors.New("the card's status does not allow it")
+	ErrBusy    = errors.New("an order for the card is open")
 	ErrNotMade = errors.New("the card's newest issue has not left for its bureau, or nothing came of it")
 )
 
@@ -111,6 +112,37 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 		}
 		return "unblocked", map[string]any{"reason": reason, "status": next.String()}, s.move(ctx, tx, c, next)
 	})
+}
+
+// Close ends a card for good, for a reason that takes no other card's place: REQUEST, LOST, STOLEN or COMPROMISED. A closed card stays as it is. While an order for the card is
+// open it is not closed: cancel that first.
+func (s *Service) Close(ctx context.Context, a Act, because card.Reason, reason string) error {
+	if err := batch.CheckReason(reason); err != nil {
+		return err
+	}
+	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return err
+	}
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		c, err := tx.LockCard(ctx, id)
+		if err != nil || c.Status == card.CardClosed {
+			return err
+		}
+		if c.Status.To(card.CardClosed) != nil {
+			return fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
+		}
+		busy, err := tx.CardAwaitsAction(ctx, id)
+		if err != nil {
+			return err
+		}
+		if busy {
+			return ErrBusy
+		}
+		return s.Plant.CloseCard(ctx, tx, a.Institution.ID, store.Closing{Card: id, Reason: because}, map[string]any{"by": a.Actor, "why": reason})
+	})
+	s.Plant.Wake()
+	return err
 }
 
 // change locks a card and does something to it; what tells the event, or is empty when there was nothing to do.
