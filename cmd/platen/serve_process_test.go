@@ -21,7 +21,15 @@ type service struct {
 // serve starts the service of a directory on a free port, with flags, and makes a client.
 func serve(t *testing.T, dir string, flags ...string) *service {
 	t.Helper()
-	environ := []string{"PLATEN_HTTP__LISTEN=127.0.0.1:0", "PLATEN_LOG__LEVEL=debug", "PLATEN_LOG__FORMAT=json", "PLATEN_POLL__QUEUE=50ms", "PLATEN_POLL__RETURNS=100ms"}
+	s := serving(t, dir, nil, flags...)
+	s.key = loose[struct{ Key string }](t, platen(t, "client", "create", "tests", "--json", config(dir))).Key
+	return s
+}
+
+// serving is serve without a client, in an environment.
+func serving(t *testing.T, dir string, environ []string, flags ...string) *service {
+	t.Helper()
+	environ = append([]string{"PLATEN_HTTP__LISTEN=127.0.0.1:0", "PLATEN_LOG__LEVEL=debug", "PLATEN_LOG__FORMAT=json", "PLATEN_POLL__QUEUE=50ms", "PLATEN_POLL__RETURNS=100ms"}, environ...)
 	s := &service{t: t, process: start(t, environ, append([]string{"serve", config(dir)}, flags...)...)}
 	until(t, "the service's address", func() bool {
 		if !s.process.running() {
@@ -35,7 +43,6 @@ func serve(t *testing.T, dir string, flags ...string) *service {
 		}
 		return s.base != ""
 	})
-	s.key = loose[struct{ Key string }](t, platen(t, "client", "create", "tests", "--json", config(dir))).Key
 	return s
 }
 
