@@ -23,15 +23,21 @@ type progress struct {
 	label string
 	told  time.Time
 
-	detail atomic.Pointer[string] // what a followed bar shows beside itself
+	stand atomic.Pointer[stand] // what a followed bar shows beside itself
 }
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := w.(*os.File); ok && hasRoom(f) {
 		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(48))
 	}
 	return p
+}
+
+// hasRoom tells whether a bar can be drawn: on a terminal, but not on one without a size, as scripts make them.
+func hasRoom(f *os.File) bool {
+	width, _, err := term.GetSize(int(f.Fd()))
+	return err == nil && width > 0
 }
 
 // say tells a step without numbers.
@@ -50,13 +56,11 @@ func (p *progress) follow(s stand) {
 		fmt.Fprintf(p.w, "%s: %d of %d; %s\n", s.label, s.done, s.total, s.detail)
 		return
 	}
-	p.detail.Store(&s.detail)
-	if s.label != p.label || p.bar == nil {
-		p.endBar()
-		p.label = s.label
-		p.bar = p.bars.AddBar(s.total, mpb.PrependDecorators(decor.Name(s.label+" ")), mpb.AppendDecorators(decor.CountersNoUnit("%d / %d  "), decor.Any(func(decor.Statistics) string {
-			return *p.detail.Load()
-		})))
+	p.stand.Store(&s)
+	if p.bar == nil {
+		// A bar that begins with a total ends by itself when it is reached; this one may go back, and its total may fall.
+		p.bar = p.bars.AddBar(0, mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return p.stand.Load().label + " " })),
+			mpb.AppendDecorators(decor.CountersNoUnit("%d / %d  "), decor.Any(func(decor.Statistics) string { return p.stand.Load().detail })))
 	}
 	p.bar.SetTotal(s.total, false)
 	p.bar.SetCurrent(s.done)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vbauerster/mpb/v8"
 
 	"platen/card"
 	"platen/sql/store"
@@ -33,5 +36,22 @@ func TestAWatchedOrderTellsTheTruth(t *testing.T) {
 		if got.done != c.done || got.total != c.fates.Requested-c.fates.Cancelled || !strings.Contains(got.detail, c.says) || c.saysNone != "" && strings.Contains(got.detail, c.saysNone) {
 			t.Errorf("%s: %+v", c.what, got)
 		}
+	}
+}
+
+func TestABarThatIsFollowedShowsOnlyWhereItIsNow(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{w: &out, bars: mpb.New(mpb.WithOutput(&out), mpb.WithWidth(48), mpb.WithAutoRefresh())}
+	p.follow(stand{label: "locked", done: 7, total: 10, detail: "minted 7"})
+	p.follow(stand{label: "with its bureaus", done: 2, total: 9, detail: "answered 2"}) // one was cancelled, and the bar begins anew
+	p.done()
+	last := ""
+	for line := range strings.Lines(out.String()) {
+		if last = line; strings.Contains(line, "locked") && strings.Contains(line, "answered 2") {
+			t.Errorf("a bar of what was before stays: %q", line)
+		}
+	}
+	if !strings.Contains(last, "with its bureaus") || !strings.Contains(last, "2 / 9") || !strings.Contains(last, "answered 2") {
+		t.Errorf("the bar is %q at last", last)
 	}
 }
