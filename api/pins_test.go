@@ -409,6 +409,15 @@ func TestAHolderChoosesAPINAndTheNextCardHasIt(t *testing.T) {
 			set(desk, "7391", "identified").refused(http.StatusConflict, "pin_blocked")
 			h.post(desk, "change", `{"zone":"`+zone+`","pin_block":"00"}`).refused(http.StatusUnprocessableEntity, "invalid_request")
 		}
+		for key, want := range map[card.KeyRef]bool{{Label: "pvk-visa", Version: 1}: true, {Label: "pvk-prepaid", Version: 1}: true, {Label: "pvk-visa", Version: 2}: false,
+			{Label: "pvk-mastercard", Version: 1}: false} {
+			if got, err := s.plant.ChosenUnder(t.Context(), s.mine.institution.ID, key); err != nil || got != want {
+				t.Errorf("chosen PINs need %s: %v, %v", key, got, err)
+			}
+		}
+		if got, err := s.plant.ChosenUnder(t.Context(), s.theirs.institution.ID, card.KeyRef{Label: "pvk-visa", Version: 1}); err != nil || got {
+			t.Errorf("another institution's chosen PINs: %v, %v", got, err)
+		}
 		s.noPIN("8317", "2580")
 	})
 }

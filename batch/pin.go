@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"platen/card"
 	"platen/hsm"
 	"platen/personalization"
@@ -262,4 +264,22 @@ func (p *Plant) number(ctx context.Context, id card.ID) (card.PAN, error) {
 		}
 	}
 	return card.PAN{}, fmt.Errorf("range of a card: %w", store.ErrNotFound)
+}
+
+// ChosenUnder tells whether a PIN that the holder of a living card chose is verified with a version of a key.
+func (p *Plant) ChosenUnder(ctx context.Context, institution uuid.UUID, key card.KeyRef) (bool, error) {
+	all, err := p.Store.ChoicesInUse(ctx, institution)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range all {
+		product, err := p.product(ctx, p.Store.Q, institution, v.Product, v.ProductVersion)
+		if err != nil {
+			return false, err
+		}
+		if key == (card.KeyRef{Label: product.Keys.PVK, Version: v.PVKVersion}) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

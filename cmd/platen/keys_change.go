@@ -174,7 +174,7 @@ func keysRetireCommand(s *shared) *cobra.Command {
 	}
 }
 
-// pinned answers with an error that names a file which may have to be made again with this version of a key.
+// pinned answers with an error that names a file which may have to be made again with this version of a key, or whose holders need it.
 func (a *app) pinned(ctx context.Context, ref card.KeyRef) error {
 	institutions, err := a.store.Institutions(ctx)
 	if err != nil {
@@ -183,6 +183,13 @@ func (a *app) pinned(ctx context.Context, ref card.KeyRef) error {
 	for _, i := range institutions {
 		if err := a.pinnedIn(ctx, i.ID, ref); err != nil {
 			return err
+		}
+		chosen, err := a.plant.ChosenUnder(ctx, i.ID, ref)
+		if err != nil {
+			return err
+		}
+		if chosen {
+			return fmt.Errorf("PINs that holders of %s chose are verified with it", i.Code)
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"platen/card"
 )
 
@@ -80,4 +82,19 @@ func (t *Tx) PutChosenPIN(ctx context.Context, p ChosenPIN) error {
 func (t *Tx) RepeatChosenPIN(ctx context.Context, id card.ID, issue int) error {
 	return t.exec(ctx, "repeat a chosen PIN", `INSERT INTO card_pins (card_id, issue, product_version, pvk_version, pvv, pin_offset, pin, chosen_at)
 		SELECT card_id, issue + 1, product_version, pvk_version, pvv, pin_offset, pin, chosen_at FROM card_pins WHERE card_id = $1 AND issue = $2`, id, issue)
+}
+
+// ChoiceVersions are versions by which chosen PINs are verified: those of a product, and of the key that it names there.
+type ChoiceVersions struct {
+	Product        int64 `db:"product_number"`
+	ProductVersion int   `db:"product_version"`
+	PVKVersion     int   `db:"pvk_version"`
+}
+
+// ChoicesInUse lists by which versions the chosen PINs of an institution's living cards are verified.
+func (q Q) ChoicesInUse(ctx context.Context, institution uuid.UUID) ([]ChoiceVersions, error) {
+	var all []ChoiceVersions
+	err := q.list(ctx, "versions of chosen PINs", &all, `SELECT DISTINCT c.product_number, p.product_version, p.pvk_version FROM card_pins p JOIN cards c ON c.id = p.card_id
+		JOIN programs g ON g.number = c.product_number WHERE g.institution_id = $1 AND c.status NOT IN ($2, $3) ORDER BY 1, 2, 3`, institution, card.CardClosed, card.CardExpired)
+	return all, err
 }
