@@ -82,8 +82,8 @@ func newOrderReader(r io.Reader, m *Mapping) (*OrderReader, error) {
 	}
 	o.window.release(o.csv.InputOffset())
 	if o.correction {
-		first := o.read()
-		o.first = &first
+		o.first = new(readRow)
+		o.first.row, o.first.faults, o.first.err = o.read()
 	}
 	return o, nil
 }
@@ -123,17 +123,16 @@ func (o *OrderReader) Next() (Row, []Fault, error) {
 	if o.err != nil {
 		return Row{}, nil, o.err
 	}
-	var next readRow
-	if o.first != nil {
-		next, o.first = *o.first, nil
-	} else {
-		next = o.read()
+	if first := o.first; first != nil {
+		o.first, o.err = nil, first.err
+		return first.row, first.faults, first.err
 	}
-	o.err = next.err
-	return next.row, next.faults, next.err
+	row, faults, err := o.read()
+	o.err = err
+	return row, faults, err
 }
 
-func (o *OrderReader) read() readRow {
+func (o *OrderReader) read() (Row, []Fault, error) {
 	from := o.csv.InputOffset()
 	value, err := o.rows.Read()
 	to := o.csv.InputOffset()
@@ -143,44 +142,44 @@ func (o *OrderReader) read() readRow {
 		line, _ := o.csv.FieldPos(0)
 		var ok bool
 		if o.row, ok = value.(fileRow); !ok {
-			return readRow{err: fmt.Errorf("line %d: gocsv gave a %T", line, value)}
+			return Row{}, nil, fmt.Errorf("line %d: gocsv gave a %T", line, value)
 		}
 		if to-from > maxLine {
-			return readRow{err: &ReadError{Line: int64(line), Reason: errLineTooLong}}
+			return Row{}, nil, &ReadError{Line: int64(line), Reason: errLineTooLong}
 		}
 		o.window.release(to)
-		return o.finish(&o.row, int64(line))
+		faults := o.place(&o.row, int64(line))
+		return o.row.Row, append(faults, CheckRow(o.kind, &o.row.Row)...), nil
 	case errors.Is(err, csv.ErrFieldCount) && errors.As(err, &malformed):
 		row := o.ragged(o.window.between(from, to))
 		o.window.release(to)
 		return row(int64(malformed.StartLine))
 	case errors.As(err, &malformed):
-		return readRow{err: &ReadError{Line: int64(malformed.StartLine), Reason: errors.New("its quotes are malformed")}}
+		return Row{}, nil, &ReadError{Line: int64(malformed.StartLine), Reason: errors.New("its quotes are malformed")}
 	case errors.Is(err, errLineTooLong):
-		return readRow{err: &ReadError{Line: o.window.line, Reason: errLineTooLong}}
+		return Row{}, nil, &ReadError{Line: o.window.line, Reason: errLineTooLong}
 	case errors.Is(err, io.EOF):
-		return readRow{err: io.EOF}
+		return Row{}, nil, io.EOF
 	}
-	return readRow{err: fmt.Errorf("read an order: %w", err)}
+	return Row{}, nil, fmt.Errorf("read an order: %w", err)
 }
 
 // ragged keeps what a row with the wrong number of columns holds, by position, so that a correction file can show it.
-func (o *OrderReader) ragged(raw []byte) func(line int64) readRow {
+func (o *OrderReader) ragged(raw []byte) func(line int64) (Row, []Fault, error) {
 	parser := csv.NewReader(bytes.NewReader(raw))
 	parser.FieldsPerRecord = -1
 	values, err := parser.Read()
-	return func(line int64) readRow {
+	return func(line int64) (Row, []Fault, error) {
 		out := fileRow{Row: Row{Line: line}}
 		if err != nil {
-			return readRow{err: &ReadError{Line: line, Reason: errors.New("its quotes are malformed")}}
+			return Row{}, nil, &ReadError{Line: line, Reason: errors.New("its quotes are malformed")}
 		}
 		for i, v := range values[:min(len(values), len(o.columns))] {
 			out.set(o.columns[i], v)
 		}
-		next := o.place(&out, line)
-		next.faults = append([]Fault{{next.row.Line, "", FaultColumnCount,
-			fmt.Sprintf("the row has %d columns and the header %d; a value with a comma needs quotes", len(values), len(o.columns))}}, next.faults...)
-		return next
+		faults := o.place(&out, line)
+		return out.Row, append([]Fault{{out.Line, "", FaultColumnCount,
+			fmt.Sprintf("the row has %d columns and the header %d; a value with a comma needs quotes", len(values), len(o.columns))}}, faults...), nil
 	}
 }
 
@@ -197,15 +196,8 @@ func (r *fileRow) set(column, value string) {
 	}
 }
 
-// finish trims, places and checks a row.
-func (o *OrderReader) finish(in *fileRow, line int64) readRow {
-	next := o.place(in, line)
-	next.faults = append(next.faults, CheckRow(o.kind, &next.row)...)
-	return next
-}
-
 // place trims a row and finds its line; in a correction that is the line of the file that is corrected.
-func (o *OrderReader) place(in *fileRow, line int64) readRow {
+func (o *OrderReader) place(in *fileRow, line int64) (faults []Fault) {
 	o.mapping.row(&in.Row)
 	for i := range orderColumns {
 		v := orderColumns[i].value(&in.Row)
@@ -216,25 +208,24 @@ func (o *OrderReader) place(in *fileRow, line int64) readRow {
 			*v = unescapeFormula(*v)
 		}
 	}
-	next := readRow{row: in.Row}
-	next.row.Line = line
+	in.Line = line
 	if !o.correction {
-		return next
+		return nil
 	}
 	at, err := strconv.ParseInt(strings.TrimSpace(in.At), 10, 64)
 	if err != nil || at < 2 {
-		next.faults = append(next.faults, Fault{line, lineColumnName, FaultBadLine, "keep the line of the correction file that the row came with"})
+		faults = append(faults, Fault{line, lineColumnName, FaultBadLine, "keep the line of the correction file that the row came with"})
 	} else {
-		next.row.Line = at
+		in.Line = at
 	}
 	order := unescapeFormula(strings.TrimSpace(in.Order))
 	if o.order == "" {
 		o.order = order
 	}
 	if order == "" || order != o.order {
-		next.faults = append(next.faults, Fault{next.row.Line, orderColumnName, FaultOtherOrder, "a correction file belongs to one order"})
+		faults = append(faults, Fault{in.Line, orderColumnName, FaultOtherOrder, "a correction file belongs to one order"})
 	}
-	return next
+	return faults
 }
 
 // rowWindow keeps the bytes of the row that is being read, and refuses to read on when a row has no end.
