@@ -88,6 +88,9 @@ func (s *Scanner) Files(roots ...string) ([]Finding, error) {
 	var findings []Finding
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && path != root {
+				return nil // deleted since its directory was read
+			}
 			if err != nil {
 				return err
 			}
@@ -100,6 +103,9 @@ func (s *Scanner) Files(roots ...string) ([]Finding, error) {
 			}
 			found, err := s.file(path)
 			findings = append(findings, found...)
+			if errors.Is(err, fs.ErrNotExist) && path != root {
+				return nil
+			}
 			return err
 		})
 		if err != nil {

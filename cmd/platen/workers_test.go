@@ -27,7 +27,7 @@ const (
 	pressSeed     = "four workers"
 	sameDayCards  = 200
 	slowPress     = 30 * time.Second // in which a same-day order is sealed, at full size
-	killsAtLeast  = 8
+	killsAtLeast  = 4
 	pressPatience = 40 * time.Minute
 )
 
@@ -211,8 +211,8 @@ func (f *fleet) killAtRandom(seed string, alone time.Duration) int {
 		if time.Now().Before(next) {
 			return false
 		}
-		// From a twentieth to a quarter of an undisturbed run lies between two kills.
-		next = time.Now().Add(time.Duration((0.05 + fraction(seed, 0, kills)/5) * float64(alone)))
+		// From a thirty-third to a sixth of an undisturbed run lies between two kills.
+		next = time.Now().Add(time.Duration((0.03 + fraction(seed, 0, kills)/8) * float64(alone)))
 		if kills == 0 && f.count(`SELECT count(*) FROM files WHERE minted > 0`) == 0 {
 			next = time.Now()
 			return false
