@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"platen/card"
 )
@@ -106,7 +107,7 @@ func checkCard(v string) (string, string) {
 }
 
 func checkCountry(v string) (string, string) {
-	if len(v) == 2 && strings.Contains(countries, " "+v+" ") {
+	if countryCodes()[v] {
 		return "", ""
 	}
 	return FaultUnknownCountry, "give the two capital letters of ISO 3166-1, such as FR"
@@ -147,6 +148,14 @@ func checkSameDay(v string) (string, string) {
 	}
 	return FaultBadFlag, "true or false"
 }
+
+var countryCodes = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{}
+	for code := range strings.FieldsSeq(countries) {
+		all[code] = true
+	}
+	return all
+})
 
 // countries are the codes of ISO 3166-1 alpha-2, and XK, which post and banks use for Kosovo.
 const countries = " AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ" +
