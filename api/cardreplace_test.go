@@ -53,6 +53,7 @@ func TestALostCardIsBlockedAtOnceAndReplaced(t *testing.T) {
 			t.Errorf("a second order: %+v", busy.Errors)
 		}
 		s.end(s.mine, old, because).refused(http.StatusConflict, "card_busy")
+		s.act(s.mine, old, "unblock", "found again").refused(http.StatusConflict, "card_busy")
 		s.produce(s.mine)
 		c := s.card(old)
 		next := s.card(c.ReplacedBy)

@@ -1,6 +1,7 @@
 package cards
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,8 @@ func (s *Service) Block(ctx context.Context, a Act, reason string) error {
 	})
 }
 
-// Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is.
+// Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is. While an order for the card
+// is open it stays blocked, for it may have been reported lost by it: cancel that first.
 func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 	if err := batch.CheckReason(reason); err != nil {
 		return err
@@ -99,6 +101,9 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status == card.CardInactive || c.Status == card.CardActive {
 			return "", nil, nil
+		}
+		if busy, err := tx.CardAwaitsAction(ctx, c.ID); err != nil || busy && c.Status == card.CardBlocked {
+			return "", nil, cmp.Or(err, ErrBusy)
 		}
 		issues, err := tx.Issues(ctx, c.ID)
 		if err != nil {
