@@ -66,6 +66,48 @@ func TestAMonthsRowsStandInItsPartition(t *testing.T) {
 	}
 }
 
+func TestARowFindsThePartitionThatWasMadeWhileItWaited(t *testing.T) {
+	s, err := store.Open(t.Context(), testbed.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i := institution(t, s, "bank")
+	attach, err := s.DB().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{`CREATE TABLE events_202611 (LIKE events INCLUDING ALL)`,
+		`ALTER TABLE events ATTACH PARTITION events_202611 FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00')`} {
+		if _, err := attach.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recorded := make(chan error, 1)
+	go func() {
+		recorded <- s.InTx(t.Context(), func(tx *store.Tx) error { return tx.Record(t.Context(), i.ID, "order", 1, "accepted", nil, noon) })
+	}()
+	for waiting := 0; waiting == 0; {
+		if err := s.DB().QueryRowContext(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(attach.Commit(), <-recorded); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := s.DB().QueryRowContext(t.Context(), `SELECT count(*) FROM events_202611`).Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d events in the new partition, %v", n, err)
+	}
+}
+
 func TestOrderNumbersBeginWithTheirMonthAndNeverGoBack(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store) {
 		i := institution(t, s, "bank")

@@ -230,8 +230,8 @@ func (s *Store) provider() (*goose.Provider, error) {
 	return p, nil
 }
 
-// InTx runs f in one transaction and commits it, or rolls all of it back. A deadlock or serialization failure, where the
-// database says that nothing happened and the work may be repeated, is repeated a few times.
+// InTx runs f in one transaction and commits it, or rolls all of it back. A deadlock, a serialization failure, or a row whose partition was made
+// while it was on its way to the default one, where the database says that nothing happened and the work may be repeated, is repeated a few times.
 func (s *Store) InTx(ctx context.Context, f func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.once(ctx, f)
@@ -278,7 +278,11 @@ func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
 
 func mayRepeat(err error) bool {
 	var e *pq.Error
-	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	if !errors.As(err, &e) {
+		return false
+	}
+	partitioned := e.Code == "23514" && e.Constraint == "" // every other check has a name
+	return e.Code == "40001" || e.Code == "40P01" || partitioned
 }
 
 // isUnique tells a violated unique constraint on either database.
