@@ -9,6 +9,7 @@ TAGS     := pkcs11
 # The race detector watches everything but the translated C of SQLite, where it would spend most of the time. That package alone can be left out: it
 # instantiates no generic code, of which the linker may take a copy without the detector for everybody.
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false'
+LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build demo test faults fuzz check bench
 
