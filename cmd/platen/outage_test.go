@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"platen/delivery"
@@ -93,5 +95,22 @@ func TestABureauThatIsDownOrAnotherDelaysOnlyItsOwnFiles(t *testing.T) {
 	b := loose[books](t, platen(t, "books", "--json", config(dir)))
 	if !b.Balanced || b.Produced != b.Requested {
 		t.Errorf("the books say %+v", b)
+	}
+}
+
+// TestAWorkerThatIsStoppedBeforeItHasBegunEndsWell lets a worker wait for a database that takes connections and never answers.
+func TestAWorkerThatIsStoppedBeforeItHasBegunEndsWell(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, silent.Close()) })
+	dir := prepare(t, sizes{mass: 3, bulk: 3})
+	platen(t, "init", dir)
+	w := start(t, []string{"PLATEN_DATABASE=postgres://platen@" + silent.Addr().String() + "/platen?sslmode=disable"}, "work", config(dir))
+	conn, err := silent.Accept()
+	must(t, err)
+	t.Cleanup(func() { must(t, conn.Close()) })
+	w.stop()
+	if !strings.Contains(w.stderr.String(), "stopped before it had begun") {
+		t.Errorf("platen work said %q", &w.stderr)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,16 +98,25 @@ func serve(ctx context.Context, s *shared, r roles) error {
 	}
 	a, err := openApp(ctx, s, false)
 	if err != nil {
-		return err
+		return begun(ctx, err)
 	}
 	err = a.serve(ctx, r)
 	return errors.Join(err, a.close())
 }
 
+// begun is what a failure to start means: nothing, where the process was asked to stop before it had begun.
+func begun(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "platen: stopped before it had begun:", err)
+	return nil
+}
+
 func (a *app) serve(ctx context.Context, r roles) (err error) {
 	runner, err := a.start(ctx, r.schedule, r.work)
 	if err != nil {
-		return err
+		return begun(ctx, err)
 	}
 	defer func() { err = errors.Join(err, runner.stop(ctx)) }()
 	if r.probes != "" {

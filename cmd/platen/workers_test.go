@@ -218,7 +218,7 @@ func (f *fleet) killAtRandom(seed string, alone time.Duration) int {
 			return false
 		}
 		n := int(fraction(seed, 1, kills) * float64(len(workers)))
-		old := strings.TrimPrefix(workers[n].instance(), "PLATEN_INSTANCE=")
+		old := workers[n].instance()
 		workers[n].kill()
 		kills++
 		workers[n] = f.worker(name(n, kills))
@@ -226,16 +226,17 @@ func (f *fleet) killAtRandom(seed string, alone time.Duration) int {
 		return false
 	})
 	for _, w := range workers {
+		f.await("the sign of a worker", func() bool { return f.count(`SELECT count(*) FROM workers WHERE name = $1`, w.instance()) == 1 })
 		w.stop()
 	}
 	return kills
 }
 
-// instance is the variable that names a worker.
+// instance is the name of a worker.
 func (p *process) instance() string {
 	for _, line := range p.command.Env {
-		if strings.HasPrefix(line, "PLATEN_INSTANCE=") {
-			return line
+		if name, ok := strings.CutPrefix(line, "PLATEN_INSTANCE="); ok {
+			return name
 		}
 	}
 	return ""

@@ -112,10 +112,15 @@ func openPostgres(ctx context.Context, address string) (*Store, error) {
 	if q.Get("sslmode") == "" {
 		return nil, errors.New("database address must say sslmode, for example ?sslmode=verify-full")
 	}
-	if !q.Has("binary_parameters") {
-		q.Set("binary_parameters", "yes") // one round trip a statement instead of two, and no text between us for numbers and bytes
-		u.RawQuery = q.Encode()
+	for name, value := range map[string]string{
+		"binary_parameters": "yes", // one round trip a statement instead of two, and no text between us for numbers and bytes
+		"connect_timeout":   "10",  // seconds; the driver does not end a greeting that is never answered when the context ends
+	} {
+		if !q.Has(name) {
+			q.Set(name, value)
+		}
 	}
+	u.RawQuery = q.Encode()
 	db, err := sqlx.Open("postgres", u.String())
 	if err != nil {
 		return nil, errors.New("database address cannot be read")
