@@ -1,8 +1,11 @@
 package software
 
 import (
+	"context"
+	"fmt"
 	"sync"
 
+	"platen/card"
 	"platen/hsm/cvv"
 	"platen/hsm/pin"
 	"platen/hsm/pinblock"
@@ -41,4 +44,29 @@ func (p benchPool) borrow() *bench {
 func (p benchPool) give(b *bench) {
 	*b = bench{}
 	p.pool.Put(b)
+}
+
+// each does one thing for each of n cards on a borrowed bench. It ends when the call is cancelled or a card fails, lets no card number outside the test
+// BINs in where number tells it, and says in errors what was being done.
+func (m *Module) each(ctx context.Context, what string, n int, number func(i int) card.PAN, do func(b *bench, i int) error) error {
+	b := m.benches.borrow()
+	defer m.benches.give(b)
+	for i := range n {
+		err := cancelled(ctx, i)
+		if err == nil && number != nil {
+			err = m.admit(b, i, number(i))
+		}
+		if err == nil {
+			err = do(b, i)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// numbers tells each card's number.
+func numbers(pans []card.PAN) func(i int) card.PAN {
+	return func(i int) card.PAN { return pans[i] }
 }

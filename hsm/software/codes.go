@@ -19,21 +19,13 @@ func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeReques
 	if err != nil {
 		return fmt.Errorf("card verification values: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range in {
-		if err := cancelled(ctx, i); err != nil {
-			return err
-		}
+	return m.each(ctx, "card verification value", len(in), func(i int) card.PAN { return in[i].PAN }, func(b *bench, i int) error {
 		r := &in[i]
-		if err := m.admit(b, i, r.PAN); err != nil {
-			return fmt.Errorf("card verification value: %w", err)
-		}
 		expiry := r.Expiry.YYMM()
 		if r.MMYY {
 			expiry = r.Expiry.MMYY()
 		}
 		out.Set(i, b.codes.Code(key, r.PAN.Reveal(), expiry, r.ServiceCode))
-	}
-	return nil
+		return nil
+	})
 }

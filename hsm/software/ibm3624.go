@@ -25,24 +25,14 @@ func (m *Module) DerivePINs(ctx context.Context, storage, pvk card.KeyRef, param
 	if err != nil {
 		return fmt.Errorf("derive PINs: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
-			return err
-		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("derive PIN: %w", err)
-		}
+	return m.each(ctx, "derive PIN", len(pans), numbers(pans), func(b *bench, i int) error {
 		b.pins.Natural(key, &s, pin.AccountField(pans[i].Reveal()), b.pin())
 		if err := m.entropy.Draw(purposeDerived, pin.ObjectOf(pans[i]), b.random[:8]); err != nil {
-			return fmt.Errorf("derive PIN: %w", err)
+			return err
 		}
-		if out[i], err = drawer.put(b, pans[i]); err != nil {
-			return fmt.Errorf("derive PIN: %w", err)
-		}
-	}
-	return nil
+		out[i], err = drawer.put(b, pans[i])
+		return err
+	})
 }
 
 // Offsets implements hsm.Module. The whole PIN is checked: offset, natural PIN and PIN have the same length.
@@ -59,23 +49,15 @@ func (m *Module) Offsets(ctx context.Context, storage, pvk card.KeyRef, paramete
 	if err != nil {
 		return fmt.Errorf("PIN offsets: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
+	return m.each(ctx, "PIN offset", len(pans), numbers(pans), func(b *bench, i int) error {
+		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
 			return err
 		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("PIN offset: %w", err)
-		}
-		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
-			return fmt.Errorf("PIN offset: %w", err)
-		}
 		if b.pin().N != s.Length {
-			return fmt.Errorf("PIN offset: PIN %d: %w", i, hsm.ErrPINBlock)
+			return fmt.Errorf("PIN %d: %w", i, hsm.ErrPINBlock)
 		}
 		b.pins.Natural(key, &s, pin.AccountField(pans[i].Reveal()), &b.natural)
 		out[i] = pin.OffsetOf(b.pin(), &b.natural)
-	}
-	return nil
+		return nil
+	})
 }

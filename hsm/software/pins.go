@@ -79,23 +79,13 @@ func (m *Module) GeneratePINs(ctx context.Context, storage card.KeyRef, length i
 	if err != nil {
 		return fmt.Errorf("generate PINs: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
+	return m.each(ctx, "generate PIN", len(pans), numbers(pans), func(b *bench, i int) error {
+		if err := pin.Draw(m.entropy, length, pans[i].Reveal(), objects[i], &b.random, b.pin()); err != nil {
 			return err
 		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("generate PIN: %w", err)
-		}
-		if err := pin.Draw(m.entropy, length, pans[i].Reveal(), objects[i], &b.random, b.pin()); err != nil {
-			return fmt.Errorf("generate PIN: %w", err)
-		}
-		if out[i], err = drawer.put(b, pans[i]); err != nil {
-			return fmt.Errorf("generate PIN: %w", err)
-		}
-	}
-	return nil
+		out[i], err = drawer.put(b, pans[i])
+		return err
+	})
 }
 
 // TransferPINs implements hsm.Module.
@@ -107,28 +97,19 @@ func (m *Module) TransferPINs(ctx context.Context, storage card.KeyRef, from []c
 	if err != nil {
 		return fmt.Errorf("transfer PINs: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range from {
-		if err := cancelled(ctx, i); err != nil {
+	return m.each(ctx, "transfer PIN", len(from), numbers(from), func(b *bench, i int) error {
+		if err := m.admit(b, i, to[i]); err != nil {
 			return err
 		}
-		for _, pan := range [...]card.PAN{from[i], to[i]} {
-			if err := m.admit(b, i, pan); err != nil {
-				return fmt.Errorf("transfer PIN: %w", err)
-			}
-		}
 		if err := drawer.take(b, i, &pins[i], from[i]); err != nil {
-			return fmt.Errorf("transfer PIN: %w", err)
+			return err
 		}
 		if err := m.entropy.Draw(purposeTransfer, pin.ObjectOf(to[i]), b.random[:8]); err != nil {
-			return fmt.Errorf("transfer PIN: %w", err)
+			return err
 		}
-		if out[i], err = drawer.put(b, to[i]); err != nil {
-			return fmt.Errorf("transfer PIN: %w", err)
-		}
-	}
-	return nil
+		out[i], err = drawer.put(b, to[i])
+		return err
+	})
 }
 
 // ImportPINs implements hsm.Module.
@@ -144,15 +125,7 @@ func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PIN
 	if err != nil {
 		return fmt.Errorf("import PINs: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
-			return err
-		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("import PIN: %w", err)
-		}
+	return m.each(ctx, "import PIN", len(pans), numbers(pans), func(b *bench, i int) error {
 		if !zone.open(b, blocks.Reveal(i), pans[i].Reveal()) || b.pin().N != length {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
 		}
@@ -160,11 +133,9 @@ func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PIN
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrWeakPIN)
 		}
 		if err := m.entropy.Draw(purposeImport, pin.ObjectOf(pans[i]), b.random[:8]); err != nil {
-			return fmt.Errorf("import PIN: %w", err)
+			return err
 		}
-		if out[i], err = drawer.put(b, pans[i]); err != nil {
-			return fmt.Errorf("import PIN: %w", err)
-		}
-	}
-	return nil
+		out[i], err = drawer.put(b, pans[i])
+		return err
+	})
 }

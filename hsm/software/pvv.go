@@ -24,21 +24,13 @@ func (m *Module) PVVs(ctx context.Context, storage, pvk card.KeyRef, pvki int, p
 	if err != nil {
 		return fmt.Errorf("PIN verification values: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
+	return m.each(ctx, "PIN verification value", len(pans), numbers(pans), func(b *bench, i int) error {
+		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
 			return err
 		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("PIN verification value: %w", err)
-		}
-		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
-			return fmt.Errorf("PIN verification value: %w", err)
-		}
 		out[i] = b.pins.PVV(key, pin.AccountField(pans[i].Reveal()), pvki, b.pin())
-	}
-	return nil
+		return nil
+	})
 }
 
 // BlockPVVs implements hsm.Module.
@@ -54,19 +46,11 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 	if err != nil {
 		return fmt.Errorf("PIN verification values of blocks: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range accounts {
-		if err := cancelled(ctx, i); err != nil {
-			return err
-		}
-		if err := m.admit(b, i, accounts[i]); err != nil {
-			return fmt.Errorf("PIN verification value of block: %w", err)
-		}
+	return m.each(ctx, "PIN verification value of block", len(accounts), numbers(accounts), func(b *bench, i int) error {
 		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
 		}
 		out[i] = b.pins.PVV(key, pin.AccountField(accounts[i].Reveal()), pvki, b.pin())
-	}
-	return nil
+		return nil
+	})
 }

@@ -69,21 +69,13 @@ func (m *Module) ExportPINs(ctx context.Context, storage, zpk card.KeyRef, forma
 	if err != nil {
 		return fmt.Errorf("export PINs: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range pans {
-		if err := cancelled(ctx, i); err != nil {
+	return m.each(ctx, "export PIN", len(pans), numbers(pans), func(b *bench, i int) error {
+		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
 			return err
 		}
-		if err := m.admit(b, i, pans[i]); err != nil {
-			return fmt.Errorf("export PIN: %w", err)
-		}
-		if err := drawer.take(b, i, &pins[i], pans[i]); err != nil {
-			return fmt.Errorf("export PIN: %w", err)
-		}
 		out.Set(i, zone.seal(b, accounts[i].Reveal()))
-	}
-	return nil
+		return nil
+	})
 }
 
 // CheckBlocks implements hsm.Module.
@@ -95,15 +87,10 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 	if err != nil {
 		return fmt.Errorf("check PIN blocks: %w", err)
 	}
-	b := m.benches.borrow()
-	defer m.benches.give(b)
-	for i := range accounts {
-		if err := cancelled(ctx, i); err != nil {
-			return err
-		}
+	return m.each(ctx, "check PIN block", len(accounts), nil, func(b *bench, i int) error {
 		if !zone.open(b, blocks.Reveal(i), accounts[i].Reveal()) || b.pin().N != length {
 			return fmt.Errorf("PIN block %d: %w", i, hsm.ErrPINBlock)
 		}
-	}
-	return nil
+		return nil
+	})
 }
