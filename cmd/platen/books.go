@@ -99,12 +99,11 @@ func booksView(b batch.Books) booksJSON {
 
 func printBooks(w io.Writer, b batch.Books) error {
 	if !b.OfLines {
-		t := newTable(w, "order", "kind", "state", "requested", "fulfilled", "rejected", "cancelled", "in work", "remade", "refused rows")
+		var views []orderJSON
 		for _, o := range b.Orders {
-			v := orderView(o.Order, o.Fates)
-			t.row(v.Reference, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.Cancelled, v.InWork, v.Remade, v.RefusedRows)
+			views = append(views, orderView(o.Order, o.Fates))
 		}
-		if err := t.flush(); err != nil {
+		if err := printOrderTable(w, views); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)

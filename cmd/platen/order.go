@@ -196,9 +196,14 @@ func printOrders(cmd *cobra.Command, s *shared, views []orderJSON) error {
 	if s.json {
 		return printJSON(cmd.OutOrStdout(), views)
 	}
-	t := newTable(cmd.OutOrStdout(), "reference", "id", "kind", "state", "requested", "fulfilled", "rejected", "in work", "refused rows")
+	return printOrderTable(cmd.OutOrStdout(), views)
+}
+
+// printOrderTable tells orders' cards by fate: what was requested is the sum of fulfilled, rejected, cancelled and in work.
+func printOrderTable(w io.Writer, views []orderJSON) error {
+	t := newTable(w, "reference", "id", "kind", "state", "requested", "fulfilled", "rejected", "cancelled", "in work", "remade", "refused rows")
 	for _, v := range views {
-		t.row(v.Reference, v.ID, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.InWork, v.RefusedRows)
+		t.row(v.Reference, v.ID, v.Kind, v.State, v.Requested, v.Fulfilled, v.Rejected, v.Cancelled, v.InWork, v.Remade, v.RefusedRows)
 	}
 	return t.flush()
 }
