@@ -11,6 +11,7 @@ import (
 	"platen/bureau"
 	"platen/card"
 	"platen/formats"
+	"platen/services/ledger"
 	"platen/sql/store"
 	"platen/testbed"
 )
@@ -48,6 +49,12 @@ var tamperings = []struct{ invariant, edit string }{
 	{"return.bytes", `DELETE FROM return_chunks WHERE return_number = 1`},
 	{"return.duplicates", `UPDATE return_files SET sha256 = (SELECT sha256 FROM return_files WHERE number = 1) WHERE bureau_number = (SELECT bureau_number FROM return_files WHERE number = 1)`},
 	{"return.events", `DELETE FROM events WHERE object_kind = 'return'`},
+	{"ledger.zero", `UPDATE ledger_accounts SET balance = balance + 5 WHERE kind = 1`},
+	{"ledger.balances", `UPDATE ledger_entries SET amount = amount + 5`},
+	{"ledger.balances", `UPDATE ledger_entries SET to_balance = to_balance + 5`},
+	{"ledger.overdrawn", `UPDATE ledger_entries SET from_balance = -1`},
+	{"ledger.posted", `UPDATE operations SET amount = amount + 5 WHERE kind = 4`},
+	{"ledger.posted", `UPDATE operations SET state = 4, failure = 'insufficient_funds' WHERE kind = 4`},
 	{"ledger.ahead", `UPDATE pan_ranges SET next_sequence = next_sequence + 7`},
 	{"ledger.held", `UPDATE pan_ranges SET held = 'restored' WHERE number = 1`},
 }
@@ -62,6 +69,7 @@ func TestCheckFindsNothingInASoundPressAndEveryTampering(t *testing.T) {
 		}
 		s.night("one")
 		s.night("two")
+		s.moveMoney()
 		if found := s.checkAll(); len(found) > 0 {
 			t.Fatalf("after the nights: %+v", found)
 		}
@@ -77,6 +85,23 @@ func TestCheckFindsNothingInASoundPressAndEveryTampering(t *testing.T) {
 			}
 		}
 	})
+}
+
+// moveMoney leaves money in a wallet, a pool and outside.
+func (s *site) moveMoney() {
+	s.t.Helper()
+	money, ctx := ledger.Service{Plant: s.plant}, s.t.Context()
+	act := func(reference string) ledger.Act {
+		return ledger.Act{Institution: s.inst, Actor: "test", Reference: reference}
+	}
+	wallet, _, err := money.Open(ctx, act("WALLET"), ledger.NewAccount{Kind: card.Wallet, Currency: "EUR"})
+	s.must(err)
+	pool, _, err := money.Open(ctx, act("POOL"), ledger.NewAccount{Kind: card.Margin, Currency: "EUR"})
+	s.must(err)
+	_, err = money.Fund(ctx, act("FUND"), wallet.ID, ledger.Sum{Amount: "100"})
+	s.must(err)
+	_, err = money.Transfer(ctx, act("TRANSFER"), wallet.ID, pool.ID, ledger.Sum{Amount: "40"})
+	s.must(err)
 }
 
 func (s *site) checkAll() []batch.Finding {

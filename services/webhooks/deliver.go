@@ -131,8 +131,8 @@ type Body struct {
 // Object names what an event happened to, as the API does.
 type Object struct {
 	Kind      string `json:"kind"`
-	ID        string `json:"id,omitempty"`        // of an order, batch, file or return file
-	Reference string `json:"reference,omitempty"` // of an order
+	ID        string `json:"id,omitempty"`        // of an order, batch, file, return file or operation
+	Reference string `json:"reference,omitempty"` // of an order or operation
 	Token     string `json:"token,omitempty"`     // of a card
 }
 
@@ -162,6 +162,10 @@ func (s *Service) body(ctx context.Context, w store.Webhook, m store.Message) ([
 		o.ID = found.ID.String()
 	case "card":
 		o.Token, err = s.Plant.Token(ctx, card.ID(m.Object))
+	case "operation":
+		var found store.Operation
+		found, err = s.Plant.Store.OperationByNumber(ctx, w.Institution, m.Object)
+		o.ID, o.Reference = found.ID.String(), found.Reference
 	case testObject:
 		o.ID = w.ID.String()
 	default:

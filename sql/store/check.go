@@ -17,13 +17,13 @@ type Invariant struct {
 	Says string // what holds, in a sentence
 
 	// query lists breaches: kind of object, its number, and what is wrong with it, without card data. Names of states stand in it as FILE_SENT, ISSUE_PRODUCED,
-	// ORDER_OPEN, BATCH_RUNNING, RETURN_APPLIED, and {fulfilled:COLUMN} for a column's being PRODUCED or later.
+	// ORDER_OPEN, BATCH_RUNNING, RETURN_APPLIED, OPERATION_SUCCESS, and {fulfilled:COLUMN} for a column's being PRODUCED or later.
 	query string
 }
 
 // Breach is one object that breaks an invariant. The number of a card is its identity, which is never shown.
 type Breach struct {
-	Object string `db:"object"` // file, order, card, batch, return, range, bureau, batch
+	Object string `db:"object"` // file, order, card, batch, return, range, bureau, account, operation
 	Number int64  `db:"number"`
 	Detail string `db:"detail"`
 }
@@ -31,7 +31,7 @@ type Breach struct {
 // Invariants lists everything that Check can prove from the database alone.
 func Invariants() []Invariant {
 	var all []Invariant
-	for _, some := range [][]Invariant{fileInvariants, deliveryInvariants, cardInvariants, orderInvariants, returnInvariants} {
+	for _, some := range [][]Invariant{fileInvariants, deliveryInvariants, cardInvariants, orderInvariants, returnInvariants, ledgerInvariants} {
 		all = append(all, some...)
 	}
 	return all
@@ -66,6 +66,9 @@ func stateNumbers(query string) string {
 	}
 	for s := card.BatchFailed; s >= card.BatchOpen; s-- {
 		add("BATCH_", int(s), s.String())
+	}
+	for s := card.OperationFail; s >= card.OperationWaiting; s-- {
+		add("OPERATION_", int(s), s.String())
 	}
 	for r := card.PINNew; r >= card.New; r-- {
 		add("REASON_", int(r), r.String())

@@ -605,7 +605,84 @@ CREATE TABLE audit_log (
     recorded_at TIMESTAMPTZ NOT NULL
 );
 
+-- Money that cards are loaded with, in minor units. kind 1 wallet, 2 margin, 3 a card's; of the house, and the other side of what all others hold: 4 outside, 5 fees. Only these
+-- are ever in debt. A card's account is filled from source_number and empties into it; a withdrawal leaves retained.
+CREATE TABLE ledger_accounts (
+    number         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id             UUID NOT NULL UNIQUE,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    kind           SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 5),
+    currency       TEXT NOT NULL,
+    exponent       SMALLINT NOT NULL CHECK (exponent BETWEEN 0 AND 4),
+    name           TEXT NOT NULL DEFAULT '',
+    card_id        BIGINT UNIQUE,
+    source_number  BIGINT,
+    retained       BIGINT NOT NULL DEFAULT 0 CHECK (retained >= 0),
+    balance        BIGINT NOT NULL DEFAULT 0 CHECK (balance BETWEEN -1000000000000000000 AND 1000000000000000000),
+    created_at     TIMESTAMPTZ NOT NULL,
+    UNIQUE (number, institution_id, currency),
+    FOREIGN KEY (source_number, institution_id, currency) REFERENCES ledger_accounts (number, institution_id, currency),
+    CHECK (kind > 3 OR balance >= 0),
+    CHECK ((kind = 3) = (card_id IS NOT NULL) AND (kind = 3) = (source_number IS NOT NULL))
+);
+
+CREATE UNIQUE INDEX ledger_accounts_house ON ledger_accounts (institution_id, kind, currency) WHERE kind > 3;
+CREATE INDEX ledger_accounts_list ON ledger_accounts (institution_id, number);
+CREATE INDEX ledger_accounts_source ON ledger_accounts (source_number) WHERE source_number IS NOT NULL;
+
+-- What clients ask for with money, once for each reference. kind and state are those of card/operation.go; from_number and to_number are the accounts that amount moves between; fee is
+-- the part of amount that does not arrive.
+CREATE TABLE operations (
+    number         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id             UUID NOT NULL UNIQUE,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    reference      TEXT NOT NULL,
+    kind           SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 20),
+    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
+    fingerprint    BYTEA NOT NULL,
+    from_number    BIGINT REFERENCES ledger_accounts (number),
+    to_number      BIGINT REFERENCES ledger_accounts (number),
+    currency       TEXT NOT NULL DEFAULT '',
+    exponent       SMALLINT NOT NULL DEFAULT 0,
+    amount         BIGINT NOT NULL DEFAULT 0 CHECK (amount >= 0),
+    fee            BIGINT NOT NULL DEFAULT 0 CHECK (fee BETWEEN 0 AND amount),
+    failure        TEXT NOT NULL DEFAULT '',
+    remark         TEXT NOT NULL DEFAULT '',
+    requested_by   TEXT NOT NULL,
+    created_at     TIMESTAMPTZ NOT NULL,
+    ended_at       TIMESTAMPTZ,
+    UNIQUE (institution_id, reference),
+    CHECK ((state = 4) = (failure <> '') AND (state > 2) = (ended_at IS NOT NULL))
+);
+
+CREATE INDEX operations_list ON operations (institution_id, number);
+
+-- Each entry takes an amount from one account and gives it to another of the same institution and currency, so that nothing comes into being and nothing is lost. from_balance and
+-- to_balance are what the two hold then.
+CREATE TABLE ledger_entries (
+    number           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operation_number BIGINT NOT NULL REFERENCES operations (number),
+    part             SMALLINT NOT NULL CHECK (part > 0),
+    institution_id   UUID NOT NULL,
+    currency         TEXT NOT NULL,
+    from_number      BIGINT NOT NULL,
+    to_number        BIGINT NOT NULL CHECK (to_number <> from_number),
+    amount           BIGINT NOT NULL CHECK (amount > 0),
+    from_balance     BIGINT NOT NULL,
+    to_balance       BIGINT NOT NULL,
+    recorded_at      TIMESTAMPTZ NOT NULL,
+    UNIQUE (operation_number, part),
+    FOREIGN KEY (from_number, institution_id, currency) REFERENCES ledger_accounts (number, institution_id, currency),
+    FOREIGN KEY (to_number, institution_id, currency) REFERENCES ledger_accounts (number, institution_id, currency)
+);
+
+CREATE INDEX ledger_entries_from ON ledger_entries (from_number, number);
+CREATE INDEX ledger_entries_to ON ledger_entries (to_number, number);
+
 -- +goose Down
+DROP TABLE ledger_entries;
+DROP TABLE operations;
+DROP TABLE ledger_accounts;
 DROP TABLE audit_log;
 DROP TABLE webhook_outbox;
 DROP TABLE webhook_objects;
