@@ -25,8 +25,8 @@ const (
 
 // routeSubmissions registers the two operations that take rows. They stream, so huma only describes them.
 func (s *service) routeSubmissions(api huma.API) {
-	guarded{s}.HandleFunc("POST "+submitPath, s.submit)
-	guarded{s}.HandleFunc("POST "+correctPath, s.correct)
+	guarded{s}.stream("POST "+submitPath, s.submit)
+	guarded{s}.stream("POST "+correctPath, s.correct)
 	describeSubmissions(api)
 }
 

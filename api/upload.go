@@ -62,18 +62,23 @@ func (u *upload) failure() error {
 	if u.err == nil || errors.Is(u.err, io.EOF) {
 		return nil
 	}
+	return unread(u.err)
+}
+
+// unread is the answer to a request whose body could not be read to its end.
+func unread(err error) *Problem {
 	var tooLarge *http.MaxBytesError
 	var network net.Error
 	p := problem(http.StatusBadRequest, "body_cut", "the body ended early; nothing was kept")
 	switch {
-	case errors.Is(u.err, signature.ErrDigest):
+	case errors.Is(err, signature.ErrDigest):
 		p = problem(http.StatusBadRequest, "digest_mismatch", "the body is not the one that Content-Digest and the signature speak of; nothing was kept")
-	case errors.As(u.err, &tooLarge):
+	case errors.As(err, &tooLarge):
 		p = problem(http.StatusRequestEntityTooLarge, "too_large", "split the order into several; nothing was kept")
-	case errors.As(u.err, &network) && network.Timeout(), errors.Is(u.err, os.ErrDeadlineExceeded), errors.Is(u.err, context.DeadlineExceeded):
+	case errors.As(err, &network) && network.Timeout(), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		p = problem(http.StatusRequestTimeout, "too_slow", "the body came too slowly; nothing was kept")
 	}
-	p.cause = u.err
+	p.cause = err
 	return p
 }
 
