@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -165,8 +166,9 @@ func (s *service) submitSingle(ctx context.Context, c caller, in SingleInput, re
 	if !utf8.Valid(in.RawBody) {
 		return batch.Receipt{}, problem(http.StatusBadRequest, "malformed_body", "the body is not valid UTF-8")
 	}
+	// The card that an action is for stands in the path: asked for another card, the same body is another order.
 	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: c.institution, Actor: c.actor(), Reference: reference, IdempotencyKey: in.IdempotencyKey,
-		Body: bytes.NewReader(in.RawBody), Single: true, Instant: instant, Rows: func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }})
+		Body: io.MultiReader(strings.NewReader(row.Card), bytes.NewReader(in.RawBody)), Single: true, Instant: instant, Rows: func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }})
 	if batch.IsNotFound(err) {
 		err = &internalError{err}
 	}
