@@ -13,7 +13,9 @@ import (
 
 const about = `Orders for cards go in, and what became of every card comes out. Cards are named by tokens; no card number is ever shown.
 
-Every answer belongs to the institution of the key. What belongs to another is answered like what does not exist.`
+Every answer belongs to the institution of the key. What belongs to another is answered like what does not exist.
+
+A member that is null counts as one that is not given, and so does a parameter that is empty.`
 
 // routeV1 registers every operation of /v1, and the OpenAPI document that describes them.
 func (s *service) routeV1() {

@@ -59,8 +59,20 @@ var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.New
 // checkAgainstDocument holds a request under /v1 and its answer against the document: paths, parameters, statuses, headers and bodies.
 func (s *site) checkAgainstDocument(r *http.Request, a answer) {
 	s.t.Helper()
-	if !strings.HasPrefix(r.URL.Path, "/v1/") {
+	asked := s.checkAnswer(r, a)
+	if asked == nil || a.status >= http.StatusBadRequest {
 		return
+	}
+	if err := openapi3filter.ValidateRequest(s.t.Context(), asked); err != nil {
+		s.t.Errorf("a request that was taken is not as documented: %v", err)
+	}
+}
+
+// checkAnswer holds an answer under /v1 against the document, and gives the request as the document has it; nil when it has none.
+func (s *site) checkAnswer(r *http.Request, a answer) *openapi3filter.RequestValidationInput {
+	s.t.Helper()
+	if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		return nil
 	}
 	d, err := document()
 	if err != nil {
@@ -71,7 +83,7 @@ func (s *site) checkAgainstDocument(r *http.Request, a answer) {
 		if a.status != http.StatusNotFound {
 			s.t.Errorf("%s is answered with %d, but the document does not have it", r.URL.Path, a.status)
 		}
-		return
+		return nil
 	}
 	item := d.Paths.Value(path)
 	operation := item.GetOperation(r.Method)
@@ -79,9 +91,17 @@ func (s *site) checkAgainstDocument(r *http.Request, a answer) {
 		if a.status != http.StatusMethodNotAllowed {
 			s.t.Errorf("%s %s is answered with %d, but the document does not have it", r.Method, path, a.status)
 		}
-		return
+		return nil
 	}
 	options := &openapi3filter.Options{IncludeResponseStatus: true, ExcludeRequestBody: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+	if r.GetBody != nil && operation.RequestBody != nil && r.Header.Get("Content-Type") == "application/json" {
+		again, err := r.GetBody()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r = r.Clone(s.t.Context())
+		r.Body, options.ExcludeRequestBody = again, false
+	}
 	asked := &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Options: options,
 		Route: &routers.Route{Spec: d, Path: path, PathItem: item, Method: r.Method, Operation: operation}}
 	answered := &openapi3filter.ResponseValidationInput{RequestValidationInput: asked, Status: a.status, Header: a.header,
@@ -89,11 +109,7 @@ func (s *site) checkAgainstDocument(r *http.Request, a answer) {
 	if err := openapi3filter.ValidateResponse(s.t.Context(), answered); err != nil {
 		s.t.Errorf("the answer to %s %s is not as documented: %v", r.Method, path, err)
 	}
-	if a.status < http.StatusBadRequest {
-		if err := openapi3filter.ValidateRequest(s.t.Context(), asked); err != nil {
-			s.t.Errorf("a request that was taken is not as documented: %v", err)
-		}
-	}
+	return asked
 }
 
 // matchPath finds the documented path of a URL, segment by segment.

@@ -68,7 +68,7 @@ func (s *site) secretSigner(c client, name string) signer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.add(store.Client{ID: id, Institution: c.institution.ID, Name: name, Roles: "submit", Method: store.SecretClient, Secret: sealed})
+	s.add(store.Client{ID: id, Institution: c.institution.ID, Name: name, Roles: "submit", Rate: 1_000_000, Method: store.SecretClient, Secret: sealed})
 	return signer{id: id, at: noon, sign: func(m []byte) []byte {
 		h := hmac.New(sha256.New, secret)
 		h.Write(m)
