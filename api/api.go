@@ -11,6 +11,7 @@ import (
 	"platen/batch"
 	"platen/services/cards"
 	"platen/services/pins"
+	"platen/services/simulate"
 	"platen/services/values"
 	"platen/services/webhooks"
 )
@@ -42,6 +43,8 @@ type service struct {
 	cards  *cards.Service
 	pins   *pins.Service
 	values *values.Service
+
+	simulate *simulate.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -62,6 +65,7 @@ func New(c Config) (http.Handler, error) {
 		c.Now = time.Now
 	}
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
+	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.routeHealth()
 	s.routeV1()
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil

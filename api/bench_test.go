@@ -183,7 +183,7 @@ func (s *site) newClient(code string, move int64) client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	set.Institution.Code = code
+	set.Institution.Code, set.Institution.Sandbox = code, move == 0
 	for i := range set.Ranges {
 		set.Ranges[i].First += move * set.Ranges[i].Size
 	}

@@ -41,6 +41,7 @@ func (s *service) routeV1() {
 	s.routeBooks(described)
 	s.routeSchedules(described)
 	s.routeWebhooks(described)
+	s.routeSimulator(described)
 	s.serveDocument(described.OpenAPI())
 }
 

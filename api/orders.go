@@ -146,7 +146,7 @@ type Line struct {
 	Links     map[string]string `json:"links"`
 }
 
-var lineStates = map[store.LineState]string{store.LineOpen: "OPEN", store.LinePlanned: "PLANNED", store.LineCancelled: "CANCELLED", store.LineMade: "MADE"}
+var lineStates = map[store.LineState]string{store.LineOpen: "OPEN", store.LinePlanned: "PLANNED", store.LineCancelled: "CANCELLED", store.LineMade: "MADE", store.LineVirtual: "MADE"}
 
 func (s *service) listLines(ctx context.Context, c caller, in *OrderPageInput) (Page[Line], error) {
 	o, err := s.findOrder(ctx, c, in.ID)

@@ -14,6 +14,7 @@ import (
 	"platen/hsm"
 	"platen/services/cards"
 	"platen/services/pins"
+	"platen/services/simulate"
 	"platen/services/values"
 	"platen/sql/store"
 )
@@ -85,6 +86,8 @@ var known = []struct {
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrBusy, http.StatusConflict, "card_busy", "an order for the card is open: cancel it first, or wait until it is carried out"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
+	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},
+	{simulate.ErrInFile, http.StatusConflict, "card_in_file", "the card's plastic is in a file already"},
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},

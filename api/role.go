@@ -65,6 +65,8 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/close":        Operate,
 	"POST /v1/cards/{token}/unblock":      Operate,
 
+	"POST /v1/simulator/cards/{token}/{step}": Operate,
+
 	"GET /v1/cards/{token}/pin":          PIN,
 	"POST /v1/cards/{token}/pin/verify":  PIN,
 	"POST /v1/cards/{token}/pin/change":  PIN,

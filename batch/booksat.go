@@ -231,20 +231,21 @@ func (p *past) addOrder(ctx context.Context, b *Books) error {
 		return err
 	}
 	o.Requested, o.State = 0, card.OrderReceived
-	withdrawn := int64(0)
+	withdrawn, virtual := int64(0), int64(0)
 	for _, e := range events {
 		if e.RecordedAt.After(p.at) {
 			break
 		}
 		var data struct {
-			Cards int64 `json:"cards"`
+			Cards     int64 `json:"cards"`
+			Fulfilled int64 `json:"fulfilled"`
 		}
 		if err := json.Unmarshal([]byte(e.Data), &data); err != nil {
 			return fmt.Errorf("event %d: %w", e.Number, err)
 		}
 		switch s, err := card.ParseOrderState(e.Kind); {
 		case err == nil:
-			o.State = s
+			o.State, virtual = s, data.Fulfilled
 		case e.Kind == "accepted":
 			o.State, o.Requested = card.OrderOpen, data.Cards
 		case e.Kind == "withdrawn":
@@ -254,6 +255,9 @@ func (p *past) addOrder(ctx context.Context, b *Books) error {
 		}
 	}
 	f := store.Fates{Order: o.Number, Requested: o.Requested, Cancelled: withdrawn}
+	if len(p.newest) == 0 {
+		f.Fulfilled = virtual // cards without plastic, which no file carries
+	}
 	for _, i := range p.newest {
 		switch {
 		case i.state.Fulfilled():

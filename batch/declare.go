@@ -58,7 +58,10 @@ func (d *declaration) stored(ctx context.Context) (*programs.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &programs.Set{Institution: programs.Institution{Code: i.Code, Name: i.Name, Timezone: i.Timezone}}
+	set := &programs.Set{}
+	if set.Institution, err = d.settings(ctx, d.tx.Q, i); err != nil {
+		return nil, err
+	}
 	ranges, err := d.tx.Ranges(ctx)
 	if err != nil {
 		return nil, err
@@ -195,7 +198,10 @@ func (d *declaration) institution(ctx context.Context) error {
 	if d.inst, err = d.tx.PutInstitution(ctx, want); err != nil {
 		return err
 	}
-	return d.tx.LockInstitution(ctx, d.inst.ID)
+	if err := d.tx.LockInstitution(ctx, d.inst.ID); err != nil {
+		return err
+	}
+	return d.putJSON(ctx, store.InstitutionProgram, d.inst.Code, &d.set.Institution)
 }
 
 // ranges adds new ranges with the key versions of today.

@@ -2,7 +2,9 @@ package batch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 
 	"platen/card"
 	"platen/sql/store"
@@ -18,6 +20,19 @@ type Story struct {
 	Issues     []IssueStory
 	Mailers    []MailerStory
 	Events     []store.Event
+}
+
+// Said is what the newest event of a kind says of the card; nil when there is none.
+func (s *Story) Said(kind string) map[string]any {
+	for _, e := range slices.Backward(s.Events) {
+		if e.Kind == kind {
+			var data map[string]any
+			// Data was written by us as an object; one that cannot be read says nothing.
+			_ = json.Unmarshal([]byte(e.Data), &data)
+			return data
+		}
+	}
+	return nil
 }
 
 // IssueStory is one issue with what its bureau said.

@@ -50,28 +50,51 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 	if err := tx.InsertIssues(ctx, made.issues); err != nil {
 		return nil, err
 	}
-	if err := tx.MadeAtOnce(ctx, l.Order, l.Unit, issue.Card); err != nil {
+	keep := tx.MadeAtOnce
+	if j.product.Technology == card.Virtual {
+		keep = tx.MadeVirtual
+	}
+	if err := keep(ctx, l.Order, l.Unit, issue.Card); err != nil {
 		return nil, err
 	}
 	data := map[string]any{"order": in.order.ID.String(), "by": in.order.SubmittedBy}
 	if err := tx.Record(ctx, in.inst.ID, "card", int64(issue.Card), "made", data, in.plant.Now()); err != nil {
 		return nil, err
 	}
+	if j.product.Technology == card.Virtual {
+		if err := in.fulfilVirtual(ctx, tx); err != nil {
+			return nil, err
+		}
+	}
 	return []Reservation{{Range: ledgerName(r.Range), First: s.FirstSequence, Quantity: 1}}, nil
+}
+
+// fulfilVirtual ends the order of a card without plastic: no file will carry it, and nobody will say that it was made.
+func (in *intake) fulfilVirtual(ctx context.Context, tx *store.Tx) error {
+	o, err := tx.LockOrder(ctx, in.order.Number)
+	if err != nil {
+		return err
+	}
+	for _, next := range []card.OrderState{card.OrderLocked, card.OrderInProduction, card.OrderFulfilled} {
+		if err := tx.MoveOrder(ctx, &o, next); err != nil {
+			return err
+		}
+	}
+	if err := tx.SettleFates(ctx, &o, store.Fates{Order: o.Number, Requested: o.Requested, Fulfilled: o.Requested}); err != nil {
+		return err
+	}
+	data := map[string]any{"fulfilled": o.Requested}
+	return tx.Record(ctx, o.Institution, "order", o.Number, card.OrderFulfilled.String(), data, in.plant.Now())
 }
 
 // jobAtOnce is a job without a file: it mints with the product as it is declared now and the newest keys.
 func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*card.Product]) (*job, error) {
 	p := in.plant
-	bureaus, err := current(ctx, p, tx.Q, in.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	bureau, err := in.printer(ctx, tx, product)
 	if err != nil {
 		return nil, err
 	}
-	bureau, ok := bureaus[product.value.Bureau]
-	if !ok {
-		return nil, fmt.Errorf("product %s: bureau %q is not declared", product.code, product.value.Bureau)
-	}
-	body, err := p.pinKeys(ctx, product.value, bureau.value)
+	body, err := p.pinKeys(ctx, product.value, bureau)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +108,22 @@ func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*ca
 	}
 	f := store.File{Institution: in.inst.ID, Product: product.number, BusinessDate: in.today.Format("2006-01-02")}
 	return &job{Plant: p, inst: in.inst, file: f, product: product.value, press: press}, nil
+}
+
+// printer is the bureau of a product; of one without plastic, a bureau without anything.
+func (in *intake) printer(ctx context.Context, tx *store.Tx, product entry[*card.Product]) (*programs.Bureau, error) {
+	if product.value.Technology == card.Virtual {
+		return &programs.Bureau{}, nil
+	}
+	bureaus, err := current(ctx, in.plant, tx.Q, in.inst.ID, store.BureauProgram, decodeJSON[programs.Bureau])
+	if err != nil {
+		return nil, err
+	}
+	bureau, ok := bureaus[product.value.Bureau]
+	if !ok {
+		return nil, fmt.Errorf("product %s: bureau %q is not declared", product.code, product.value.Bureau)
+	}
+	return bureau.value, nil
 }
 
 // Instant is what a client learns at once of a card that was made when it was ordered.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -21,4 +22,20 @@ func (p *Plant) institution(ctx context.Context, id uuid.UUID) (store.Institutio
 		}
 	}
 	return store.Institution{}, fmt.Errorf("institution %s: %w", id, store.ErrNotFound)
+}
+
+// Settings are what an institution declares of itself.
+func (p *Plant) Settings(ctx context.Context, i store.Institution) (programs.Institution, error) {
+	return p.settings(ctx, p.Store.Q, i)
+}
+
+func (p *Plant) settings(ctx context.Context, q store.Q, i store.Institution) (programs.Institution, error) {
+	declared, err := current(ctx, p, q, i.ID, store.InstitutionProgram, decodeJSON[programs.Institution])
+	if err != nil {
+		return programs.Institution{}, err
+	}
+	if e, ok := declared[i.Code]; ok {
+		return *e.value, nil
+	}
+	return programs.Institution{Code: i.Code, Name: i.Name, Timezone: i.Timezone}, nil
 }

@@ -103,6 +103,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
+	in.instant = s.Instant
 	if err := in.takeAll(ctx, rows); err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
@@ -290,6 +291,7 @@ type intake struct {
 	plant    *Plant
 	inst     store.Institution
 	kind     formats.OrderKind
+	instant  bool // its card is made when it is taken in
 	order    store.Order
 	products map[string]entry[*card.Product]
 	byNumber map[int64]entry[*card.Product]

@@ -38,6 +38,9 @@ func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.F
 		return line, c.faults, nil
 	}
 	line.Product = product.number
+	if product.value.Technology == card.Virtual && !in.instant {
+		c.fault("product", "product_virtual", "order a card without plastic by itself, to be made at once")
+	}
 	if in.kind == formats.MassOrder {
 		in.checkQuantity(&c, &line, product.value)
 	}
@@ -164,6 +167,10 @@ func (in *intake) checkCard(ctx context.Context, c *checker, line *store.OrderLi
 	line.Card, line.Product = &existing.ID, product.number
 	if existing.Status == card.CardClosed || existing.Status == card.CardExpired {
 		c.fault("card", "card_closed", "a closed card cannot be reissued")
+	}
+	if product.value.Technology == card.Virtual {
+		c.fault("card", "card_virtual", "a card without plastic is not made again: close it and order another")
+		return nil
 	}
 	busy, err := in.plant.Store.CardAwaitsAction(ctx, existing.ID)
 	if err != nil {

@@ -16,6 +16,7 @@ const maxName = 100
 // check proves what the files say about each other. It runs on files that could be read.
 func (l *loader) check() {
 	l.checkInstitution()
+	l.checkDialects()
 	l.checkLayouts()
 	l.checkRanges()
 	l.checkBureaus()

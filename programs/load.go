@@ -105,17 +105,19 @@ func (l *loader) institution() {
 	file := path.Join(l.dir, "institution.yaml")
 	node := l.parse(file, true)
 	declared := struct {
-		Code     string   `json:"code"`
-		Name     string   `json:"name"`
-		Timezone string   `json:"timezone"`
-		Layouts  []string `json:"layouts"` // patterns, relative to the directory
+		Code     string    `json:"code"`
+		Name     string    `json:"name"`
+		Timezone string    `json:"timezone"`
+		Sandbox  bool      `json:"sandbox"`
+		Dialects []Dialect `json:"dialects"`
+		Layouts  []string  `json:"layouts"` // patterns, relative to the directory
 	}{}
 	if node == nil {
 		return
 	}
 	decode(l.show(file), node, &declared, &l.faults)
 	l.from.institution = source{file: l.show(file), node: node}
-	l.set.Institution = Institution{Code: declared.Code, Name: declared.Name, Timezone: declared.Timezone}
+	l.set.Institution = Institution{Code: declared.Code, Name: declared.Name, Timezone: declared.Timezone, Sandbox: declared.Sandbox, Dialects: declared.Dialects}
 	l.layouts("layouts/*.yaml", 0)
 	for _, pattern := range declared.Layouts {
 		if l.layouts(pattern, l.from.institution.line("layouts")) == 0 {

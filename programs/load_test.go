@@ -48,7 +48,7 @@ func TestLoadReadsTheSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Institution.Code != "demo-bank" || len(set.Ranges) != 3 || len(set.Products) != 3 || len(set.Bureaus) != 2 || len(set.Schedules) != 2 || len(set.Layouts) < 6 {
+	if set.Institution.Code != "demo-bank" || len(set.Ranges) != 3 || len(set.Products) != 4 || len(set.Bureaus) != 2 || len(set.Schedules) != 2 || len(set.Layouts) < 6 {
 		t.Errorf("the sample came out as %+v", set.Institution)
 	}
 	for _, r := range set.Ranges {
@@ -115,6 +115,15 @@ var edits = map[string]struct{ file, old, new, at, want string }{
 	"layout of another kind":    {file: "products/prepaid-mag.yaml", old: "layout: south-delimited", new: "layout: ack", want: `layout ack is of another kind`},
 	"mailer's bureau":           {file: "products/visa-debit-chip.yaml", old: "mailer_bureau: south", new: "mailer_bureau: west", want: `mailer_bureau: there is no bureau "west"`},
 	"mailer's layout":           {file: "products/visa-debit-chip.yaml", old: "mailer_layout: pin-mailer", new: "mailer_layout: north-fixed", want: `layout north-fixed is of another kind`},
+	"virtual card with a house": {file: "products/visa-virtual.yaml", old: "pin:\n", new: "bureau: north\npin:\n", at: "technology:", want: `a VIRTUAL card has no plastic and no PIN`},
+	"virtual card with a PIN":   {file: "products/visa-virtual.yaml", old: "method: NONE", new: "method: RANDOM_PVV\n  length: 4", at: "technology:", want: `a VIRTUAL card has no plastic and no PIN`},
+	"dialect that is none":      {file: "institution.yaml", old: "code: offblocks", new: "code: offblock", at: "dialects:", want: `there is none "offblock": must be one of enfuce, offblocks`},
+	"dialect twice":             {file: "institution.yaml", old: "code: enfuce", new: "code: offblocks", at: "dialects:", want: `offblocks stands twice`},
+	"dialect's kind of card":    {file: "institution.yaml", old: "virtual: visa-virtual", new: "plastic: visa-virtual", at: "dialects:", want: `no kind of card is called "plastic" there`},
+	"dialect's product":         {file: "institution.yaml", old: "MC_CARD: mc-credit-chip", new: "MC_CARD: mc-credit", at: "dialects:", want: `there is no product "mc-credit"`},
+	"dialect's technology":      {file: "institution.yaml", old: "physical: visa-debit-chip", new: "physical: visa-virtual", at: "dialects:", want: `has another technology than physical cards`},
+	"dialect without products":  {file: "institution.yaml", old: "    products:\n      virtual: visa-virtual\n      physical: visa-debit-chip\n", new: "", at: "dialects:", want: `offblocks: products: is missing`},
+	"sandbox":                   {file: "institution.yaml", old: "sandbox: true", new: "sandbox: yes", at: "sandbox", want: `sandbox: must be true or false`},
 	"card and PIN at one house": {file: "products/visa-debit-chip.yaml", old: "mailer_bureau: south", new: "mailer_bureau: north", want: `may not be told its PIN`},
 	"mailer without mailing":    {file: "products/prepaid-mag.yaml", old: "layout: south-delimited", new: "layout: south-delimited\nmailer_bureau: north", at: `mailer_bureau: north`, want: `the product mails no PINs`},
 	"chip with stripe code":     {file: "products/visa-debit-chip.yaml", old: `"201"`, new: `"101"`, want: `a card with a chip needs 2xx or 6xx`},

@@ -164,6 +164,12 @@ const (
 
 // checkDestinations checks who prints the card and who tells the PIN: never the same house, unless the PIN is not mailed.
 func (l *loader) checkDestinations(p *card.Product, from source) {
+	if p.Technology == card.Virtual {
+		if p.Bureau != "" || p.Layout != "" || p.PIN != (card.PINPolicy{Method: card.NoPIN}) {
+			l.at(from, "technology")("technology: a VIRTUAL card has no plastic and no PIN: leave out bureau and layout, and say pin: {method: NONE}")
+		}
+		return
+	}
 	printer := l.bureau(p.Bureau)
 	if printer == nil {
 		l.at(from, "bureau")("bureau: there is no bureau %q", p.Bureau)

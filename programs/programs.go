@@ -21,9 +21,33 @@ type Set struct {
 
 // Institution is the issuer. Its timezone decides business dates and expiry months.
 type Institution struct {
-	Code     string `json:"code" yaml:"code"`
-	Name     string `json:"name" yaml:"name"`
-	Timezone string `json:"timezone" yaml:"timezone"`
+	Code     string    `json:"code" yaml:"code"`
+	Name     string    `json:"name" yaml:"name"`
+	Timezone string    `json:"timezone" yaml:"timezone"`
+	Sandbox  bool      `json:"sandbox,omitempty"`  // its cards are nobody's: simulators may move them
+	Dialects []Dialect `json:"dialects,omitempty"` // the services whose requests it is served with, beside /v1
+}
+
+// Dialect is a card-issuing service whose requests an institution's clients send, and by which products they are served.
+type Dialect struct {
+	Code     string            `json:"code"`     // Offblocks or Enfuce
+	Products map[string]string `json:"products"` // the service's name for a kind of card → code of a product
+}
+
+// The dialects. Each is served under its code.
+const (
+	Offblocks = "offblocks"
+	Enfuce    = "enfuce"
+)
+
+// Dialect finds one that is switched on by its code; false when it is not.
+func (i *Institution) Dialect(code string) (Dialect, bool) {
+	for _, d := range i.Dialects {
+		if d.Code == code {
+			return d, true
+		}
+	}
+	return Dialect{}, false
 }
 
 // Range is a PAN range with its keys, which are fixed for its life.

@@ -194,7 +194,11 @@ func (q Q) RecountLines(ctx context.Context, f File) (LineCounts, error) {
 	return c, err
 }
 
-// WaitingCount counts issues and PIN mailers of an institution that no file carries yet, over its PAN ranges. Those of closed cards wait for nothing.
+// virtualIssue holds for an issue of a card without plastic, which no file ever carries: it is prepared, and its order is fulfilled.
+var virtualIssue = `(i.state = ` + strconv.Itoa(int(card.IssuePrepared)) + ` AND EXISTS (SELECT 1 FROM orders o WHERE o.number = i.order_number AND o.state = ` + strconv.Itoa(int(card.OrderFulfilled)) + `))`
+
+// WaitingCount counts issues and PIN mailers of an institution that no file carries yet, over its PAN ranges. Those of closed cards, and of cards without plastic, whose
+// orders are fulfilled, wait for nothing.
 func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 	var sum int64
 	for _, r := range ranges {
@@ -207,7 +211,8 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 			return 0, err
 		}
 		var n int64
-		if err := q.get(ctx, "waiting issues", &n, `SELECT (SELECT count(*) FROM issues WHERE file_number IS NULL AND state <> $3 AND card_id BETWEEN $1 AND $2)
+		if err := q.get(ctx, "waiting issues", &n, `SELECT (SELECT count(*) FROM issues i WHERE i.file_number IS NULL AND i.state <> $3 AND i.card_id BETWEEN $1 AND $2
+				AND NOT `+virtualIssue+`)
 			+ (SELECT count(*) FROM pin_mailers WHERE file_number IS NULL AND state <> $3 AND card_id BETWEEN $1 AND $2)`, first, last, card.IssueCancelled); err != nil {
 			return 0, err
 		}

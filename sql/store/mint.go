@@ -53,6 +53,12 @@ func (t *Tx) MadeAtOnce(ctx context.Context, order, unit int64, id card.ID) erro
 		id, order, unit)
 }
 
+// MadeVirtual gives an open line the card that was made when it was ordered and has no plastic: nothing more is to be done for it.
+func (t *Tx) MadeVirtual(ctx context.Context, order, unit int64, id card.ID) error {
+	return t.execOne(ctx, "keep which card was made at once", `UPDATE order_lines SET card_id = $1, state = $2 WHERE order_number = $3 AND unit = $4 AND state = 1 AND card_id IS NULL`,
+		id, LineVirtual, order, unit)
+}
+
 // NewestIssues reads the newest issue of each of these cards, with the PIN that it has by now: what the next issue may take over.
 func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, error) {
 	const what = "newest issues"

@@ -51,7 +51,8 @@ const (
 	LineOpen LineState = iota + 1
 	LinePlanned
 	LineCancelled
-	LineMade // the issue that was asked for exists: of a card action, or of a corrected row whose card a bureau had refused to make
+	LineMade    // the issue that was asked for exists: of a card action, or of a corrected row whose card a bureau had refused to make
+	LineVirtual // the card exists and has no plastic: no plan takes it
 )
 
 // OrderLine is one accepted row: for which product, why, how many, and the frozen copy of names and address. Unit is the number of

@@ -26,6 +26,8 @@ const (
 	ScheduleProgram ProgramKind = "schedule"
 	MappingProgram  ProgramKind = "mapping"
 	ZoneProgram     ProgramKind = "zone"
+
+	InstitutionProgram ProgramKind = "institution" // one, of the institution's own code
 )
 
 // Program is one version of a declared object.

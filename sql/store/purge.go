@@ -62,7 +62,7 @@ func (q Q) ReturnsToPurge(ctx context.Context, h Horizon) ([]ReturnFile, error) 
 // MadeAgain counts issues and PIN mailers that wait for a file and need what an order before a horizon says.
 func (q Q) MadeAgain(ctx context.Context, h Horizon) (int64, error) {
 	var n int64
-	err := q.get(ctx, "what is made again", &n, `SELECT (SELECT count(*) FROM issues WHERE file_number IS NULL AND state <> $2 AND order_number < $1)
+	err := q.get(ctx, "what is made again", &n, `SELECT (SELECT count(*) FROM issues i WHERE i.file_number IS NULL AND i.state <> $2 AND i.order_number < $1 AND NOT `+virtualIssue+`)
 		+ (SELECT count(*) FROM pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue WHERE m.file_number IS NULL AND m.state <> $2 AND i.order_number < $1)`,
 		h.order(), int64(card.IssueCancelled))
 	return n, err

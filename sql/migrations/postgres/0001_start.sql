@@ -17,7 +17,7 @@ CREATE TABLE institutions (
 CREATE TABLE programs (
     number         BIGINT PRIMARY KEY,
     institution_id UUID NOT NULL REFERENCES institutions (id),
-    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule', 'mapping', 'zone')),
+    kind           TEXT NOT NULL CHECK (kind IN ('product', 'bureau', 'layout', 'schedule', 'mapping', 'zone', 'institution')),
     code           TEXT NOT NULL,
     version        INTEGER NOT NULL CHECK (version > 0),
     UNIQUE (institution_id, kind, code)
@@ -96,7 +96,7 @@ CREATE TABLE order_lines (
     unit               BIGINT NOT NULL,
     quantity           BIGINT NOT NULL CHECK (quantity > 0),
     source_line        BIGINT NOT NULL,
-    state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
+    state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 5),
     product_number     BIGINT NOT NULL REFERENCES programs (number),
     reason             SMALLINT NOT NULL CHECK (reason BETWEEN 1 AND 14),
     same_day           BOOLEAN NOT NULL DEFAULT FALSE,

@@ -1,0 +1,56 @@
+package programs
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+
+	"platen/card"
+)
+
+// cardKinds are what each dialect may call a kind of card.
+var cardKinds = map[string]*regexp.Regexp{
+	Offblocks: regexp.MustCompile(`^(virtual|physical)$`),
+	Enfuce:    regexp.MustCompile(`^[A-Z][A-Z_0-9]{1,64}$`),
+}
+
+// DialectCodes lists the dialects.
+func DialectCodes() []string { return slices.Sorted(maps.Keys(cardKinds)) }
+
+// checkDialects holds what a dialect calls a card against the products that there are.
+func (l *loader) checkDialects() {
+	seen := map[string]bool{}
+	at := l.at(l.from.institution, "dialects")
+	for _, d := range l.set.Institution.Dialects {
+		kinds, known := cardKinds[d.Code]
+		if !known {
+			at("dialects: there is none %q: %s", d.Code, oneOf(DialectCodes()))
+			continue
+		}
+		if seen[d.Code] {
+			at("dialects: %s stands twice", d.Code)
+		}
+		seen[d.Code] = true
+		if len(d.Products) == 0 {
+			at("dialects: %s: products: is missing", d.Code)
+		}
+		for _, kind := range slices.Sorted(maps.Keys(d.Products)) {
+			l.checkCardKind(d, kind, kinds)
+		}
+	}
+}
+
+func (l *loader) checkCardKind(d Dialect, kind string, kinds *regexp.Regexp) {
+	at := l.at(l.from.institution, "dialects")
+	if !kinds.MatchString(kind) {
+		at("dialects: %s: products: no kind of card is called %q there", d.Code, kind)
+		return
+	}
+	i := slices.IndexFunc(l.set.Products, func(p card.Product) bool { return p.Code == d.Products[kind] })
+	switch {
+	case i < 0:
+		at("dialects: %s: products: there is no product %q", d.Code, d.Products[kind])
+	case d.Code == Offblocks && (kind == "virtual") != (l.set.Products[i].Technology == card.Virtual):
+		at("dialects: %s: products: product %s has another technology than %s cards", d.Code, d.Products[kind], kind)
+	}
+}
