@@ -29,7 +29,7 @@ func TestCurrenciesAreThoseOfISO4217(t *testing.T) {
 			t.Errorf("%s has the number %s and %d decimals", code, c.Number(), c.Exponent())
 		}
 	}
-	for _, bad := range []string{"", "eur", "EU", "EURO", "XXX", "000", "9999", "78 ", "4 2", ",AF", "2,A", "97", "R 9"} {
+	for _, bad := range []string{"", "eur", "EU", "EURO", "XTS", "000", "9999", "78 ", "4 2", ",AF", "2,A", "97", "R 9"} {
 		if _, err := card.ParseCurrency(bad); !errors.Is(err, card.ErrCurrency) {
 			t.Errorf("%q is taken: %v", bad, err)
 		}
