@@ -1,11 +1,9 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -50,23 +48,6 @@ func (g guarded) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 // stream registers a handler behind authentication that reads bodies as they come.
 func (g guarded) stream(pattern string, handler http.HandlerFunc) {
 	g.mux.HandleFunc(pattern, g.authenticated(roleOf(pattern), handler))
-}
-
-// maxSmall is how many bytes the body of an operation may have whose body is read before anything is done, as huma has it.
-const maxSmall = 1 << 20
-
-// whole reads a body to its end, where it shows whether it is the one that was signed, before anything is done with it. What is longer than an operation takes is left to
-// be refused as such.
-func (g guarded) whole(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxSmall+1))
-		if err != nil {
-			g.fail(w, r, unread(err))
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next(w, r)
-	}
 }
 
 // ServeHTTP implements http.Handler.

@@ -16,6 +16,8 @@ import (
 	"platen/sql/store"
 )
 
+var seed = flag.Uint64("seed", 1, "what the dice of the crowd and of hostile requests begin with")
+
 var crowdSize = flag.Int("crowd", 600, "how many requests a crowd of 64 clients sends to a site on each database")
 
 // deed is something that a member of the crowd asks for once, whatever becomes of the request.
@@ -80,6 +82,11 @@ func TestOfWhatACrowdSendsAgainOrAlteredEachTakesEffectOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
+		for line := range strings.Lines(s.log.String()) {
+			if strings.Contains(line, `"level":"error"`) {
+				t.Error("the server says ", line)
+			}
+		}
 		c.judge()
 		t.Logf("%d new, %d again, %d altered, %d of the other institution, %d blocks", c.count[0], c.count[1], c.count[2], c.count[3], c.count[4])
 	})
@@ -110,7 +117,7 @@ func (c *crowd) stock(mine bool, n int) {
 func (c *crowd) member(i, own int) *member {
 	c.t.Helper()
 	mine := i%2 == 0
-	m := &member{crowd: c, client: c.of(mine), mine: mine, name: fmt.Sprintf("client-%d", i), dice: rand.New(rand.NewPCG(7, uint64(i)))}
+	m := &member{crowd: c, client: c.of(mine), mine: mine, name: fmt.Sprintf("client-%d", i), dice: rand.New(rand.NewPCG(*seed, uint64(i)))}
 	if i%8 < 2 {
 		s := c.secretSigner(m.client, m.name)
 		m.signer = &s

@@ -66,7 +66,7 @@ func TestNoHostileRequestIsAnsweredWithAFault(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dice, sent, turn := rand.New(rand.NewPCG(1, 2)), 0, 0
+		dice, sent, turn := rand.New(rand.NewPCG(*seed, 2)), 0, 0
 		if s.plant.Store.Dialect() == store.SQLite {
 			turn = 1
 		}

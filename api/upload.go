@@ -47,6 +47,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	_ = u.connection.SetReadDeadline(until)
 	n, err := u.body.Read(p)
 	if u.err = err; errors.Is(err, io.EOF) {
+		_ = u.connection.SetReadDeadline(time.Time{}) // see noneToRead
 		u.answerIn(writeTimeout)
 	}
 	return n, err
