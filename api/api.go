@@ -10,6 +10,7 @@ import (
 
 	"platen/batch"
 	"platen/services/cards"
+	"platen/services/customers"
 	"platen/services/pins"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -38,11 +39,12 @@ type Config struct {
 // service is the API with all that its handlers use.
 type service struct {
 	Config
-	mux    *http.ServeMux
-	limits *limits
-	cards  *cards.Service
-	pins   *pins.Service
-	values *values.Service
+	mux       *http.ServeMux
+	limits    *limits
+	cards     *cards.Service
+	customers *customers.Service
+	pins      *pins.Service
+	values    *values.Service
 
 	simulate *simulate.Service
 }
@@ -64,7 +66,8 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
+	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
+		customers: &customers.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.routeHealth()
 	s.routeV1()

@@ -75,6 +75,7 @@ type NewCardInput struct {
 	Body struct {
 		Single
 		Product string `json:"product" minLength:"1" maxLength:"200"`
+		Account string `json:"account,omitempty" maxLength:"64" doc:"Reference of the account that the card hangs on"`
 		Instant bool   `json:"instant,omitempty" doc:"Make the card now: the answer has its token, and its plastic is made by the next cycle"`
 		Holder
 	}
@@ -111,7 +112,11 @@ func (s *service) routeCardOrders(api huma.API) {
 		if row.EmbossName == "" && row.FirstName == "" && row.LastName == "" {
 			kind, row.Quantity = formats.MassOrder, "1"
 		}
-		return s.submitSingle(ctx, c, in.SingleInput, in.Body.Reference, in.Body.Instant, kind, row)
+		o := batch.Submission{Reference: in.Body.Reference, Instant: in.Body.Instant}
+		if in.Body.Account != "" {
+			o.Also = s.customers.Hang(c.institution, in.Body.Account, in.Body.Product)
+		}
+		return s.submitSingle(ctx, c, in.SingleInput, o, kind, row)
 	}, s.showOrderedCard)
 
 	op = change("replace-card", http.MethodPost, cardPath+"/{token}/replacements", "cards", "Order what takes a card's place, or its next issue", http.StatusCreated)
@@ -126,7 +131,7 @@ func (s *service) routeCardOrders(api huma.API) {
 		}
 		row := in.Body.row()
 		row.Card, row.Reason = in.Token, in.Body.Reason
-		return s.submitSingle(ctx, c, in.SingleInput, in.Body.Reference, false, formats.ActionOrder, row)
+		return s.submitSingle(ctx, c, in.SingleInput, batch.Submission{Reference: in.Body.Reference}, formats.ActionOrder, row)
 	}, s.showReceipt)
 }
 
@@ -162,13 +167,15 @@ func single[I, T any](s *service, api huma.API, op huma.Operation, take func(con
 	})
 }
 
-func (s *service) submitSingle(ctx context.Context, c caller, in SingleInput, reference string, instant bool, kind formats.OrderKind, row formats.Row) (batch.Receipt, error) {
+func (s *service) submitSingle(ctx context.Context, c caller, in SingleInput, o batch.Submission, kind formats.OrderKind, row formats.Row) (batch.Receipt, error) {
 	if !utf8.Valid(in.RawBody) {
 		return batch.Receipt{}, problem(http.StatusBadRequest, "malformed_body", "the body is not valid UTF-8")
 	}
 	// The card that an action is for stands in the path: asked for another card, the same body is another order.
-	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: c.institution, Actor: c.actor(), Reference: reference, IdempotencyKey: in.IdempotencyKey,
-		Body: io.MultiReader(strings.NewReader(row.Card), bytes.NewReader(in.RawBody)), Single: true, Instant: instant, Rows: func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }})
+	o.Body = io.MultiReader(strings.NewReader(row.Card), bytes.NewReader(in.RawBody))
+	o.Institution, o.Actor, o.IdempotencyKey, o.Single = c.institution, c.actor(), in.IdempotencyKey, true
+	o.Rows = func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }
+	receipt, err := s.Plant.Submit(ctx, o)
 	if batch.IsNotFound(err) {
 		err = &internalError{err}
 	}
@@ -210,10 +217,15 @@ func (s *service) showOrderedCard(ctx context.Context, r batch.Receipt) (Ordered
 
 // badRow tells what is wrong with the row of a single order.
 func badRow(row *batch.RowError) *Problem {
-	p := problem(http.StatusUnprocessableEntity, "bad_row", "what is asked for cannot be made; nothing was stored")
-	for _, f := range row.Faults {
+	return badFields("bad_row", "what is asked for cannot be made; nothing was stored", row.Faults, row)
+}
+
+// badFields tells what is wrong with members of a body.
+func badFields(code, detail string, faults []formats.Fault, cause error) *Problem {
+	p := problem(http.StatusUnprocessableEntity, code, detail)
+	for _, f := range faults {
 		p.Errors = append(p.Errors, Violation{Location: "body." + f.Field, Code: f.Code, Message: f.Hint})
 	}
-	p.cause = row
+	p.cause = cause
 	return p
 }

@@ -18,6 +18,8 @@ const cardPath = "/v1/cards"
 type Card struct {
 	Token      string        `json:"token" doc:"Stands for the card everywhere"`
 	Product    string        `json:"product"`
+	Account    string        `json:"account,omitempty" doc:"Reference of the account that it hangs on"`
+	Customer   string        `json:"customer,omitempty" doc:"Reference of who holds that"`
 	Status     string        `json:"status"`
 	ClosedFor  string        `json:"closed_for,omitempty" doc:"The reason of its end"`
 	ReplacedBy string        `json:"replaced_by,omitempty" doc:"Token of the card that replaces it"`
@@ -92,6 +94,13 @@ func (s *service) getCard(ctx context.Context, c caller, in *CardInput) (Card, e
 	}
 	v := Card{Token: story.Token, Product: story.Product, Status: story.Card.Status.String(), ReplacedBy: story.ReplacedBy, Replaces: story.Replaces,
 		Issues: make([]Issue, 0, len(story.Issues)), Mailers: make([]Mailer, 0, len(story.Mailers)), Events: make([]ObjectEvent, 0, len(story.Events))}
+	account, err := s.customers.OfCard(ctx, c.institution, story.Card)
+	if err != nil {
+		return Card{}, &internalError{err}
+	}
+	if account != nil {
+		v.Account, v.Customer = account.Reference, account.Customer
+	}
 	if story.Card.ClosedFor != 0 {
 		v.ClosedFor = story.Card.ClosedFor.String()
 	}

@@ -48,7 +48,9 @@ func (s *site) objects() map[string]string {
 	s.sent(files)
 	hook := decode[api.Webhook](s.do(s.all(s.mine, "admin"), http.MethodPost, "/v1/webhooks", strings.NewReader(`{"url":"http://127.0.0.1:1/hook","objects":["file"]}`), asJSON).want(http.StatusCreated))
 	batch := decode[api.Page[api.Batch]](s.get(s.mine, "/v1/batches").want(http.StatusOK)).Items[0]
-	return map[string]string{"orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": s.card("OBJECTS%231").Token, "webhooks": hook.ID}
+	s.post1(s.mine, "/v1/customers", `{"reference":"OBJECTS-C","last_name":"Secret"}`).want(http.StatusCreated)
+	s.post1(s.mine, "/v1/accounts", `{"reference":"OBJECTS-A","customer":"OBJECTS-C"}`).want(http.StatusCreated)
+	return map[string]string{"customers": "OBJECTS-C", "accounts": "OBJECTS-A", "orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": s.card("OBJECTS%231").Token, "webhooks": hook.ID}
 }
 
 // all is a client of the same institution with every role.
@@ -100,7 +102,7 @@ func wellMeant(path string, o *openapi3.Operation, objects map[string]string) at
 	if !ok {
 		id = anyID
 	}
-	a := attempt{path: strings.NewReplacer("{id}", id, "{token}", id).Replace(path), query: url.Values{}, header: http.Header{}, operation: o}
+	a := attempt{path: strings.NewReplacer("{id}", id, "{token}", id, "{reference}", id).Replace(path), query: url.Values{}, header: http.Header{}, operation: o}
 	for _, p := range o.Parameters {
 		if p.Value.In == "path" {
 			a.path = strings.ReplaceAll(a.path, "{"+p.Value.Name+"}", "1")

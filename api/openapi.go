@@ -33,6 +33,8 @@ func (s *service) routeV1() {
 	s.routeOrders(described)
 	s.routeSubmissions(described)
 	s.routeCards(described)
+	s.routeCustomers(described)
+	s.routeAccounts(described)
 	s.routePINs(described)
 	s.routeValues(described)
 	s.routeFiles(described)

@@ -13,6 +13,7 @@ import (
 	"platen/formats"
 	"platen/hsm"
 	"platen/services/cards"
+	"platen/services/customers"
 	"platen/services/pins"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -88,6 +89,15 @@ var known = []struct {
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
 	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},
 	{simulate.ErrInFile, http.StatusConflict, "card_in_file", "the card's plastic is in a file already"},
+	{customers.ErrReference, http.StatusUnprocessableEntity, "bad_record_reference", "give a reference of 1 to 64 letters, digits, dots, dashes or underscores that holds no card number"},
+	{customers.ErrTaken, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for other content"},
+	{customers.ErrMoved, http.StatusConflict, "version_moved", "there is a later version than the one that is changed: read it first"},
+	{customers.ErrCustomer, http.StatusUnprocessableEntity, "unknown_customer", "declare the customer first"},
+	{customers.ErrAccount, http.StatusUnprocessableEntity, "unknown_account", "declare the account first"},
+	{customers.ErrProduct, http.StatusUnprocessableEntity, "other_product", "the account is for cards of another product"},
+	{customers.ErrLinked, http.StatusConflict, "card_linked", "the card hangs on an account already"},
+	{customers.ErrActivated, http.StatusConflict, "card_activated", "a card that was in use before it had a holder is linked to none"},
+	{customers.ErrNamed, http.StatusConflict, "card_named", "the card was made for somebody by name: only anonymous cards are linked"},
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
@@ -118,6 +128,9 @@ func problemOf(err error) *Problem {
 		}
 		if row := new(batch.RowError); errors.As(err, &row) {
 			return badRow(row)
+		}
+		if content := new(customers.ContentError); errors.As(err, &content) {
+			return badFields("bad_content", "what is declared cannot stand; nothing was stored", content.Faults, content)
 		}
 		for _, k := range known {
 			if !errors.Is(err, k.err) {

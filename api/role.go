@@ -11,7 +11,7 @@ type Role string
 
 // The roles.
 const (
-	Submit  Role = "submit"  // orders, corrections, single cards, card actions
+	Submit  Role = "submit"  // orders, corrections, single cards, card actions, customers, accounts
 	Operate Role = "operate" // what a card-operations desk decides: cancel, pause, block, activate, close
 	PIN     Role = "pin"     // PIN and security-value services
 	PAN     Role = "pan"     // card numbers for tokens and back
@@ -64,6 +64,12 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/block":        Operate,
 	"POST /v1/cards/{token}/close":        Operate,
 	"POST /v1/cards/{token}/unblock":      Operate,
+	"POST /v1/cards/{token}/link":         Operate,
+
+	"POST /v1/customers":            Submit,
+	"PUT /v1/customers/{reference}": Submit,
+	"POST /v1/accounts":             Submit,
+	"PUT /v1/accounts/{reference}":  Submit,
 
 	"POST /v1/simulator/cards/{token}/{step}": Operate,
 

@@ -14,10 +14,16 @@ import (
 // checkNumbers refuses fields that hold a card number.
 func (c *checker) checkNumbers() {
 	eachText(&c.row, func(field string, v *string) {
-		if start, _ := findNumber(*v); start >= 0 {
+		if HoldsCardNumber(*v) {
 			c.fault(field, "card_number", "a card number must not stand in an order: name the card by its token or by ORDER-REFERENCE#UNIT")
 		}
 	})
+}
+
+// HoldsCardNumber tells whether a text holds what may be a card number: no record keeps one.
+func HoldsCardNumber(text string) bool {
+	start, _ := findNumber(text)
+	return start >= 0
 }
 
 // withoutNumbers is a row as it may be kept: every card number shows its last four digits only.

@@ -28,6 +28,9 @@ var (
 	ErrName      = errors.New("an order's reference is 1 to 64 characters of printable ASCII without blanks and without #")
 )
 
+// errRefused marks what Submission.Also fails with.
+var errRefused = errors.New("the order does not stand")
+
 // intakeChunk is how many rows one intake transaction stores; intakeLease how many seconds an intake may be silent.
 const (
 	intakeChunk = 1000
@@ -50,6 +53,9 @@ type Submission struct {
 	Rows           func(io.Reader) (Rows, error) // how to read the body; it checks the header before anything is stored
 	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored. A card that it replaces is blocked where it will be closed
 	Instant        bool                          // the card of a single row is made when it is taken in
+
+	// Also does more in the transaction that makes the order stand, once. What it fails with refuses the order: nothing is stored. nil = nothing.
+	Also func(context.Context, *store.Tx, store.Order) error
 }
 
 // RowError says what is wrong with the row of a single order.
@@ -116,9 +122,11 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if s.Single && in.refused > 0 {
 		return Receipt{}, p.abandon(ctx, o, &RowError{in.faults})
 	}
-	if o, err = p.finishIntake(ctx, in, sum.Sum(nil), s); errors.Is(err, store.ErrExhausted) || errors.Is(err, store.ErrRangeHeld) {
+	o, err = p.finishIntake(ctx, in, sum.Sum(nil), s)
+	if errors.Is(err, store.ErrExhausted) || errors.Is(err, store.ErrRangeHeld) || errors.Is(err, errRefused) {
 		return Receipt{}, p.abandon(ctx, in.order, err)
-	} else if err != nil {
+	}
+	if err != nil {
 		return Receipt{}, err
 	}
 	return p.receipt(ctx, s.Institution, o, false)
@@ -240,6 +248,11 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		}
 		if err := tx.MoveOrder(ctx, &current, card.OrderOpen); err != nil {
 			return err
+		}
+		if s.Also != nil {
+			if err := s.Also(ctx, tx, current); err != nil {
+				return fmt.Errorf("%w: %w", errRefused, err)
+			}
 		}
 		if s.Single && in.kind == formats.ActionOrder {
 			return in.blockReplaced(ctx, tx, o)

@@ -115,6 +115,11 @@ func (p *Plant) newID(purpose string, number int64) (uuid.UUID, error) {
 	return id, nil
 }
 
+// NewID is the id of an object that its institution names: purpose says what it is, parts whose and which.
+func (p *Plant) NewID(purpose string, parts ...string) (uuid.UUID, error) {
+	return p.newID(purpose, draw(parts...))
+}
+
 // draw makes a number for an object that has none yet, from what names it.
 func draw(parts ...string) int64 {
 	h := sha256.New()

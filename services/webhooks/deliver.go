@@ -131,8 +131,8 @@ type Body struct {
 // Object names what an event happened to, as the API does.
 type Object struct {
 	Kind      string `json:"kind"`
-	ID        string `json:"id,omitempty"`        // of an order, batch, file, return file or operation
-	Reference string `json:"reference,omitempty"` // of an order or operation
+	ID        string `json:"id,omitempty"`        // of all but a card
+	Reference string `json:"reference,omitempty"` // of an order, operation, customer or account
 	Token     string `json:"token,omitempty"`     // of a card
 }
 
@@ -165,6 +165,10 @@ func (s *Service) body(ctx context.Context, w store.Webhook, m store.Message) ([
 	case "operation":
 		var found store.Operation
 		found, err = s.Plant.Store.OperationByNumber(ctx, w.Institution, m.Object)
+		o.ID, o.Reference = found.ID.String(), found.Reference
+	case "customer", "account":
+		var found store.Record
+		found, err = s.Plant.Store.RecordByNumber(ctx, store.RecordKind(m.ObjectKind), w.Institution, m.Object)
 		o.ID, o.Reference = found.ID.String(), found.Reference
 	case testObject:
 		o.ID = w.ID.String()

@@ -238,6 +238,13 @@ func (q Q) OrderByNumber(ctx context.Context, institution uuid.UUID, number int6
 	return o, err
 }
 
+// OrderOf finds the order that a card was made for.
+func (q Q) OrderOf(ctx context.Context, c Card) (Order, error) {
+	var o Order
+	err := q.get(ctx, "order of a card", &o, `SELECT `+q.orderColumns()+` FROM orders WHERE number = $1`, c.Order)
+	return o, err
+}
+
 // Orders pages through an institution's orders, newest first, from those below number before (0 = from the newest).
 func (q Q) Orders(ctx context.Context, institution uuid.UUID, before int64, limit int) ([]Order, error) {
 	var all []Order

@@ -159,6 +159,61 @@ CREATE TABLE cards (
     replaced_by    BIGINT
 );
 
+CREATE INDEX cards_replaced_by ON cards (replaced_by) WHERE replaced_by IS NOT NULL;
+
+-- Who cards are for, and the accounts that they hang on, as their institution declares them. Every version is kept; body is its content as JSON.
+CREATE TABLE customers (
+    number         BIGINT PRIMARY KEY,
+    id             UUID NOT NULL UNIQUE,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    reference      TEXT NOT NULL,
+    version        INTEGER NOT NULL CHECK (version > 0),
+    UNIQUE (institution_id, reference)
+);
+
+CREATE INDEX customers_list ON customers (institution_id, number);
+
+CREATE TABLE customer_versions (
+    customer_number BIGINT NOT NULL REFERENCES customers (number),
+    version         INTEGER NOT NULL,
+    body            TEXT NOT NULL,
+    recorded_by     TEXT NOT NULL,
+    recorded_at     TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (customer_number, version)
+);
+
+CREATE TABLE accounts (
+    number          BIGINT PRIMARY KEY,
+    id              UUID NOT NULL UNIQUE,
+    institution_id  UUID NOT NULL REFERENCES institutions (id),
+    customer_number BIGINT NOT NULL REFERENCES customers (number),
+    reference       TEXT NOT NULL,
+    version         INTEGER NOT NULL CHECK (version > 0),
+    UNIQUE (institution_id, reference)
+);
+
+CREATE INDEX accounts_list ON accounts (institution_id, number);
+CREATE INDEX accounts_customer ON accounts (customer_number, number);
+
+CREATE TABLE account_versions (
+    account_number BIGINT NOT NULL REFERENCES accounts (number),
+    version        INTEGER NOT NULL,
+    body           TEXT NOT NULL,
+    recorded_by    TEXT NOT NULL,
+    recorded_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (account_number, version)
+);
+
+-- What hangs on an account: the card that an order of one row asks for, or a card that was anonymous and was linked. What takes a card's place hangs where that one does.
+CREATE TABLE account_cards (
+    account_number BIGINT NOT NULL REFERENCES accounts (number),
+    position       BIGINT NOT NULL,
+    order_number   BIGINT UNIQUE REFERENCES orders (number),
+    card_id        BIGINT UNIQUE REFERENCES cards (id),
+    PRIMARY KEY (account_number, position),
+    CHECK ((order_number IS NULL) <> (card_id IS NULL))
+);
+
 -- state 0 = the issue is where its file is. pin is the security module's encrypted form, bound to the number it was made for.
 CREATE TABLE issues (
     card_id      BIGINT NOT NULL,
@@ -709,6 +764,11 @@ DROP TABLE pin_mailers;
 DROP TABLE pin_tries;
 DROP TABLE card_pins;
 DROP TABLE issues;
+DROP TABLE account_cards;
+DROP TABLE account_versions;
+DROP TABLE accounts;
+DROP TABLE customer_versions;
+DROP TABLE customers;
 DROP TABLE cards;
 DROP TABLE order_corrections;
 DROP TABLE order_errors;

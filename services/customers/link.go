@@ -1,0 +1,193 @@
+package customers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"platen/card"
+	"platen/formats"
+	"platen/services/cards"
+	"platen/sql/store"
+)
+
+// Errors of linking that a client decides on.
+var (
+	ErrProduct   = errors.New("the account is for cards of another product")
+	ErrLinked    = errors.New("the card hangs on an account already")
+	ErrActivated = errors.New("the card was put into use before it had a holder")
+	ErrNamed     = errors.New("the card was made for somebody by name")
+)
+
+// Hang lets the card of an order of one row hang on an account: for Submission.Also.
+func (s *Service) Hang(i store.Institution, account, product string) func(context.Context, *store.Tx, store.Order) error {
+	return func(ctx context.Context, tx *store.Tx, o store.Order) error {
+		a, err := s.lock(ctx, tx, i, account, product)
+		if err != nil {
+			return err
+		}
+		return tx.HangOrder(ctx, a.Number, o.Number)
+	}
+}
+
+// Link lets an anonymous card that never was in use hang on an account. One that hangs on this account stays as it is; on another, it fails with ErrLinked.
+func (s *Service) Link(ctx context.Context, act cards.Act, account string) (Account, error) {
+	id, err := s.Plant.FindCard(ctx, act.Institution, act.Card)
+	if err != nil {
+		return Account{}, err
+	}
+	var a Account
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		c, err := tx.LockCard(ctx, id)
+		if err != nil {
+			return err
+		}
+		product, err := s.productOf(ctx, tx, act.Institution, c)
+		if err != nil {
+			return err
+		}
+		if a, err = s.lock(ctx, tx, act.Institution, account, product); err != nil {
+			return err
+		}
+		switch on, err := tx.AccountOf(ctx, act.Institution.ID, c); {
+		case err == nil && on.Number == a.Number:
+			return nil
+		case err == nil:
+			return ErrLinked
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+		if err := linkable(ctx, tx, c); err != nil {
+			return err
+		}
+		if err := tx.HangCard(ctx, a.Number, id); err != nil {
+			return err
+		}
+		data := map[string]any{"account": a.ID.String(), "by": act.Actor}
+		return tx.Record(ctx, act.Institution.ID, "card", int64(id), "linked", data, s.Plant.Now())
+	})
+	return a, err
+}
+
+// linkable refuses a card that has ended, was in use, or was made for somebody by name.
+func linkable(ctx context.Context, tx *store.Tx, c store.Card) error {
+	if c.Status == card.CardClosed || c.Status == card.CardExpired {
+		return fmt.Errorf("the card is %s: %w", c.Status, cards.ErrStatus)
+	}
+	issues, err := tx.Issues(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, i := range issues {
+		if i.Use != card.UsePending && i.Use != card.UseClosed {
+			return ErrActivated
+		}
+	}
+	o, err := tx.OrderOf(ctx, c)
+	if err != nil || formats.OrderKind(o.Kind) == formats.MassOrder {
+		return err
+	}
+	l, err := tx.LineOfCard(ctx, c.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrNamed // what it was ordered by is purged, and was no mass order
+	case err != nil:
+		return err
+	case l.FirstName != "" || l.LastName != "":
+		return ErrNamed
+	}
+	return nil
+}
+
+func (s *Service) productOf(ctx context.Context, tx *store.Tx, i store.Institution, c store.Card) (string, error) {
+	products, err := tx.Programs(ctx, i.ID, store.ProductProgram)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range products {
+		if p.Number == c.Product {
+			return p.Code, nil
+		}
+	}
+	return "", errors.New("the product of a card is not declared")
+}
+
+// OfCard finds the account that a card hangs on; nil when it hangs on none.
+func (s *Service) OfCard(ctx context.Context, i store.Institution, c store.Card) (*Account, error) {
+	r, err := s.Plant.Store.AccountOf(ctx, i.ID, c)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	a, err := accountOf(r, err)
+	return &a, err
+}
+
+// Held is a card of an account, or an order for one that is not made.
+type Held struct {
+	Position int64
+	Order    store.Order
+	Card     *store.Card // nil = not made
+	Token    string
+	Product  string
+}
+
+// Cards pages through what hangs on an account, in the order in which it came, after a position: each card, and those that took its place one after another.
+func (s *Service) Cards(ctx context.Context, i store.Institution, a Account, after int64, limit int) ([][]Held, error) {
+	rows, err := s.Plant.Store.HangingOn(ctx, a.Number, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	products, err := s.Plant.Store.Programs(ctx, i.ID, store.ProductProgram)
+	if err != nil {
+		return nil, err
+	}
+	codes := map[int64]string{}
+	for _, p := range products {
+		codes[p.Number] = p.Code
+	}
+	list := make([][]Held, len(rows))
+	for n, h := range rows {
+		if list[n], err = s.held(ctx, i, h, codes); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// held follows one card of an account through those that took its place.
+func (s *Service) held(ctx context.Context, i store.Institution, h store.Hanging, products map[int64]string) ([]Held, error) {
+	id := h.Card
+	if h.Order != nil {
+		o, err := s.Plant.Store.OrderByNumber(ctx, i.ID, *h.Order)
+		if err != nil {
+			return nil, err
+		}
+		made, err := s.Plant.FindCard(ctx, i, o.Reference+"#1")
+		if err == nil {
+			_, err = s.Plant.Store.Card(ctx, made)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return []Held{{Position: h.Position, Order: o}}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id = &made
+	}
+	var all []Held
+	for next := id; next != nil; next = all[len(all)-1].Card.ReplacedBy {
+		c, err := s.Plant.Store.Card(ctx, *next)
+		if err != nil {
+			return nil, err
+		}
+		v := Held{Position: h.Position, Card: &c, Product: products[c.Product]}
+		if v.Token, err = s.Plant.Token(ctx, c.ID); err != nil {
+			return nil, err
+		}
+		if v.Order, err = s.Plant.Store.OrderOf(ctx, c); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
