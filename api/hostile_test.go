@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -105,7 +106,11 @@ func wellMeant(path string, o *openapi3.Operation, objects map[string]string) at
 	a := attempt{path: strings.NewReplacer("{id}", id, "{token}", id, "{reference}", id).Replace(path), query: url.Values{}, header: http.Header{}, operation: o}
 	for _, p := range o.Parameters {
 		if p.Value.In == "path" {
-			a.path = strings.ReplaceAll(a.path, "{"+p.Value.Name+"}", "1")
+			value := "1"
+			if named := p.Value.Schema.Value.Enum; len(named) > 0 {
+				value = fmt.Sprint(named[0])
+			}
+			a.path = strings.ReplaceAll(a.path, "{"+p.Value.Name+"}", value)
 		}
 	}
 	if schema := jsonBody(o); schema != nil {

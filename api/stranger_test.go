@@ -25,7 +25,7 @@ func TestAStrangerCannotTellNotMineFromNotThere(t *testing.T) {
 		ids := map[string][][2]string{
 			"orders": {{objects["orders"], anyID}}, "batches": {{objects["batches"], anyID}, {"1", "999"}}, "files": {{objects["files"], anyID}, {"1", "999"}},
 			"webhooks": {{objects["webhooks"], anyID}}, "cards": {{objects["cards"], "T000000000000000000"}, {"OBJECTS%231", "NOTHING%231"}},
-			"customers": {{objects["customers"], "NOBODY"}}, "accounts": {{objects["accounts"], "NOTHING"}},
+			"simulator": {{objects["cards"], "T000000000000000000"}}, "customers": {{objects["customers"], "NOBODY"}}, "accounts": {{objects["accounts"], "NOTHING"}},
 		}
 		d, err := document()
 		if err != nil {
