@@ -11,6 +11,7 @@ import (
 	"platen/batch"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/ledger"
 	"platen/services/pins"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -47,6 +48,7 @@ type service struct {
 	values    *values.Service
 
 	simulate *simulate.Service
+	ledger   *ledger.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -69,6 +71,7 @@ func New(c Config) (http.Handler, error) {
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
 		customers: &customers.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
+	s.ledger = &ledger.Service{Plant: c.Plant}
 	s.routeHealth()
 	s.routeV1()
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil

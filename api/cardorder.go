@@ -95,14 +95,6 @@ type InstantCard struct {
 	Links        map[string]string `json:"links"`
 }
 
-// singleAnswer is the answer to an order of one row: 200 when it was here before.
-type singleAnswer[T any] struct {
-	Status   int
-	Location string `header:"Location"`
-	Replay   string `header:"Idempotent-Replay"`
-	Body     T
-}
-
 func (s *service) routeCardOrders(api huma.API) {
 	op := change("order-card", http.MethodPost, cardPath, "cards", "Order one card", http.StatusCreated)
 	op.Description = "An order of one row. What is wrong with the row refuses it, and nothing is stored. The same reference with the same content answers the first result."
@@ -148,22 +140,16 @@ type ReplacementInput struct {
 
 // single registers an order of one row.
 func single[I, T any](s *service, api huma.API, op huma.Operation, take func(context.Context, caller, *I) (batch.Receipt, error), show func(context.Context, batch.Receipt) (T, error)) {
-	op.Responses = problemResponses(api)
-	op.Responses["201"] = &huma.Response{Description: "Taken in"}
-	op.Responses["200"] = &huma.Response{Description: "It was here before; nothing was done again", Content: map[string]*huma.MediaType{jsonType: {Schema: schemaOf[T](api)}}}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*singleAnswer[T], error) {
-		receipt, err := take(ctx, callerOf(ctx), in)
+	once(s, api, op, func(ctx context.Context, c caller, in *I) (made[T], error) {
+		receipt, err := take(ctx, c, in)
 		if err != nil {
-			return nil, s.refuse(ctx, err)
+			return made[T]{}, err
 		}
-		a := &singleAnswer[T]{Status: http.StatusCreated, Location: submitPath + "/" + receipt.Order.ID.String()}
-		if receipt.Repeat {
-			a.Status, a.Replay = http.StatusOK, "true"
+		v, err := show(ctx, receipt)
+		if err != nil {
+			err = &internalError{err}
 		}
-		if a.Body, err = show(ctx, receipt); err != nil {
-			return nil, s.refuse(ctx, &internalError{err})
-		}
-		return a, nil
+		return made[T]{value: v, location: submitPath + "/" + receipt.Order.ID.String(), repeat: receipt.Repeat}, err
 	})
 }
 

@@ -42,6 +42,7 @@ func (s *service) routeV1() {
 	s.routeReturns(described)
 	s.routeBooks(described)
 	s.routeSchedules(described)
+	s.routeLedger(described)
 	s.routeWebhooks(described)
 	s.routeSimulator(described)
 	s.serveDocument(described.OpenAPI())

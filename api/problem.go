@@ -10,10 +10,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"platen/batch"
+	"platen/card"
 	"platen/formats"
 	"platen/hsm"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/ledger"
 	"platen/services/pins"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -110,6 +112,17 @@ var known = []struct {
 	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
 	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},
 	{pins.ErrModule, http.StatusServiceUnavailable, "module_down", "the security module does not answer; nothing was tried"},
+	{ledger.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 65 characters of printable ASCII without blanks"},
+	{ledger.ErrReference, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for something else"},
+	{ledger.ErrRemark, http.StatusUnprocessableEntity, "bad_remark", "give up to 50 characters of printable ASCII"},
+	{ledger.ErrCurrency, http.StatusUnprocessableEntity, "other_currency", "the account is in another currency"},
+	{ledger.ErrKind, http.StatusUnprocessableEntity, "account_kind", "accounts of this kind do not do this"},
+	{ledger.ErrSame, http.StatusUnprocessableEntity, "same_account", "money moves between two accounts"},
+	{ledger.ErrTaken, http.StatusConflict, "account_exists", "the card has an account"},
+	{card.ErrCurrency, http.StatusUnprocessableEntity, "unknown_currency", "give a currency of ISO 4217"},
+	{card.ErrAmount, http.StatusUnprocessableEntity, "bad_amount", "give digits, and a point with decimals; more than nothing"},
+	{card.ErrPrecision, http.StatusUnprocessableEntity, "amount_precision", "give no more decimals than the currency has"},
+	{card.ErrAmountLarge, http.StatusUnprocessableEntity, "amount_large", "the amount is too large"},
 	{store.ErrFenced, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrStale, http.StatusConflict, "order_in_flight", "somebody else has just changed this order; try again"},
 	{store.ErrNotFound, http.StatusNotFound, "not_found", "there is no such object"},

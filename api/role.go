@@ -13,13 +13,15 @@ type Role string
 const (
 	Submit  Role = "submit"  // orders, corrections, single cards, card actions, customers, accounts
 	Operate Role = "operate" // what a card-operations desk decides: cancel, pause, block, activate, close
+	Fund    Role = "fund"    // money from outside into wallets, and out again
+	Money   Role = "money"   // the ledger: accounts, transfers, loading of cards
 	PIN     Role = "pin"     // PIN and security-value services
 	PAN     Role = "pan"     // card numbers for tokens and back
 	Admin   Role = "admin"   // webhooks and what else an institution declares over the API
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{Submit, Operate, PIN, PAN, Admin} }
+func Roles() []Role { return []Role{Submit, Operate, Fund, Money, PIN, PAN, Admin} }
 
 // ParseRoles reads names with commas between; an empty text is no role.
 func ParseRoles(text string) ([]Role, error) {
@@ -83,6 +85,20 @@ var needed = map[string]Role{
 
 	"POST /v1/cards/{token}/security-values": PIN,
 	"POST /v1/cards/{token}/cvv2/verify":     PIN,
+
+	"GET /v1/ledger/accounts":                   Money,
+	"GET /v1/ledger/accounts/{id}":              Money,
+	"GET /v1/ledger/accounts/{id}/entries":      Money,
+	"GET /v1/ledger/operations":                 Money,
+	"GET /v1/ledger/operations/{reference}":     Money,
+	"GET /v1/ledger/cards/{token}":              Money,
+	"POST /v1/ledger/accounts":                  Money,
+	"POST /v1/ledger/cards/{token}":             Money,
+	"POST /v1/ledger/transfers":                 Money,
+	"POST /v1/ledger/cards/{token}/deposits":    Money,
+	"POST /v1/ledger/cards/{token}/withdrawals": Money,
+	"POST /v1/ledger/accounts/{id}/funds":       Fund,
+	"POST /v1/ledger/accounts/{id}/payouts":     Fund,
 
 	"GET /v1/webhooks":               Admin,
 	"GET /v1/webhooks/{id}":          Admin,

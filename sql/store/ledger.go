@@ -36,7 +36,8 @@ type LedgerAccount struct {
 type LedgerEntry struct {
 	Number      int64     `db:"number"`
 	Operation   int64     `db:"operation_number"`
-	Part        int       `db:"part"` // of the operation, from 1
+	OperationID uuid.UUID `db:"operation_id"` // read only
+	Part        int       `db:"part"`         // of the operation, from 1
 	Institution uuid.UUID `db:"institution_id"`
 	Currency    string    `db:"currency"`
 	From        int64     `db:"from_number"`
@@ -142,8 +143,8 @@ func (t *Tx) Post(ctx context.Context, e *LedgerEntry) error {
 // LedgerEntries lists what moved on an account, newest first, before a number when it is not 0.
 func (q Q) LedgerEntries(ctx context.Context, institution uuid.UUID, account, before int64, limit int) ([]LedgerEntry, error) {
 	var all []LedgerEntry
-	err := q.list(ctx, "entries", &all, `SELECT `+entryColumns+` FROM (SELECT * FROM (SELECT `+entryColumns+` FROM ledger_entries WHERE from_number = $2 AND number < $3 ORDER BY number DESC LIMIT $4) a
+	err := q.list(ctx, "entries", &all, `SELECT `+prefixed("e.", entryColumns)+`, o.id AS operation_id FROM (SELECT * FROM (SELECT `+entryColumns+` FROM ledger_entries WHERE from_number = $2 AND number < $3 ORDER BY number DESC LIMIT $4) a
 		UNION ALL SELECT * FROM (SELECT `+entryColumns+` FROM ledger_entries WHERE to_number = $2 AND number < $3 ORDER BY number DESC LIMIT $4) b) e
-		WHERE institution_id = $1 ORDER BY number DESC LIMIT $4`, institution, account, below(before), limit)
+		JOIN operations o ON o.number = e.operation_number WHERE e.institution_id = $1 ORDER BY e.number DESC LIMIT $4`, institution, account, below(before), limit)
 	return all, err
 }
