@@ -92,8 +92,8 @@ func (s *Service) Block(ctx context.Context, a Act, reason string) error {
 	})
 }
 
-// Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is. While an order for the card
-// is open it stays blocked, for it may have been reported lost by it: cancel that first.
+// Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is. While an action on the card
+// is open it stays blocked, for it may have been reported lost by it: cancel that first. The order that made it at once is none.
 func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 	if err := batch.CheckReason(reason); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 		if c.Status == card.CardInactive || c.Status == card.CardActive {
 			return "", nil, nil
 		}
-		if busy, err := tx.CardAwaitsAction(ctx, c.ID); err != nil || busy && c.Status == card.CardBlocked {
+		if busy, err := tx.CardAwaitsChange(ctx, c.ID); err != nil || busy && c.Status == card.CardBlocked {
 			return "", nil, cmp.Or(err, ErrBusy)
 		}
 		issues, err := tx.Issues(ctx, c.ID)

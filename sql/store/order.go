@@ -336,6 +336,13 @@ func (q Q) CardAwaitsAction(ctx context.Context, id card.ID) (bool, error) {
 	return n > 0, err
 }
 
+// CardAwaitsChange is CardAwaitsAction without the order that a card was made by at once, whose line waits for its file.
+func (q Q) CardAwaitsChange(ctx context.Context, id card.ID) (bool, error) {
+	var n int
+	err := q.get(ctx, "open changes of a card", &n, `SELECT count(*) FROM order_lines WHERE card_id = $1 AND state < 3 AND reason <> $2`, id, card.New)
+	return n > 0, err
+}
+
 // PlanLines moves a run of open lines to PLANNED; all of quantity lines must still be open.
 func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity int64) error {
 	return t.execMany(ctx, "lock order lines", quantity, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1`, order, first, last)
