@@ -263,7 +263,16 @@ func (j *job) reissues(ctx context.Context, p *prepared, out *minted, lines []*s
 		if err := markMade(ctx, tx, units); err != nil {
 			return err
 		}
-		return tx.AdvanceIssues(ctx, issues)
+		overtaken, err := tx.AdvanceIssues(ctx, issues)
+		if err != nil {
+			return err
+		}
+		for _, number := range overtaken {
+			if err := j.settleOrder(ctx, tx, number); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return nil
 }

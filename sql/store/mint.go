@@ -89,8 +89,9 @@ func (t *Tx) MadeLines(ctx context.Context, order, first, last, lines int64) err
 		`UPDATE order_lines SET state = 4 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 2`, order, first, last)
 }
 
-// AdvanceIssues moves cards on to their next issues, which have the numbers of these. Each card must stand one before.
-func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) error {
+// AdvanceIssues moves cards on to their next issues, which have the numbers of these. Each card must stand one before. What still waited of them is not made any more: it
+// returns the orders of that, by number.
+func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) (overtaken []int64, err error) {
 	byNumber := map[int][]card.ID{}
 	for i := range next {
 		byNumber[next[i].Issue] = append(byNumber[next[i].Issue], next[i].Card)
@@ -99,13 +100,23 @@ func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) error {
 		ids := byNumber[issue]
 		where, list, err := among(t.Q, "id", 2, ids)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := t.execMany(ctx, "move cards to their next issues", int64(len(ids)), `UPDATE cards SET newest_issue = $1 WHERE newest_issue = $1 - 1 AND `+where, issue, list); err != nil {
-			return err
+			return nil, err
 		}
+		if where, list, err = among(t.Q, "card_id", 3, ids); err != nil {
+			return nil, err
+		}
+		var orders []int64
+		if err := t.list(ctx, "cancel what next issues overtake", &orders, `UPDATE issues SET state = $1 WHERE file_number IS NULL AND state <> $1 AND issue < $2 AND `+where+`
+			RETURNING order_number`, card.IssueCancelled, issue, list); err != nil {
+			return nil, err
+		}
+		overtaken = append(overtaken, orders...)
 	}
-	return nil
+	slices.Sort(overtaken)
+	return slices.Compact(overtaken), nil
 }
 
 // Closing is a card that is closed, and what takes its place.
