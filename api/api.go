@@ -35,6 +35,7 @@ type Config struct {
 	Secrets   Secrets // of clients that sign with one
 
 	Webhooks *webhooks.Service // who is told what happens
+	Dialects []Dialect         // other services' HTTP
 }
 
 // service is the API with all that its handlers use.
@@ -49,6 +50,7 @@ type service struct {
 
 	simulate *simulate.Service
 	ledger   *ledger.Service
+	dialects map[string]*Dialect
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -74,6 +76,9 @@ func New(c Config) (http.Handler, error) {
 	s.ledger = &ledger.Service{Plant: c.Plant}
 	s.routeHealth()
 	s.routeV1()
+	if err := s.routeDialects(); err != nil {
+		return nil, err
+	}
 	return s.logged(s.recovered(http.HandlerFunc(s.dispatch))), nil
 }
 
@@ -91,7 +96,7 @@ func (s *service) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take this method"))
 		return
 	}
-	s.fail(w, r, problem(http.StatusNotFound, "not_found", "there is nothing here"))
+	s.fail(w, r, nowhere())
 }
 
 // refusalHeader takes only the status and header of the router's own plain-text refusal.

@@ -80,7 +80,12 @@ func (s *service) identify(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	i, err := s.Plant.Store.InstitutionByID(r.Context(), client.Institution)
+	return s.callerFor(r.Context(), client)
+}
+
+// callerFor is a known client with its institution and roles.
+func (s *service) callerFor(ctx context.Context, client store.Client) (caller, error) {
+	i, err := s.Plant.Store.InstitutionByID(ctx, client.Institution)
 	if err != nil {
 		return caller{}, &internalError{fmt.Errorf("institution of client %s: %w", client.Name, err)}
 	}

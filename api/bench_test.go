@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/api"
+	"platen/api/offblocks"
 	"platen/batch"
 	"platen/card"
 	"platen/delivery"
@@ -85,6 +86,7 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 		config.Version = "1"
 	}
 	s.hooks = config.Webhooks
+	config.Dialects = dialects(s.plant)
 	var err error
 	if s.handler, err = api.New(config); err != nil {
 		t.Fatal(err)
@@ -95,6 +97,9 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 	t.Cleanup(s.server.Close)
 	return s
 }
+
+// dialects are those that the program serves.
+func dialects(plant *batch.Plant) []api.Dialect { return []api.Dialect{offblocks.New(plant)} }
 
 func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {
 	t.Helper()

@@ -160,32 +160,12 @@ func (s *service) submitSingle(ctx context.Context, c caller, in SingleInput, o 
 	// The card that an action is for stands in the path: asked for another card, the same body is another order.
 	o.Body = io.MultiReader(strings.NewReader(row.Card), bytes.NewReader(in.RawBody))
 	o.Institution, o.Actor, o.IdempotencyKey, o.Single = c.institution, c.actor(), in.IdempotencyKey, true
-	o.Rows = func(io.Reader) (batch.Rows, error) { return &oneRow{kind: kind, row: row}, nil }
+	o.Rows = func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, row), nil }
 	receipt, err := s.Plant.Submit(ctx, o)
 	if batch.IsNotFound(err) {
 		err = &internalError{err}
 	}
 	return receipt, err
-}
-
-// oneRow is an order of one row. It implements batch.Rows.
-type oneRow struct {
-	kind formats.OrderKind
-	row  formats.Row
-	read bool
-}
-
-// Kind implements batch.Rows.
-func (o *oneRow) Kind() formats.OrderKind { return o.kind }
-
-// Next implements batch.Rows.
-func (o *oneRow) Next() (formats.Row, []formats.Fault, error) {
-	if o.read {
-		return formats.Row{}, nil, io.EOF
-	}
-	o.read = true
-	faults := formats.CheckRow(o.kind, &o.row)
-	return o.row, faults, nil
 }
 
 func (s *service) showOrderedCard(ctx context.Context, r batch.Receipt) (OrderedCard, error) {

@@ -89,6 +89,7 @@ var known = []struct {
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrBusy, http.StatusConflict, "card_busy", "an order for the card is open: cancel it first, or wait until it is carried out"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
+	{customers.ErrAlone, http.StatusConflict, "card_limit", "the account has a card of this kind already"},
 	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},
 	{simulate.ErrInFile, http.StatusConflict, "card_in_file", "the card's plastic is in a file already"},
 	{customers.ErrReference, http.StatusUnprocessableEntity, "bad_record_reference", "give a reference of 1 to 64 letters, digits, dots, dashes or underscores that holds no card number"},
@@ -173,6 +174,12 @@ func (s *service) refuse(ctx context.Context, err error) *Problem {
 // fail answers with a problem outside of huma.
 func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.refuse(r.Context(), err)
+	if d := s.dialectOf(r.URL.Path); d != nil {
+		reply := d.Refuse(p, s.Now())
+		reply.Header = p.header
+		s.send(w, r, reply)
+		return
+	}
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(fmt.Errorf("write a problem: %w", err))

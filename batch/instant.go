@@ -144,22 +144,28 @@ func (p *Plant) InstantCard(ctx context.Context, o store.Order) (*Instant, error
 	if err != nil {
 		return nil, err
 	}
+	v := &Instant{}
+	if v.Masked, err = p.MaskedNumber(ctx, id); err != nil {
+		return nil, err
+	}
+	if v.Expiry, err = card.ExpiryFromInt(issue.Expiry); err != nil {
+		return nil, err
+	}
+	v.Token, err = p.Token(ctx, id)
+	return v, err
+}
+
+// MaskedNumber is a card's number with all but its first six and last four digits hidden.
+func (p *Plant) MaskedNumber(ctx context.Context, id card.ID) (string, error) {
 	all, err := p.Store.Ranges(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	j := &job{Plant: p, ranges: make(map[int32]store.PANRange, len(all))}
 	for _, r := range all {
 		j.ranges[r.Number] = r
 	}
 	var pans [1]card.PAN
-	if err := j.numbersOf([]card.ID{id}, pans[:]); err != nil {
-		return nil, err
-	}
-	v := &Instant{Masked: pans[0].Masked()}
-	if v.Expiry, err = card.ExpiryFromInt(issue.Expiry); err != nil {
-		return nil, err
-	}
-	v.Token, err = p.Token(ctx, id)
-	return v, err
+	err = j.numbersOf([]card.ID{id}, pans[:])
+	return pans[0].Masked(), err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"platen/batch"
 	"platen/sql/store"
 )
@@ -124,6 +126,11 @@ func (s *Service) ChangeAccount(ctx context.Context, by By, reference string, ve
 // Account finds an account of an institution; another's is store.ErrNotFound.
 func (s *Service) Account(ctx context.Context, i store.Institution, reference string) (Account, error) {
 	return accountOf(s.find(ctx, store.AccountRecord, i, reference))
+}
+
+// AccountByID is Account by its public id.
+func (s *Service) AccountByID(ctx context.Context, i store.Institution, id uuid.UUID) (Account, error) {
+	return accountOf(s.Plant.Store.RecordByID(ctx, store.AccountRecord, i.ID, id))
 }
 
 // Accounts pages through an institution's accounts, newest first, from those below number before (0 = from the newest).

@@ -14,6 +14,7 @@ import (
 // Errors of linking that a client decides on.
 var (
 	ErrProduct   = errors.New("the account is for cards of another product")
+	ErrAlone     = errors.New("the account has a card of the product already")
 	ErrLinked    = errors.New("the card hangs on an account already")
 	ErrActivated = errors.New("the card was put into use before it had a holder")
 	ErrNamed     = errors.New("the card was made for somebody by name")
@@ -28,6 +29,42 @@ func (s *Service) Hang(i store.Institution, account, product string) func(contex
 		}
 		return tx.HangOrder(ctx, a.Number, o.Number)
 	}
+}
+
+// HangAlone is Hang where an account has one card of a product at most: ErrAlone when one hangs on it that has not ended, or was ordered and may still be made.
+func (s *Service) HangAlone(i store.Institution, account, product string) func(context.Context, *store.Tx, store.Order) error {
+	return func(ctx context.Context, tx *store.Tx, o store.Order) error {
+		a, err := s.lock(ctx, tx, i, account, product)
+		if err != nil {
+			return err
+		}
+		// Whoever hangs something on the account waits for its lock, so that nothing joins what is listed.
+		for after := int64(0); ; {
+			page, err := s.Cards(ctx, i, a, after, cardsPage)
+			if err != nil {
+				return err
+			}
+			for _, succession := range page {
+				newest := succession[len(succession)-1]
+				if after = newest.Position; newest.living(product) {
+					return ErrAlone
+				}
+			}
+			if len(page) < cardsPage {
+				return tx.HangOrder(ctx, a.Number, o.Number)
+			}
+		}
+	}
+}
+
+const cardsPage = 100
+
+// living tells whether a card of a product is one that has not ended. What was ordered and is not made counts whatever its product is.
+func (h Held) living(product string) bool {
+	if h.Card == nil {
+		return !h.Order.State.Ended()
+	}
+	return h.Product == product && h.Card.Status != card.CardClosed && h.Card.Status != card.CardExpired
 }
 
 // Link lets an anonymous card that never was in use hang on an account. One that hangs on this account stays as it is; on another, it fails with ErrLinked.

@@ -96,7 +96,7 @@ func (t *Tx) PurgeOrders(ctx context.Context, h Horizon, now time.Time) error {
 	if going > 0 {
 		return fmt.Errorf("%s: %d have been taken up again: %w", what, going, ErrStale)
 	}
-	for _, statement := range []string{`DELETE FROM order_errors WHERE order_number < $1`, `DELETE FROM order_corrections WHERE order_number < $1`,
+	for _, statement := range []string{`DELETE FROM order_errors WHERE order_number < $1`, `DELETE FROM order_corrections WHERE order_number < $1`, `DELETE FROM order_notes WHERE order_number < $1`,
 		`UPDATE issues SET pin = NULL WHERE file_number IS NULL AND order_number < $1 AND ` + unusedPIN} {
 		if err := t.exec(ctx, what, statement, h.order()); err != nil {
 			return err
@@ -131,13 +131,16 @@ func (t *Tx) PurgeReturns(ctx context.Context, h Horizon, now time.Time) error {
 	return t.dropMonths(ctx, "return_lines", h)
 }
 
-// PurgeEvents drops the events before a horizon, what subscribers were told of them, and the ids of signed requests, whose signatures are too old to be accepted.
+// PurgeEvents drops the events before a horizon, what subscribers were told of them, the ids of signed requests, whose signatures are too old to be accepted, and kept answers.
 // Messages that are still due stay.
 func (t *Tx) PurgeEvents(ctx context.Context, h Horizon) error {
 	if err := t.exec(ctx, "purge messages", `DELETE FROM webhook_outbox WHERE happened_at < $1 AND state <> $2`, stored(h.month), MessageDue); err != nil {
 		return err
 	}
 	if err := t.exec(ctx, "purge ids of requests", `DELETE FROM api_requests WHERE seen_at < $1`, stored(h.month)); err != nil {
+		return err
+	}
+	if err := t.exec(ctx, "purge kept answers", `DELETE FROM idempotency_keys WHERE claimed_at < $1`, stored(h.month)); err != nil {
 		return err
 	}
 	return t.dropMonths(ctx, "events", h)

@@ -88,6 +88,13 @@ func (q Q) RecordByNumber(ctx context.Context, k RecordKind, institution uuid.UU
 	return r, err
 }
 
+// RecordByID finds a record's current version by its public id.
+func (q Q) RecordByID(ctx context.Context, k RecordKind, institution, id uuid.UUID) (Record, error) {
+	var r Record
+	err := q.get(ctx, string(k), &r, k.rows()+` WHERE r.institution_id = $1 AND r.id = $2`, institution, id)
+	return r, err
+}
+
 // LockRecord is RecordNamed, and keeps the record locked until commit.
 func (t *Tx) LockRecord(ctx context.Context, k RecordKind, institution uuid.UUID, reference string) (Record, error) {
 	var number int64

@@ -138,6 +138,12 @@ CREATE TABLE order_errors (
     PRIMARY KEY (order_number, source_line)
 );
 
+-- What a client said with an order beside what is made of it, as JSON: kept for the dialect that it speaks, and purged with the order's lines.
+CREATE TABLE order_notes (
+    order_number BIGINT PRIMARY KEY REFERENCES orders (number),
+    body         TEXT NOT NULL
+);
+
 CREATE TABLE order_corrections (
     order_number BIGINT NOT NULL REFERENCES orders (number),
     fingerprint  BLOB NOT NULL,
@@ -600,6 +606,19 @@ CREATE TABLE api_requests (
     PRIMARY KEY (client_id, request_id)
 );
 
+-- What requests with an idempotency key were answered with, where the answer is given again as it was. status 0 = it is being carried out, by whoever holds lease_until, which is
+-- microseconds of database time.
+CREATE TABLE idempotency_keys (
+    client_id   TEXT NOT NULL REFERENCES api_clients (id),
+    request_key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    status      INTEGER NOT NULL DEFAULT 0,
+    answer      BLOB,
+    lease_until BIGINT NOT NULL,
+    claimed_at  TIMESTAMP NOT NULL,
+    PRIMARY KEY (client_id, request_key)
+);
+
 -- A subscriber to events. secret is sealed by the vault. lease_until and retry_after are microseconds of database time; epoch is raised by each claim.
 CREATE TABLE webhooks (
     id             TEXT PRIMARY KEY,
@@ -732,6 +751,7 @@ DROP TABLE audit_log;
 DROP TABLE webhook_outbox;
 DROP TABLE webhook_objects;
 DROP TABLE webhooks;
+DROP TABLE idempotency_keys;
 DROP TABLE api_requests;
 DROP TABLE api_clients;
 DROP TABLE events;
@@ -760,6 +780,7 @@ DROP TABLE customer_versions;
 DROP TABLE customers;
 DROP TABLE cards;
 DROP TABLE order_corrections;
+DROP TABLE order_notes;
 DROP TABLE order_errors;
 DROP TABLE order_lines;
 DROP TABLE orders;

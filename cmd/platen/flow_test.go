@@ -1,0 +1,102 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"platen/testbed"
+)
+
+// flowSite is a running service with bureaus that print nothing wrong, as somebody has it who follows one of samples/flows.
+type flowSite struct {
+	*service
+	dir string
+}
+
+// onFlowSites runs a test on a site of each database.
+func onFlowSites(t *testing.T, test func(t *testing.T, s *flowSite)) {
+	for name, flags := range map[string]func(*testing.T) []string{
+		"SQLite":     func(*testing.T) []string { return nil },
+		"PostgreSQL": func(t *testing.T) []string { return []string{"--database", testbed.Postgres(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := prepare(t, sizes{mass: 10, bulk: 10, actions: 1})
+			platen(t, append([]string{"init", dir}, flags(t)...)...)
+			platen(t, "db", "migrate", config(dir))
+			platen(t, "apply", config(dir), "-f", filepath.Join(dir, "programs"))
+			simulateBureaus(t, dir, "--reject", "0", "--spoil", "0")
+			s := serving(t, dir, nil, "--no-schedules")
+			s.key = s.clientOf(dir, "app")
+			test(t, &flowSite{s, dir})
+		})
+	}
+}
+
+// clientOf makes a client that may do what flows do, and returns its key.
+func (s *service) clientOf(dir, name string, flags ...string) string {
+	s.t.Helper()
+	made := loose[struct{ ID, Key string }](s.t, platen(s.t, append([]string{"client", "create", name, "--roles", "submit,operate,pin", "--json", config(dir)}, flags...)...))
+	if len(flags) > 0 {
+		return made.ID
+	}
+	return made.Key
+}
+
+// follow runs a script of samples/flows as a reader would, and returns what it printed.
+func (s *flowSite) follow(script string, environ ...string) string {
+	s.t.Helper()
+	c := exec.CommandContext(s.t.Context(), "bash", filepath.Join("..", "..", "samples", "flows", script))
+	c.Env = append(append(os.Environ(), "URL="+s.base, "TOKEN="+s.key), environ...)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
+// produced runs nights until a card came back produced.
+func (s *flowSite) produced(token string) {
+	s.t.Helper()
+	night(s.t, s.dir)
+	until(s.t, "the answer of the bureau", func() bool {
+		c := loose[struct{ Issues []struct{ State string } }](s.t, s.get("/v1/cards/"+token).body)
+		return len(c.Issues) == 1 && c.Issues[0].State == "PRODUCED"
+	})
+}
+
+func openssl(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput(); err != nil {
+		t.Fatalf("openssl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+var flowAccount = regexp.MustCompile(`(?m)^account \S+, (\S+)$`)
+
+func TestTheFlowOverOffblocks(t *testing.T) {
+	t.Parallel()
+	onFlowSites(t, func(t *testing.T, s *flowSite) {
+		key, public := filepath.Join(s.dir, "app.key"), filepath.Join(s.dir, "app.pub")
+		openssl(t, "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", key)
+		openssl(t, "pkey", "-in", key, "-pubout", "-out", public)
+		said := s.follow("offblocks.sh", "KEYFILE="+key, "KEYID="+s.clientOf(s.dir, "app-signature", "--public-key", public))
+		match := flowAccount.FindStringSubmatch(said)
+		if match == nil {
+			t.Fatalf("no account:\n%s", said)
+		}
+		page := loose[struct {
+			Items []struct {
+				Cards []struct{ Token, Product, Status string }
+			}
+		}](t, s.get("/v1/accounts/"+match[1]+"/cards").body)
+		if len(page.Items) != 3 || page.Items[2].Cards[0].Product != "visa-debit-chip" {
+			t.Fatalf("cards of the account: %+v", page)
+		}
+		s.produced(page.Items[2].Cards[0].Token)
+	})
+}
