@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/api"
+	"platen/api/enfuce"
 	"platen/api/offblocks"
 	"platen/batch"
 	"platen/card"
@@ -99,7 +100,9 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 }
 
 // dialects are those that the program serves.
-func dialects(plant *batch.Plant) []api.Dialect { return []api.Dialect{offblocks.New(plant)} }
+func dialects(plant *batch.Plant) []api.Dialect {
+	return []api.Dialect{offblocks.New(plant), enfuce.New(plant)}
+}
 
 func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {
 	t.Helper()

@@ -100,3 +100,16 @@ func TestTheFlowOverOffblocks(t *testing.T) {
 		s.produced(page.Items[2].Cards[0].Token)
 	})
 }
+
+var flowCard = regexp.MustCompile(`(?m)^physical card (\S+)$`)
+
+func TestTheFlowOverEnfuce(t *testing.T) {
+	t.Parallel()
+	onFlowSites(t, func(t *testing.T, s *flowSite) {
+		match := flowCard.FindStringSubmatch(s.follow("enfuce.sh"))
+		if match == nil {
+			t.Fatal("no card")
+		}
+		s.produced(match[1])
+	})
+}

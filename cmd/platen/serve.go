@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"platen/api"
+	"platen/api/enfuce"
 	"platen/api/offblocks"
 	"platen/jobs"
 )
@@ -133,7 +134,7 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 		return err
 	}
 	handler, err := api.New(api.Config{Plant: a.plant, Webhooks: hooks, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now,
-		PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets(), Dialects: []api.Dialect{offblocks.New(a.plant)}})
+		PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets(), Dialects: []api.Dialect{offblocks.New(a.plant), enfuce.New(a.plant)}})
 	if err != nil {
 		return err
 	}

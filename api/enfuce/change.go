@@ -1,0 +1,189 @@
+package enfuce
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"platen/api"
+	"platen/batch"
+	"platen/card"
+	"platen/formats"
+	"platen/services/cards"
+	"platen/sql/store"
+)
+
+// The statuses of a card, as the service's document names them.
+const (
+	cardOK         = "Card OK"
+	cardBlocked    = "Card Blocked"
+	suspectedFraud = "Suspected Fraud"
+	noRenewal      = "Card No Renewal"
+	closedForFraud = "Card Closed Due To Fraud"
+	cardLost       = "Card Lost"
+	cardStolen     = "Card Stolen"
+	cardClosed     = "Card Closed"
+)
+
+// endings are what cards are closed for.
+var endings = map[string]card.Reason{closedForFraud: card.Compromised, cardLost: card.Lost, cardStolen: card.Stolen, cardClosed: card.Request}
+
+// newStatus asks for a card's next status.
+type newStatus struct {
+	Status string `json:"status" enum:"Card OK,Card Blocked,Suspected Fraud,Card No Renewal,Card Closed Due To Fraud,Card Lost,Card Stolen,Card Closed"`
+}
+
+// find reads a card of the caller's institution that is of the path's type, where it has one, and hangs on an account.
+func (s *service) find(ctx context.Context, c *api.Call) (batch.Story, error) {
+	story, err := s.plant.ExplainCard(ctx, c.Institution, c.PathValue("id"))
+	if err != nil {
+		return story, err
+	}
+	account, err := s.customers.OfCard(ctx, c.Institution, story.Card)
+	if err == nil && account == nil {
+		err = fmt.Errorf("card without an account: %w", store.ErrNotFound)
+	}
+	if kind := c.PathValue("type"); err == nil && kind != "" && c.Dialect.Products[kind] != story.Product {
+		err = fmt.Errorf("card of another type: %w", store.ErrNotFound)
+	}
+	return story, err
+}
+
+func act(c *api.Call, story *batch.Story) cards.Act {
+	return cards.Act{Institution: c.Institution, Card: story.Token, Actor: c.Actor}
+}
+
+// done answers what was done to a card.
+func done(what string, story *batch.Story) api.Reply {
+	return api.Reply{Status: http.StatusOK, Body: Resource{Description: what, ID: story.Token}}
+}
+
+func (s *service) setStatus(ctx context.Context, c *api.Call, body newStatus) (api.Reply, error) {
+	story, err := s.find(ctx, c)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	switch ending, ends := endings[body.Status]; {
+	case ends:
+		err = s.cards.Close(ctx, act(c, &story), ending, body.Status)
+	case body.Status == cardOK:
+		err = s.cards.Unblock(ctx, act(c, &story), body.Status)
+	case body.Status == noRenewal:
+		err = impossible("no_renewal", "no card is left out of renewal here")
+	default:
+		err = s.cards.Block(ctx, act(c, &story), body.Status)
+	}
+	return done("Card updated", &story), err
+}
+
+// reissue orders the next version of a card, with the same number: it was damaged.
+func (s *service) reissue(ctx context.Context, c *api.Call) (api.Reply, error) {
+	story, err := s.find(ctx, c)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	reference, err := uuid.NewV7()
+	if err != nil {
+		return api.Reply{}, fmt.Errorf("name an order: %w", err)
+	}
+	row := formats.Row{Line: 2, Card: story.Token, Reason: card.Damaged.String()}
+	_, err = s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "enfuce-" + reference.String(), Single: true,
+		Body: bytes.NewReader([]byte(story.Token)),
+		Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(formats.ActionOrder, row), nil }})
+	return done("Card reissued", &story), err
+}
+
+func (s *service) resetPINAttempt(ctx context.Context, c *api.Call) (api.Reply, error) {
+	story, err := s.find(ctx, c)
+	if err == nil {
+		_, err = s.pins.Unblock(ctx, act(c, &story), "RESET_PIN_ATTEMPT")
+	}
+	return done("PIN attempts reset", &story), err
+}
+
+// Plastic is one version of a card as it is made.
+type Plastic struct {
+	ID             string      `json:"id"`
+	CardID         string      `json:"cardId"`
+	SequenceNumber string      `json:"sequenceNumber"` // PSN
+	Expiration     *expiration `json:"expiration"`
+	ProductionDate string      `json:"productionDate,omitempty"`
+	ProductionType string      `json:"productionType"`
+	Status         string      `json:"status"`
+}
+
+// The statuses of a plastic.
+const (
+	plasticInactive = "INACTIVE" // ordered
+	plasticLocked   = "LOCKED"   // embossed, and not in use yet
+	plasticActive   = "ACTIVE"
+	plasticClosed   = "CLOSED"
+	plasticRejected = "REJECTED"
+)
+
+// statusOf is where a plastic stands.
+func statusOf(i *batch.IssueStory) string {
+	switch {
+	case i.State == card.IssueRejected || i.State == card.IssueSpoiled:
+		return plasticRejected
+	case i.Use == card.UseCurrent:
+		return plasticActive
+	case i.Use == card.UseSuperseded || i.Use == card.UseClosed:
+		return plasticClosed
+	case i.State.Fulfilled():
+		return plasticLocked
+	}
+	return plasticInactive
+}
+
+func plasticID(story *batch.Story, issue int) string { return fmt.Sprintf("%s-%d", story.Token, issue) }
+
+func (s *service) plastics(ctx context.Context, c *api.Call) (api.Reply, error) {
+	story, err := s.find(ctx, c)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	all := make([]Plastic, 0, len(story.Issues))
+	for i := range story.Issues {
+		issue := &story.Issues[i]
+		e, err := card.ExpiryFromInt(issue.Expiry)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		p := Plastic{ID: plasticID(&story, issue.Issue.Issue), CardID: story.Token, SequenceNumber: issue.PSN.String(), Expiration: &expiration{Year: int32(e.Year), Month: int32(e.Month)},
+			ProductionType: "ALL", Status: statusOf(issue)}
+		if issue.Reason != card.New {
+			p.ProductionType = "NEW_PLASTIC"
+		}
+		for _, said := range issue.Said {
+			if said.Status == card.IssueProduced.String() {
+				p.ProductionDate = said.OccurredAt.UTC().Format(time.DateOnly)
+			}
+		}
+		all = append(all, p)
+	}
+	return api.Reply{Status: http.StatusOK, Body: all}, nil
+}
+
+// activatePlastic puts a card's newest plastic into use; the one before works until then.
+func (s *service) activatePlastic(ctx context.Context, c *api.Call) (api.Reply, error) {
+	story, err := s.find(ctx, c)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	switch id := c.PathValue("plasticId"); {
+	case id == plasticID(&story, story.Card.NewestIssue):
+		err = s.cards.Activate(ctx, act(c, &story))
+	case story.Card.NewestIssue > 1 && strings.HasPrefix(id, story.Token+"-"):
+		err = impossible("old_plastic", "a later plastic was ordered: that one is activated")
+	default:
+		err = fmt.Errorf("plastic: %w", store.ErrNotFound)
+	}
+	return done("Plastic activated", &story), err
+}

@@ -1,0 +1,174 @@
+package enfuce
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"platen/api"
+	"platen/batch"
+	"platen/card"
+	"platen/formats"
+	"platen/services/cards"
+	"platen/services/customers"
+	"platen/sql/store"
+)
+
+// Roles of a card on its account.
+const (
+	mainRole          = "MAIN"
+	supplementaryRole = "SUPPLEMENTARY"
+)
+
+// delivery are the ways of delivery that Platen has, by the service's names.
+var delivery = map[string]string{"": "", "MAIL": "STANDARD", "COURIER": "COURIER"}
+
+// create orders a card that is made at once. One without plastic is put into use with it, as the service's is.
+func (s *service) create(ctx context.Context, c *api.Call, body newCard) (api.Reply, error) {
+	if err := body.check(); err != nil {
+		return api.Reply{}, err
+	}
+	product, err := s.product(ctx, c, &body)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	account, holder, err := s.owners(ctx, c)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	if err := body.possible(product); err != nil {
+		return api.Reply{}, err
+	}
+	said, err := json.Marshal(body)
+	if err != nil {
+		return api.Reply{}, fmt.Errorf("note of a card: %w", err)
+	}
+	reference, err := uuid.NewV7()
+	if err != nil {
+		return api.Reply{}, fmt.Errorf("name an order: %w", err)
+	}
+	kind, row := body.row(product, holder)
+	hang := s.customers.Hang(c.Institution, account.Reference, product.Code)
+	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "enfuce-" + reference.String(), Single: true, Instant: true,
+		Body: bytes.NewReader(c.Content),
+		Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, row), nil },
+		Also: func(ctx context.Context, tx *store.Tx, o store.Order) error {
+			return errors.Join(hang(ctx, tx, o), tx.NoteOrder(ctx, o.Number, string(said)))
+		}})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	made, err := s.plant.InstantCard(ctx, receipt.Order)
+	if err != nil || made == nil {
+		return api.Reply{}, errors.Join(err, errors.New("no card was made"))
+	}
+	if product.Technology == card.Virtual {
+		err = s.cards.Activate(ctx, cards.Act{Institution: c.Institution, Card: made.Token, Actor: c.Actor})
+	}
+	return api.Reply{Status: http.StatusCreated, Body: Resource{Description: "Card created", ID: made.Token}}, err
+}
+
+// product finds the product of the path's type, or of the body's productCode.
+func (s *service) product(ctx context.Context, c *api.Call, body *newCard) (*card.Product, error) {
+	ofType, ok := c.Dialect.Products[c.PathValue("type")]
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	first, err := s.plant.Product(ctx, c.Institution, ofType)
+	if err != nil || body.ProductCode == "" {
+		return first, err
+	}
+	code, ok := c.Dialect.Products[body.ProductCode]
+	if !ok {
+		return nil, impossible("unknown_product", "the institution has no product of this code")
+	}
+	chosen, err := s.plant.Product(ctx, c.Institution, code)
+	if err == nil && (chosen.Technology == card.Virtual) != (first.Technology == card.Virtual) {
+		err = impossible("other_product", "the product of this code is for another type of card")
+	}
+	return chosen, err
+}
+
+// owners finds the account and the customer of the path.
+func (s *service) owners(ctx context.Context, c *api.Call) (account customers.Account, holder customers.Customer, err error) {
+	for _, name := range []string{"customerId", "accountId"} {
+		if v := c.PathValue(name); v == "" || len(v) > 64 || strings.Trim(v, "0123456789") != "" {
+			return account, holder, api.Invalid("path."+name, "must be a number")
+		}
+	}
+	role := c.PathValue("cardRole")
+	if role != mainRole && role != supplementaryRole {
+		return account, holder, api.Invalid("path.cardRole", "must be MAIN or SUPPLEMENTARY")
+	}
+	if holder, err = s.customers.Customer(ctx, c.Institution, c.PathValue("customerId")); err != nil {
+		return account, holder, err
+	}
+	if account, err = s.customers.Account(ctx, c.Institution, c.PathValue("accountId")); err != nil {
+		return account, holder, err
+	}
+	if role == mainRole && account.Customer != holder.Reference {
+		err = impossible("other_customer", "the main card of an account is for the customer who holds it")
+	}
+	return account, holder, err
+}
+
+// possible refuses what the card cannot have.
+func (n *newCard) possible(p *card.Product) error {
+	virtual := p.Technology == card.Virtual
+	_, delivered := delivery[n.CardDeliveryType]
+	switch e := n.Embossing; {
+	case n.EncryptedData != "":
+		return impossible("own_number", "the institution has no range of card numbers that are given to it")
+	case n.ScheduledClosing != nil:
+		return impossible("scheduled_closing", "the closing of a card is not scheduled here")
+	case n.PINStatus == "S":
+		return impossible("pin_status", "no PIN was set yet")
+	case n.PINStatus == "W" && virtual:
+		return impossible("pin_status", "a virtual card has no PIN that could be waited for")
+	case n.PINStatus == "W":
+		return impossible("pin_status", "no card waits for its PIN here")
+	case virtual && e != nil && e.Physical != nil && *e.Physical:
+		return impossible("virtual_card", "a virtual card has no plastic")
+	case !virtual && e != nil && e.Physical != nil && !*e.Physical:
+		return impossible("physical_card", "a card of this type is made of plastic")
+	case virtual && n.CardDeliveryType != "":
+		return impossible("virtual_card", "a virtual card is delivered nowhere")
+	case !delivered:
+		return impossible("card_delivery", "no way of delivery is agreed for this type")
+	case e != nil && e.Manufacturer != "" && e.Manufacturer != manufacturer(p.Bureau):
+		return impossible("unknown_manufacturer", "the product's cards are made by another manufacturer")
+	}
+	return nil
+}
+
+// manufacturer is what the service calls a bureau: its code in capitals.
+func manufacturer(bureau string) string {
+	return strings.ToUpper(strings.ReplaceAll(bureau, ".", "_"))
+}
+
+// row is the order of the card. It shows the names of the embossing block, or the customer's.
+func (n *newCard) row(p *card.Product, holder customers.Customer) (formats.OrderKind, formats.Row) {
+	first, last := holder.FirstName, holder.LastName
+	if e := n.Embossing; e != nil && (e.FirstName != "" || e.LastName != "") {
+		first, last = e.FirstName, e.LastName
+	}
+	row := formats.Row{Line: 2, Product: p.Code, Delivery: delivery[n.CardDeliveryType]}
+	if n.Expiration != nil {
+		row.Expiry = fmt.Sprintf("%04d-%02d", n.Expiration.Year, n.Expiration.Month)
+	}
+	if p.Technology == card.Virtual {
+		row.Quantity, row.EmbossName = "1", strings.TrimSpace(first+" "+last)
+		return formats.MassOrder, row
+	}
+	row.FirstName, row.LastName, row.Language = first, last, holder.Language
+	row.Address1, row.Address2, row.Address3, row.City, row.Region = holder.Address1, holder.Address2, holder.Address3, holder.City, holder.Region
+	row.Postcode, row.Country = holder.Postcode, holder.Country
+	return formats.BulkOrder, row
+}
