@@ -183,7 +183,7 @@ func (d *declaration) apply(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.tryProducts()
 }
 
 func (d *declaration) institution(ctx context.Context) error {

@@ -309,6 +309,7 @@ type intake struct {
 	products map[string]entry[*card.Product]
 	byNumber map[int64]entry[*card.Product]
 	names    map[string]*formats.Names // by product
+	trials   map[string]*trial         // by product
 	ranges   map[int32]store.PANRange
 	today    time.Time
 	units    int64           // cards accepted
@@ -323,7 +324,7 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}, names: map[string]*formats.Names{}}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}, names: map[string]*formats.Names{}, trials: map[string]*trial{}}
 	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
 		return nil, err
 	}
@@ -412,6 +413,12 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 	if err != nil {
 		return err
 	}
+	line.Unit = in.unitOf(row)
+	if len(faults) == 0 {
+		if faults, err = in.try(ctx, row, &line); err != nil {
+			return err
+		}
+	}
 	if len(faults) > 0 {
 		refused, err := refusedRow(in.order.Number, row, faults)
 		if err != nil {
@@ -423,7 +430,6 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 		}
 		return nil
 	}
-	line.Unit = in.unitOf(row)
 	if in.kind == formats.ActionOrder {
 		in.kept[row.Line] = row
 	}

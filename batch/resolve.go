@@ -20,7 +20,19 @@ const (
 )
 
 // ErrNotUndecided says that a file does not wait for an operator.
-var ErrNotUndecided = errors.New("only a file that is IN_DOUBT or REFUSED waits for an operator")
+var ErrNotUndecided = errors.New("only a file that is IN_DOUBT or REFUSED waits for an operator; one whose last try failed while it was made or sent can be cancelled")
+
+// undecided tells whether a file waits for an operator's answer. One that cannot be made or sent, and whose lines are what they are, may be given up; so may not one
+// that is on its way.
+func undecided(f *store.File, answer Answer) bool {
+	switch f.State {
+	case card.FileInDoubt, card.FileRefused:
+		return true
+	case card.FileBuilding, card.FileReleased:
+		return answer == AnswerCancel && f.Failures > 0 && f.Minted == f.Planned
+	}
+	return false
+}
 
 // Resolve carries out an operator's answer, with the reason and who gave it, in one transaction.
 func (p *Plant) Resolve(ctx context.Context, number int64, answer Answer, reason, actor string) (store.File, error) {
@@ -32,8 +44,11 @@ func (p *Plant) Resolve(ctx context.Context, number int64, answer Answer, reason
 		if f, err = tx.LockFile(ctx, number); err != nil {
 			return err
 		}
-		if f.State != card.FileInDoubt && f.State != card.FileRefused {
+		if !undecided(&f, answer) {
 			return fmt.Errorf("file %d is %s: %w", number, f.State, ErrNotUndecided)
+		}
+		if err := tx.TakeFile(ctx, &f); err != nil {
+			return err
 		}
 		if err := p.resolve(ctx, tx, &f, answer, reason); err != nil {
 			return err

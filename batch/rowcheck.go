@@ -14,8 +14,8 @@ import (
 	"platen/sql/store"
 )
 
-// check holds a row against what is declared and stored: product, quantity, expiry, name, card and reason. Everything that the bureau would
-// reject is found here. The faults that the row has in itself come in and go out with what is found besides; a field that is at fault already is not
+// check holds a row against what is declared and stored: product, quantity, expiry, name, card and reason. What the product's
+// files cannot show is found behind it, by a trial. The faults that the row has in itself come in and go out with what is found besides; a field that is at fault already is not
 // judged again. The error is for a database that does not answer.
 func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.Fault) (store.OrderLine, []formats.Fault, error) {
 	c := checker{row: row, faults: faults}

@@ -204,7 +204,7 @@ func (t *Trial) Try(rec *Record) []Effect {
 		effects = append(effects, Effect{Record: t.Records, UID: string(rec.Get(RecordUID)), Field: field, What: what, Reason: reason, Was: was, Is: is})
 	}
 	_, before := t.old.appendSection(nil, Detail, rec)
-	refused := t.next.refusals(rec)
+	refused := t.next.Refusals(rec)
 	switch {
 	case before != nil && len(refused) == 0:
 		t.Welcome++
@@ -239,8 +239,8 @@ func (e *ValueError) shown(rec *Record) string {
 	return ""
 }
 
-// refusals lists every field of a detail that the layout refuses, not only the first.
-func (l *Layout) refusals(rec *Record) []*ValueError {
+// Refusals lists every field of a detail that the layout refuses, not only the first.
+func (l *Layout) Refusals(rec *Record) []*ValueError {
 	var all []*ValueError
 	columns := l.sections[Detail].columns
 	for i := range columns {

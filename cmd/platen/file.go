@@ -136,11 +136,12 @@ func fileResolve(s *shared, institution *string) *cobra.Command {
 	var sent, resend, cancel bool
 	var reason string
 	c := &cobra.Command{
-		Use: "resolve ID|NUMBER --sent|--resend|--cancel --reason WHY", Short: "Decide about a file that is IN_DOUBT or REFUSED",
+		Use: "resolve ID|NUMBER --sent|--resend|--cancel --reason WHY", Short: "Decide about a file that is IN_DOUBT or REFUSED, or give one up that cannot be made or sent",
 		Long: `A file is IN_DOUBT when nobody can know whether the bureau has it, and REFUSED when the bureau will not take it. Ask the bureau, then say:
   --sent    the bureau has it (IN_DOUBT only); its answers settle the rest
   --resend  it has not; the same bytes go again
-  --cancel  it will never be made; every card and PIN mailer of it waits for the next file`,
+  --cancel  it will never be made; every card and PIN mailer of it waits for the next file. So may a file be given up whose last try
+            failed while it was made or sent, when what it was declared with was wrong`,
 		Args: cobra.ExactArgs(1),
 		RunE: withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
 			answer := batch.AnswerSent

@@ -42,6 +42,15 @@ func (t *Tx) InterruptFile(ctx context.Context, f *File, held int) error {
 	return err
 }
 
+// TakeFile takes a file from whoever works on it, whatever its state: for an operator's answer.
+func (t *Tx) TakeFile(ctx context.Context, f *File) error {
+	err := t.execClaimed(ctx, fmt.Sprintf("take file %d", f.Number), `UPDATE files SET epoch = epoch + 1, lease_until = 0, worker = '' WHERE number = $1 AND epoch = $2`, f.Number, f.Epoch)
+	if err == nil {
+		f.Epoch++
+	}
+	return err
+}
+
 // Replan gives an interrupted file other slices, of so many lines, of which so many are minted.
 func (t *Tx) Replan(ctx context.Context, f *File, slices []Slice, planned, minted int64) error {
 	what := fmt.Sprintf("plan file %d again", f.Number)
