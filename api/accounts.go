@@ -94,9 +94,9 @@ func (s *service) routeAccounts(api huma.API) {
 	read(s, api, operation("list-account-cards", one+"/cards", tag, "Cards of an account, in the order in which they came"), s.listAccountCards)
 	op := change("add-account", http.MethodPost, accountsPath, tag, "Declare an account of a customer", http.StatusCreated)
 	op.Description = "The same reference with the same content finds what it declared."
-	declare(s, api, op, func(ctx context.Context, c caller, in *NewAccountInput) (Account, string, bool, error) {
+	once(s, api, op, func(ctx context.Context, c caller, in *NewAccountInput) (made[Account], error) {
 		a, repeated, err := s.customers.CreateAccount(ctx, by(c), in.Body.Reference, in.Body.terms(in.Body.Customer))
-		return showAccount(a), accountsPath + "/" + a.Reference, repeated, err
+		return made[Account]{showAccount(a), accountsPath + "/" + a.Reference, repeated}, err
 	})
 	op = change("change-account", http.MethodPut, one, tag, "Declare the next version of an account", http.StatusOK)
 	op.Description = "All of it, not what differs, but for its customer, who stays. Content that is the current one changes nothing."

@@ -11,6 +11,7 @@ import (
 	"platen/batch"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/holders"
 	"platen/services/ledger"
 	"platen/services/pins"
 	"platen/services/simulate"
@@ -51,6 +52,7 @@ type service struct {
 	simulate *simulate.Service
 	ledger   *ledger.Service
 	dialects map[string]*Dialect
+	holders  *holders.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -73,7 +75,7 @@ func New(c Config) (http.Handler, error) {
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
 		customers: &customers.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
-	s.ledger = &ledger.Service{Plant: c.Plant}
+	s.ledger, s.holders = &ledger.Service{Plant: c.Plant}, &holders.Service{Plant: c.Plant}
 	s.routeHealth()
 	s.routeV1()
 	if err := s.routeDialects(); err != nil {

@@ -198,6 +198,7 @@ func (s *site) newClient(code string, move int64) client {
 	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4}}
 	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
 		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}
+	set.Products = append(set.Products, cardTypes(set)...)
 	ctx := s.t.Context()
 	if _, err := s.plant.Apply(ctx, set, "test", false); err != nil {
 		s.t.Fatal(err)

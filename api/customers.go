@@ -91,32 +91,6 @@ type CustomerPageInput struct {
 	PageInput
 }
 
-// Declared is the answer to what is declared: 200 when it was here before.
-type Declared[T any] struct {
-	Status   int
-	Location string `header:"Location"`
-	Replay   string `header:"Idempotent-Replay"`
-	Body     T
-}
-
-// declare registers an operation that declares something, or finds it declared.
-func declare[I, T any](s *service, api huma.API, op huma.Operation, do func(context.Context, caller, *I) (v T, self string, repeated bool, err error)) {
-	op.Responses = problemResponses(api)
-	op.Responses["201"] = &huma.Response{Description: "Declared"}
-	op.Responses["200"] = &huma.Response{Description: "It was declared before, with the same content", Content: map[string]*huma.MediaType{jsonType: {Schema: schemaOf[T](api)}}}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*Declared[T], error) {
-		v, self, repeated, err := do(ctx, callerOf(ctx), in)
-		if err != nil {
-			return nil, s.refuse(ctx, err)
-		}
-		a := &Declared[T]{Status: http.StatusCreated, Location: self, Body: v}
-		if repeated {
-			a.Status, a.Replay = http.StatusOK, "true"
-		}
-		return a, nil
-	})
-}
-
 func (s *service) routeCustomers(api huma.API) {
 	const tag, one = "customers", customersPath + "/{reference}"
 	read(s, api, operation("list-customers", customersPath, tag, "Customers, newest first"), s.listCustomers)
@@ -124,9 +98,9 @@ func (s *service) routeCustomers(api huma.API) {
 	read(s, api, operation("list-customer-accounts", one+"/accounts", tag, "Accounts of a customer, newest first"), s.listCustomerAccounts)
 	op := change("add-customer", http.MethodPost, customersPath, tag, "Declare a customer", http.StatusCreated)
 	op.Description = "The same reference with the same content finds what it declared."
-	declare(s, api, op, func(ctx context.Context, c caller, in *NewCustomerInput) (Customer, string, bool, error) {
+	once(s, api, op, func(ctx context.Context, c caller, in *NewCustomerInput) (made[Customer], error) {
 		v, repeated, err := s.customers.CreateCustomer(ctx, by(c), in.Body.Reference, customers.Person(in.Body.Person))
-		return showCustomer(v), customersPath + "/" + v.Reference, repeated, err
+		return made[Customer]{showCustomer(v), customersPath + "/" + v.Reference, repeated}, err
 	})
 	op = change("change-customer", http.MethodPut, one, tag, "Declare the next version of a customer", http.StatusOK)
 	op.Description = "All of it, not what differs. Content that is the current one changes nothing."

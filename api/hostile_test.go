@@ -41,7 +41,16 @@ type change struct {
 	lenient bool // the document does not speak of it, or it counts as nothing
 }
 
-// objects are one of each kind, by the first part of the path that names it.
+// family is which kind of objects a path names.
+func family(path string) string {
+	parts := strings.Split(path, "/")
+	if parts[2] == "ledger" {
+		return "ledger " + parts[3]
+	}
+	return parts[2]
+}
+
+// objects are one of each kind, by the family of the path that names it.
 func (s *site) objects() map[string]string {
 	s.t.Helper()
 	o := decode[api.Order](s.submit(s.mine, "OBJECTS", massCSV(2)+"unknown,1\n").want(http.StatusCreated))
@@ -51,7 +60,12 @@ func (s *site) objects() map[string]string {
 	batch := decode[api.Page[api.Batch]](s.get(s.mine, "/v1/batches").want(http.StatusOK)).Items[0]
 	s.post1(s.mine, "/v1/customers", `{"reference":"OBJECTS-C","last_name":"Secret"}`).want(http.StatusCreated)
 	s.post1(s.mine, "/v1/accounts", `{"reference":"OBJECTS-A","customer":"OBJECTS-C"}`).want(http.StatusCreated)
-	return map[string]string{"customers": "OBJECTS-C", "accounts": "OBJECTS-A", "orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": s.card("OBJECTS%231").Token, "webhooks": hook.ID}
+	money := s.all(s.mine, "money")
+	wallet := decode[api.LedgerAccount](s.post1(money, "/v1/ledger/accounts", `{"reference":"OBJECTS-W","kind":"WALLET","currency":"EUR"}`).want(http.StatusCreated)).ID
+	token := s.card("OBJECTS%231").Token
+	s.post1(money, "/v1/ledger/cards/"+token, fmt.Sprintf(`{"reference":"OBJECTS-CA","source":%q}`, wallet)).want(http.StatusCreated)
+	holder := decode[api.CardHolder](s.post1(money, "/v1/holders", `{"reference":"OBJECTS-H","card_type":"team-card","model":"B2B",`+person(nil)[1:]).want(http.StatusCreated)).ID
+	return map[string]string{"customers": "OBJECTS-C", "ledger accounts": wallet, "ledger cards": token, "ledger operations": "OBJECTS-W", "holders": holder, "accounts": "OBJECTS-A", "orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": token, "webhooks": hook.ID}
 }
 
 // all is a client of the same institution with every role.
@@ -99,11 +113,11 @@ func TestNoHostileRequestIsAnsweredWithAFault(t *testing.T) {
 
 // wellMeant is a request that the document allows.
 func wellMeant(path string, o *openapi3.Operation, objects map[string]string) attempt {
-	id, ok := objects[strings.Split(path, "/")[2]]
+	id, ok := objects[family(path)]
 	if !ok {
 		id = anyID
 	}
-	a := attempt{path: strings.NewReplacer("{id}", id, "{token}", id, "{reference}", id).Replace(path), query: url.Values{}, header: http.Header{}, operation: o}
+	a := attempt{path: strings.NewReplacer("{id}", id, "{token}", id, "{reference}", id, "{code}", id).Replace(path), query: url.Values{}, header: http.Header{}, operation: o}
 	for _, p := range o.Parameters {
 		if p.Value.In == "path" {
 			value := "1"

@@ -225,6 +225,7 @@ type NewCardAccount struct {
 	Body struct {
 		Numbered
 		Source string `json:"source" maxLength:"36" doc:"Id of the wallet or pool that the card is filled from, and that it gives back to"`
+		Holder string `json:"holder,omitempty" maxLength:"36" doc:"Id of the holder, where the card type needs one"`
 	}
 }
 
@@ -233,7 +234,13 @@ func (s *service) openCardAccount(ctx context.Context, c caller, in *NewCardAcco
 	if err != nil {
 		return made[LedgerAccount]{}, err
 	}
-	a, repeat, err := s.ledger.OpenCard(ctx, money(c, in.Body.Reference), ledger.NewCardAccount{Card: in.Token, Source: source})
+	holder := uuid.Nil
+	if in.Body.Holder != "" {
+		if holder, err = parseID(in.Body.Holder); err != nil {
+			return made[LedgerAccount]{}, ledger.ErrHolder
+		}
+	}
+	a, repeat, err := s.ledger.OpenCard(ctx, money(c, in.Body.Reference), ledger.NewCardAccount{Card: in.Token, Source: source, Holder: holder})
 	return opened(a, repeat, err)
 }
 

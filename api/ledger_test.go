@@ -24,7 +24,7 @@ type till struct {
 // tillOf makes a client that may do everything with money.
 func (s *site) tillOf(institution store.Institution) *till {
 	s.t.Helper()
-	return &till{site: s, client: client{institution: institution, key: s.addBearer(store.Client{Institution: institution.ID, Name: "money of " + institution.Code, Roles: "money,fund", Rate: 1_000_000})}}
+	return &till{site: s, client: client{institution: institution, key: s.addBearer(store.Client{Institution: institution.ID, Name: "money of " + institution.Code, Roles: "money,fund,holders", Rate: 1_000_000})}}
 }
 
 // post sends members with a reference that was not used.

@@ -25,7 +25,7 @@ type made[T any] struct {
 // once registers an operation that is carried out once for each reference.
 func once[I, T any](s *service, api huma.API, op huma.Operation, do func(context.Context, caller, *I) (made[T], error)) {
 	op.Responses = problemResponses(api)
-	op.Responses["201"] = &huma.Response{Description: "Carried out"}
+	op.Responses["201"] = &huma.Response{Description: "Done"}
 	op.Responses["200"] = &huma.Response{Description: "It was here before; nothing was done again", Content: map[string]*huma.MediaType{jsonType: {Schema: schemaOf[T](api)}}}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*onceAnswer[T], error) {
 		m, err := do(ctx, callerOf(ctx), in)

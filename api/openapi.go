@@ -42,6 +42,8 @@ func (s *service) routeV1() {
 	s.routeReturns(described)
 	s.routeBooks(described)
 	s.routeSchedules(described)
+	s.routeCardTypes(described)
+	s.routeHolders(described)
 	s.routeLedger(described)
 	s.routeWebhooks(described)
 	s.routeSimulator(described)

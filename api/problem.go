@@ -15,6 +15,7 @@ import (
 	"platen/hsm"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/holders"
 	"platen/services/ledger"
 	"platen/services/pins"
 	"platen/services/simulate"
@@ -120,6 +121,17 @@ var known = []struct {
 	{ledger.ErrKind, http.StatusUnprocessableEntity, "account_kind", "accounts of this kind do not do this"},
 	{ledger.ErrSame, http.StatusUnprocessableEntity, "same_account", "money moves between two accounts"},
 	{ledger.ErrTaken, http.StatusConflict, "account_exists", "the card has an account"},
+	{ledger.ErrOffline, http.StatusConflict, "card_type_offline", "no card of this type is opened now"},
+	{ledger.ErrSource, http.StatusUnprocessableEntity, "account_kind", "cards of this type are filled from an account of another kind"},
+	{ledger.ErrHolder, http.StatusConflict, "holder_needed", "name a holder that has passed the audit for this card type"},
+	{ledger.ErrHolderCards, http.StatusConflict, "holder_cards", "the holder has as many cards of this type as one may"},
+	{ledger.ErrFeature, http.StatusConflict, "feature_disabled", "cards of this type do not do this"},
+	{ledger.ErrLimits, http.StatusUnprocessableEntity, "amount_limits", "the amount is outside of what the card type allows"},
+	{holders.ErrNoHolder, http.StatusUnprocessableEntity, "no_holder", "the card type needs no holder"},
+	{holders.ErrModel, http.StatusUnprocessableEntity, "holder_model", "the card type has holders of the other model"},
+	{holders.ErrDuplicate, http.StatusConflict, "holder_exists", "the card type has a holder of this address or document"},
+	{holders.ErrHandedIn, http.StatusConflict, "holder_state", "what was handed in changes only when it was rejected"},
+	{holders.ErrState, http.StatusConflict, "holder_state", "the state of the holder does not allow it"},
 	{card.ErrCurrency, http.StatusUnprocessableEntity, "unknown_currency", "give a currency of ISO 4217"},
 	{card.ErrAmount, http.StatusUnprocessableEntity, "bad_amount", "give digits, and a point with decimals; more than nothing"},
 	{card.ErrPrecision, http.StatusUnprocessableEntity, "amount_precision", "give no more decimals than the currency has"},

@@ -14,6 +14,7 @@ const (
 	Submit  Role = "submit"  // orders, corrections, single cards, card actions, customers, accounts
 	Operate Role = "operate" // what a card-operations desk decides: cancel, pause, block, activate, close
 	Fund    Role = "fund"    // money from outside into wallets, and out again
+	Holders Role = "holders" // hand in who is to hold prepaid cards, and see them
 	Money   Role = "money"   // the ledger: accounts, transfers, loading of cards
 	PIN     Role = "pin"     // PIN and security-value services
 	PAN     Role = "pan"     // card numbers for tokens and back
@@ -21,7 +22,7 @@ const (
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{Submit, Operate, Fund, Money, PIN, PAN, Admin} }
+func Roles() []Role { return []Role{Submit, Operate, Fund, Holders, Money, PIN, PAN, Admin} }
 
 // ParseRoles reads names with commas between; an empty text is no role.
 func ParseRoles(text string) ([]Role, error) {
@@ -85,6 +86,14 @@ var needed = map[string]Role{
 
 	"POST /v1/cards/{token}/security-values": PIN,
 	"POST /v1/cards/{token}/cvv2/verify":     PIN,
+
+	"GET /v1/holders":              Holders,
+	"GET /v1/holders/{id}":         Holders,
+	"POST /v1/holders":             Holders,
+	"PUT /v1/holders/{id}":         Holders,
+	"POST /v1/holders/{id}/review": Operate,
+	"POST /v1/holders/{id}/pass":   Operate,
+	"POST /v1/holders/{id}/reject": Operate,
 
 	"GET /v1/ledger/accounts":                   Money,
 	"GET /v1/ledger/accounts/{id}":              Money,

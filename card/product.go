@@ -218,6 +218,7 @@ type Product struct {
 	Layout         string            `json:"layout"`
 	MailerBureau   string            `json:"mailer_bureau"`
 	MailerLayout   string            `json:"mailer_layout"`
+	Prepaid        Prepaid           `json:"prepaid,omitzero"`
 	Actions        map[Reason]Action `json:"actions,omitempty"`
 }
 

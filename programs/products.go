@@ -37,6 +37,7 @@ func (l *loader) checkProducts() {
 		l.checkDynamicCVV2(p, from)
 		l.checkDestinations(p, from)
 		l.checkActions(p, from)
+		l.checkPrepaid(p, from)
 	}
 }
 

@@ -192,6 +192,8 @@ func states(t *testing.T, object string) string {
 		return drawStates(card.ReturnDetected)
 	case "batch":
 		return drawStates(card.BatchOpen)
+	case "holder":
+		return drawStates(card.HolderWaiting)
 	case "operation":
 		return drawStates(card.OperationWaiting)
 	}

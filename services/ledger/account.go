@@ -46,14 +46,14 @@ func (s *Service) Open(ctx context.Context, a Act, n NewAccount) (Account, bool,
 	})
 }
 
-// NewCardAccount is what the account of a card is opened with. Source is the wallet or pool that it is filled from, Retained the minor units that a withdrawal leaves on it.
+// NewCardAccount is what the account of a card is opened with. Source is the wallet or pool that it is filled from, Holder who was audited for it; uuid.Nil = nobody.
 type NewCardAccount struct {
-	Card     string // token or ORDER-REFERENCE#UNIT
-	Source   uuid.UUID
-	Retained int64
+	Card   string // token or ORDER-REFERENCE#UNIT
+	Source uuid.UUID
+	Holder uuid.UUID
 }
 
-// OpenCard opens the empty account of a card.
+// OpenCard opens the empty account of a card, on the terms of its card type where its product is one.
 func (s *Service) OpenCard(ctx context.Context, a Act, n NewCardAccount) (Account, bool, error) {
 	id, err := s.Plant.FindCard(ctx, a.Institution, n.Card)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Service) OpenCard(ctx context.Context, a Act, n NewCardAccount) (Accoun
 	if source.Kind != card.Wallet && source.Kind != card.Margin {
 		return Account{}, false, ErrKind
 	}
-	return s.open(ctx, a, []any{"CARD", int64(id), n.Source, n.Retained}, func(tx *store.Tx, account *store.LedgerAccount) error {
+	return s.open(ctx, a, []any{"CARD", int64(id), n.Source, n.Holder}, func(tx *store.Tx, account *store.LedgerAccount) error {
 		if _, err := tx.LedgerAccountOfCard(ctx, a.Institution.ID, id); !errors.Is(err, store.ErrNotFound) {
 			if err == nil {
 				err = ErrTaken
@@ -74,8 +74,8 @@ func (s *Service) OpenCard(ctx context.Context, a Act, n NewCardAccount) (Accoun
 			return err
 		}
 		account.Kind, account.Currency, account.Exponent = card.CardAccount, source.Currency, source.Exponent
-		account.Card, account.Source, account.Retained = &id, &source.Number, n.Retained
-		return nil
+		account.Card, account.Source = &id, &source.Number
+		return s.openOnTerms(ctx, tx, a.Institution, n.Holder, &source, account)
 	})
 }
 

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,12 +11,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"platen/batch"
 	"platen/card"
 	"platen/hsm"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
+	"platen/hsm/software"
 	"platen/hsm/vault"
 	"platen/services/ledger"
 	"platen/sql/store"
@@ -74,7 +77,15 @@ func newSite(t *testing.T, address string) *site {
 	keys, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), kbpk, keystore.Test)
 	must(t, err)
 	must(t, keys.Generate("token", keyblock.Data, keyblock.AES, entropy))
-	return &site{t: t, Service: &ledger.Service{Plant: &batch.Plant{Store: db, Vault: vault.New(keys), TokenKey: "token", Now: func() time.Time { return noon }}}}
+	module, err := software.New(keys, entropy, software.Options{})
+	must(t, err)
+	high, err := batch.OpenLedger(filepath.Join(t.TempDir(), "ledger"))
+	must(t, err)
+	t.Cleanup(func() { must(t, high.Close()) })
+	plant, err := batch.New(batch.Plant{Store: db, Module: module, Vault: vault.New(keys), Entropy: entropy, Ledger: high, Now: func() time.Time { return noon }, Spool: t.TempDir(),
+		ResolveKey: func(string) (card.Secret, error) { return card.Secret{}, errors.New("no key") }, PINStorage: "token", TokenKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
+	must(t, err)
+	return &site{t: t, Service: &ledger.Service{Plant: plant}}
 }
 
 func must(t *testing.T, err error) {
@@ -119,9 +130,32 @@ func (s *site) wallet(amount string) uuid.UUID {
 	return id
 }
 
-// cards makes cards with tokens, which were never ordered.
-func (s *site) cards(i store.Institution, n int) []string {
+// product declares a product; terms of nothing make it no card type.
+func (s *site) product(i store.Institution, code string, terms card.Prepaid) int64 {
 	s.t.Helper()
+	body, err := json.Marshal(card.Product{Code: code, Technology: card.Virtual, Currency: "978", PIN: card.PINPolicy{Method: card.NoPIN}, Prepaid: terms})
+	must(s.t, err)
+	must(s.t, s.Plant.Store.InTx(s.t.Context(), func(tx *store.Tx) error {
+		_, err := tx.PutProgram(s.t.Context(), i.ID, store.Program{Kind: store.ProductProgram, Code: code, Body: string(body), Checksum: code}, noon)
+		return err
+	}))
+	all, err := s.Plant.Store.Programs(s.t.Context(), i.ID, store.ProductProgram)
+	must(s.t, err)
+	for _, p := range all {
+		if p.Code == code {
+			return p.Number
+		}
+	}
+	s.t.Fatal("the product is not there")
+	return 0
+}
+
+// cards makes cards with tokens, which were never ordered, of products in turn; without one, of a product that is no card type.
+func (s *site) cards(i store.Institution, n int, products ...int64) []string {
+	s.t.Helper()
+	if len(products) == 0 {
+		products = []int64{s.product(i, "plain", card.Prepaid{})}
+	}
 	var tokens []string
 	must(s.t, s.Plant.Store.InTx(s.t.Context(), func(tx *store.Tx) error {
 		r, err := tx.InsertRange(s.t.Context(), store.PANRange{Range: card.Range{Code: "r", Prefix: "400000", Length: 16, Size: 1000}, Institution: i.ID,
@@ -137,7 +171,7 @@ func (s *site) cards(i store.Institution, n int) []string {
 			if err != nil {
 				return err
 			}
-			if err := tx.InsertCards(s.t.Context(), []store.Card{{ID: id, Product: 1, Order: 1, Status: card.CardInactive, NewestIssue: 1}}); err != nil {
+			if err := tx.InsertCards(s.t.Context(), []store.Card{{ID: id, Product: products[int(sequence)%len(products)], Order: 1, Status: card.CardInactive, NewestIssue: 1}}); err != nil {
 				return err
 			}
 			token, err := s.Plant.Vault.Token(id, r.TokenKey)
@@ -208,10 +242,11 @@ func (s *site) sound() {
 
 func circulates(t *testing.T, s *site) {
 	ctx, sum := t.Context(), func(amount string) ledger.Sum { return ledger.Sum{Amount: amount, Currency: "EUR"} }
-	wallet, pool, cards := s.wallet("1000"), s.open(s.mine, card.Margin, "978"), s.cards(s.mine, 3)
+	wallet, pool, cards := s.wallet("1000"), s.open(s.mine, card.Margin, "978"), s.cards(s.mine, 3, s.product(s.mine, "plain", card.Prepaid{}), s.product(s.mine, "team", card.Prepaid{Mode: card.SharedMoney, Category: card.Purchase, Retained: "1"}),
+		s.product(s.mine, "own", card.Prepaid{Mode: card.OwnMoney, Category: card.Purchase, Retained: "2", FeeRate: 150, FeeFixed: "0.05"}))
 	s.succeeds(s.Transfer(ctx, s.act(s.mine), wallet, pool, sum("600")))
 	for n, source := range []uuid.UUID{pool, pool, wallet} {
-		_, _, err := s.OpenCard(ctx, s.act(s.mine), ledger.NewCardAccount{Card: cards[n], Source: source, Retained: int64(n) * 100})
+		_, _, err := s.OpenCard(ctx, s.act(s.mine), ledger.NewCardAccount{Card: cards[n], Source: source})
 		must(t, err)
 	}
 	if _, _, err := s.OpenCard(ctx, s.act(s.mine), ledger.NewCardAccount{Card: cards[0], Source: wallet}); !errors.Is(err, ledger.ErrTaken) {
@@ -221,9 +256,9 @@ func circulates(t *testing.T, s *site) {
 	s.succeeds(s.Deposit(ctx, s.act(s.mine), cards[0], sum("400")))
 	s.fails(ledger.FailureFunds)(s.Deposit(ctx, s.act(s.mine), cards[1], sum("200.01")))
 	s.succeeds(s.Deposit(ctx, s.act(s.mine), cards[1], sum("200")))
-	s.succeeds(s.Deposit(ctx, s.act(s.mine), cards[2], sum("10")))
+	s.succeeds(s.Deposit(ctx, s.act(s.mine), cards[2], sum("10.01"))) // 1.5 percent, rounded up, and 5 cents
 	s.holds(pool, "0.00")
-	s.holds(wallet, "390.00")
+	s.holds(wallet, "389.99")
 	if a, err := s.Account(ctx, s.mine, pool); err != nil || a.Allocated != 60_000 {
 		t.Errorf("the pool's cards hold %d, %v", a.Allocated, err)
 	}
@@ -231,11 +266,11 @@ func circulates(t *testing.T, s *site) {
 	s.succeeds(s.Withdraw(ctx, s.act(s.mine), cards[0], sum("400")))
 	s.fails(ledger.FailureRetained)(s.Withdraw(ctx, s.act(s.mine), cards[1], sum("199.01")))
 	s.succeeds(s.Withdraw(ctx, s.act(s.mine), cards[1], sum("199")))
-	s.fails(ledger.FailureFunds)(s.Withdraw(ctx, s.act(s.mine), cards[2], sum("10.01")))
-	s.succeeds(s.Withdraw(ctx, s.act(s.mine), cards[2], sum("8")))
+	s.fails(ledger.FailureFunds)(s.Withdraw(ctx, s.act(s.mine), cards[2], sum("9.81")))
+	s.succeeds(s.Withdraw(ctx, s.act(s.mine), cards[2], sum("7.80")))
 	s.holds(pool, "599.00")
 	s.succeeds(s.Transfer(ctx, s.act(s.mine), pool, wallet, sum("599")))
-	s.succeeds(s.PayOut(ctx, s.act(s.mine), wallet, sum("997")))
+	s.succeeds(s.PayOut(ctx, s.act(s.mine), wallet, sum("996.79")))
 	s.fails(ledger.FailureFunds)(s.PayOut(ctx, s.act(s.mine), wallet, sum("0.01")))
 	s.holds(wallet, "0.00")
 
@@ -243,10 +278,10 @@ func circulates(t *testing.T, s *site) {
 	must(t, err)
 	entries, err := s.Plant.Store.LedgerEntries(ctx, s.mine.ID, found.Number, 0, 3)
 	must(t, err)
-	if len(entries) != 3 || entries[0].FromBalance != 0 || entries[1].ToBalance != 99_700 || entries[2].ToBalance != 39_800 {
+	if len(entries) != 3 || entries[0].FromBalance != 0 || entries[1].ToBalance != 99_679 || entries[2].ToBalance != 39_779 {
 		t.Errorf("the wallet's newest entries: %+v", entries)
 	}
-	if all, err := s.Accounts(ctx, s.mine, 0, 100); err != nil || len(all) != 6 || all[1].Kind != card.Outside || all[1].Balance != -300 {
+	if all, err := s.Accounts(ctx, s.mine, 0, 100); err != nil || len(all) != 7 || all[1].Kind != card.Outside || all[1].Balance != -321 {
 		t.Errorf("accounts %+v, %v", all, err)
 	}
 }

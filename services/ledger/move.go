@@ -50,7 +50,10 @@ func (s *Service) Deposit(ctx context.Context, a Act, name string, sum Sum) (Don
 	if err != nil {
 		return Done{}, err
 	}
-	return s.move(ctx, a, card.Deposit, movement{from: source, to: account, sum: sum})
+	return s.move(ctx, a, card.Deposit, movement{from: source, to: account, sum: sum, check: func(tx *store.Tx, o *store.Operation) error {
+		o.Fee, err = s.depositOnTerms(ctx, tx, a.Institution, *account.Card, o.Amount)
+		return err
+	}})
 }
 
 // Withdraw gives money of a card back to the wallet or pool that it belongs to, and leaves on it what its account retains.
@@ -59,7 +62,9 @@ func (s *Service) Withdraw(ctx context.Context, a Act, name string, sum Sum) (Do
 	if err != nil {
 		return Done{}, err
 	}
-	return s.move(ctx, a, card.Withdraw, movement{from: account, to: source, leave: account.Retained, sum: sum})
+	return s.move(ctx, a, card.Withdraw, movement{from: account, to: source, leave: account.Retained, sum: sum, check: func(tx *store.Tx, _ *store.Operation) error {
+		return s.withdrawOnTerms(ctx, tx, a.Institution, *account.Card)
+	}})
 }
 
 // find returns an account of an institution if it is of one of some kinds. What clients can name are never the house's accounts.
@@ -98,6 +103,7 @@ type movement struct {
 	from, to *store.LedgerAccount
 	leave    int64 // what must stay on from
 	sum      Sum
+	check    func(*store.Tx, *store.Operation) error // what else must hold; it may set a fee. nil = nothing
 }
 
 // move carries out a movement. What it depends on that can change is looked at under the locks of both accounts.
@@ -112,6 +118,11 @@ func (s *Service) move(ctx context.Context, a Act, kind card.OperationKind, m mo
 	content := []any{idOf(m.from), idOf(m.to), amount.Minor, amount.Currency.String(), m.sum.Remark}
 	return s.carryOut(ctx, a, kind, content, func(tx *store.Tx, o *store.Operation) error {
 		o.Amount, o.Currency, o.Exponent, o.Remark = amount.Minor, amount.Currency.String(), amount.Currency.Exponent(), m.sum.Remark
+		if m.check != nil {
+			if err := m.check(tx, o); err != nil {
+				return err
+			}
+		}
 		from, err := s.numberOf(ctx, tx, m.from, a.Institution, amount.Currency)
 		if err != nil {
 			return err
@@ -121,18 +132,41 @@ func (s *Service) move(ctx context.Context, a Act, kind card.OperationKind, m mo
 			return err
 		}
 		o.From, o.To = &from, &to
-		locked, err := tx.LockLedgerAccounts(ctx, a.Institution.ID, from, to)
+		return s.post(ctx, tx, a.Institution, o, m.leave)
+	})
+}
+
+// post moves what an operation says, under the locks of its accounts, or leaves its failure there.
+func (s *Service) post(ctx context.Context, tx *store.Tx, i store.Institution, o *store.Operation, leave int64) error {
+	numbers := []int64{*o.From, *o.To}
+	if o.Fee > 0 {
+		currency, err := card.ParseCurrency(o.Currency)
 		if err != nil {
 			return err
 		}
-		if len(locked) != 2 {
-			return fmt.Errorf("%d of two accounts are there: %w", len(locked), store.ErrNotFound)
+		fees, err := s.house(ctx, tx, i, card.Fees, currency)
+		if err != nil {
+			return err
 		}
-		if o.Failure = refusal(locked[from], locked[to], m.leave, amount.Minor); o.Failure != "" {
-			return nil
+		numbers = append(numbers, fees)
+	}
+	locked, err := tx.LockLedgerAccounts(ctx, i.ID, numbers...)
+	if err != nil {
+		return err
+	}
+	if len(locked) != len(numbers) {
+		return fmt.Errorf("%d of %d accounts are there: %w", len(locked), len(numbers), store.ErrNotFound)
+	}
+	if o.Failure = refusal(locked[*o.From], locked[*o.To], leave, o.Amount); o.Failure != "" {
+		return nil
+	}
+	for part, amount := range []int64{o.Amount - o.Fee, o.Fee}[:len(numbers)-1] {
+		err := tx.Post(ctx, &store.LedgerEntry{Operation: o.Number, Part: part + 1, Institution: o.Institution, Currency: o.Currency, From: *o.From, To: numbers[part+1], Amount: amount, RecordedAt: o.CreatedAt})
+		if err != nil {
+			return err
 		}
-		return tx.Post(ctx, &store.LedgerEntry{Operation: o.Number, Part: 1, Institution: o.Institution, Currency: o.Currency, From: from, To: to, Amount: amount.Minor, RecordedAt: o.CreatedAt})
-	})
+	}
+	return nil
 }
 
 // refusal is why an amount cannot move between two accounts, empty if it can.

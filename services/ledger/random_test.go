@@ -35,9 +35,9 @@ func movesAtRandom(t *testing.T, s *site) {
 			accounts = append(accounts, s.open(s.mine, card.Wallet, "EUR"))
 		}
 	}
-	tokens = s.cards(s.mine, movedBetween/2)
+	tokens = s.cards(s.mine, movedBetween/2, s.product(s.mine, "plain", card.Prepaid{}), s.product(s.mine, "costs", card.Prepaid{Mode: card.OwnMoney, Category: card.Purchase, Retained: "0.50", FeeRate: 100}))
 	for n, token := range tokens {
-		_, _, err := s.OpenCard(ctx, s.act(s.mine), ledger.NewCardAccount{Card: token, Source: append(accounts, pool)[n%(len(accounts)+1)], Retained: int64(n % 3)})
+		_, _, err := s.OpenCard(ctx, s.act(s.mine), ledger.NewCardAccount{Card: token, Source: append(accounts, pool)[n%(len(accounts)+1)]})
 		must(t, err)
 	}
 	accounts = append(accounts, pool)

@@ -119,6 +119,9 @@ func fingerprint(kind card.OperationKind, content any) ([]byte, error) {
 	return sum[:], nil
 }
 
+// Check checks the client's own number; it fails with ErrName.
+func (a Act) Check() error { return checkReference(a.Reference) }
+
 func checkReference(reference string) error {
 	if reference == "" || len(reference) > 65 || !printable(reference, '!') {
 		return ErrName
@@ -138,5 +141,8 @@ func printable(text string, first byte) bool {
 
 // Operation shows an operation by the client's own number.
 func (s *Service) Operation(ctx context.Context, i store.Institution, reference string) (store.Operation, error) {
+	if checkReference(reference) != nil {
+		return store.Operation{}, store.ErrNotFound
+	}
 	return s.Plant.Store.OperationByReference(ctx, i.ID, reference)
 }

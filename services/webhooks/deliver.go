@@ -132,7 +132,7 @@ type Body struct {
 type Object struct {
 	Kind      string `json:"kind"`
 	ID        string `json:"id,omitempty"`        // of all but a card
-	Reference string `json:"reference,omitempty"` // of an order, operation, customer or account
+	Reference string `json:"reference,omitempty"` // of an order, operation, customer, account or holder
 	Token     string `json:"token,omitempty"`     // of a card
 }
 
@@ -169,6 +169,10 @@ func (s *Service) body(ctx context.Context, w store.Webhook, m store.Message) ([
 	case "customer", "account":
 		var found store.Record
 		found, err = s.Plant.Store.RecordByNumber(ctx, store.RecordKind(m.ObjectKind), w.Institution, m.Object)
+		o.ID, o.Reference = found.ID.String(), found.Reference
+	case "holder":
+		var found store.Holder
+		found, err = s.Plant.Store.HolderByNumber(ctx, w.Institution, m.Object)
 		o.ID, o.Reference = found.ID.String(), found.Reference
 	case testObject:
 		o.ID = w.ID.String()

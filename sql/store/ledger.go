@@ -27,6 +27,7 @@ type LedgerAccount struct {
 	Name        string           `db:"name"`
 	Card        *card.ID         `db:"card_id"`       // whose account it is
 	Source      *int64           `db:"source_number"` // the account that a card's is filled from
+	Holder      *int64           `db:"holder_number"` // who was audited for the card
 	Retained    int64            `db:"retained"`      // what a withdrawal leaves
 	Balance     int64            `db:"balance"`       // minor units
 	CreatedAt   time.Time        `db:"created_at"`
@@ -49,15 +50,15 @@ type LedgerEntry struct {
 }
 
 const (
-	accountColumns = `number, id, institution_id, kind, currency, exponent, name, card_id, source_number, retained, balance, created_at`
+	accountColumns = `number, id, institution_id, kind, currency, exponent, name, card_id, source_number, holder_number, retained, balance, created_at`
 	entryColumns   = `number, operation_number, part, institution_id, currency, from_number, to_number, amount, from_balance, to_balance, recorded_at`
 )
 
 // InsertLedgerAccount adds an empty account and gives it its number. A second account of a card is ErrConflict.
 func (t *Tx) InsertLedgerAccount(ctx context.Context, a *LedgerAccount) error {
-	return t.get(ctx, "store an account", &a.Number, `INSERT INTO ledger_accounts (id, institution_id, kind, currency, exponent, name, card_id, source_number, retained, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING number`,
-		a.ID, a.Institution, a.Kind, a.Currency, a.Exponent, a.Name, nullable(a.Card), nullable(a.Source), a.Retained, stored(a.CreatedAt))
+	return t.get(ctx, "store an account", &a.Number, `INSERT INTO ledger_accounts (id, institution_id, kind, currency, exponent, name, card_id, source_number, holder_number, retained, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number`,
+		a.ID, a.Institution, a.Kind, a.Currency, a.Exponent, a.Name, nullable(a.Card), nullable(a.Source), nullable(a.Holder), a.Retained, stored(a.CreatedAt))
 }
 
 // HouseAccount returns the number of the house's account of a kind and currency, which it opens with the given id when there is none.

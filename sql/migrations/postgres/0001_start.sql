@@ -679,8 +679,32 @@ CREATE TABLE audit_log (
     recorded_at TIMESTAMPTZ NOT NULL
 );
 
+-- Who holds prepaid cards of a product, as handed in for an audit. state as in card/prepaid.go; document is the kind and number of what identifies a person; reason is why it was rejected.
+CREATE TABLE holders (
+    number         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id             UUID NOT NULL UNIQUE,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    reference      TEXT NOT NULL,
+    fingerprint    BYTEA NOT NULL,
+    product_number BIGINT NOT NULL REFERENCES programs (number),
+    model          SMALLINT NOT NULL CHECK (model BETWEEN 1 AND 2),
+    state          SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
+    email          TEXT NOT NULL,
+    document       TEXT,
+    body           TEXT NOT NULL,
+    reason         TEXT NOT NULL DEFAULT '',
+    created_at     TIMESTAMPTZ NOT NULL,
+    changed_at     TIMESTAMPTZ NOT NULL,
+    UNIQUE (institution_id, reference),
+    UNIQUE (product_number, email),
+    UNIQUE (product_number, document),
+    CHECK ((state = 4) = (reason <> ''))
+);
+
+CREATE INDEX holders_list ON holders (institution_id, number);
+
 -- Money that cards are loaded with, in minor units. kind 1 wallet, 2 margin, 3 a card's; of the house, and the other side of what all others hold: 4 outside, 5 fees. Only these
--- are ever in debt. A card's account is filled from source_number and empties into it; a withdrawal leaves retained.
+-- are ever in debt. A card's account is filled from source_number and empties into it; a withdrawal leaves retained; holder_number is who was audited for the card.
 CREATE TABLE ledger_accounts (
     number         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id             UUID NOT NULL UNIQUE,
@@ -691,6 +715,7 @@ CREATE TABLE ledger_accounts (
     name           TEXT NOT NULL DEFAULT '',
     card_id        BIGINT UNIQUE,
     source_number  BIGINT,
+    holder_number  BIGINT REFERENCES holders (number),
     retained       BIGINT NOT NULL DEFAULT 0 CHECK (retained >= 0),
     balance        BIGINT NOT NULL DEFAULT 0 CHECK (balance BETWEEN -1000000000000000000 AND 1000000000000000000),
     created_at     TIMESTAMPTZ NOT NULL,
@@ -702,6 +727,7 @@ CREATE TABLE ledger_accounts (
 
 CREATE UNIQUE INDEX ledger_accounts_house ON ledger_accounts (institution_id, kind, currency) WHERE kind > 3;
 CREATE INDEX ledger_accounts_list ON ledger_accounts (institution_id, number);
+CREATE INDEX ledger_accounts_holder ON ledger_accounts (holder_number) WHERE holder_number IS NOT NULL;
 CREATE INDEX ledger_accounts_source ON ledger_accounts (source_number) WHERE source_number IS NOT NULL;
 
 -- What clients ask for with money, once for each reference. kind and state are those of card/operation.go; from_number and to_number are the accounts that amount moves between; fee is
@@ -757,6 +783,7 @@ CREATE INDEX ledger_entries_to ON ledger_entries (to_number, number);
 DROP TABLE ledger_entries;
 DROP TABLE operations;
 DROP TABLE ledger_accounts;
+DROP TABLE holders;
 DROP TABLE audit_log;
 DROP TABLE webhook_outbox;
 DROP TABLE webhook_objects;
