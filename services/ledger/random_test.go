@@ -15,7 +15,7 @@ import (
 	"platen/sql/store"
 )
 
-// movingFor is how long money is moved at random: go test ./services/ledger -run /AtRandom -args -moving 1m
+// movingFor is how long money is moved at random: go test ./services/ledger -run //AtRandom -args -moving 1m
 var movingFor = flag.Duration("moving", 0, "move money at random for so long")
 
 const (
