@@ -11,7 +11,7 @@ TAGS     := pkcs11
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false'
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test faults fuzz check bench
+.PHONY: build demo test faults fuzz proofs check bench
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/platen ./cmd/platen
@@ -34,6 +34,12 @@ fuzz:
 	for reader in $$($(GO) test ./formats -list '^Fuzz' | grep '^Fuzz'); do \
 		$(GO) test ./formats -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done
 	$(GO) test ./formats -run Truncations -count 1 -v -args -truncations 20000
+
+# A random walk of a million operations on cards against a model, a hundred thousand requests of 64 clients, and hostile requests to every operation. `test` runs a few of each.
+proofs:
+	.ci/deps
+	$(GO) run ./testbed/with $(GO) test ./jobs -run TestARandomWalk -count 1 -timeout 6h -v -args -walk 1000000 $(if $(SEED),-walk-seed $(SEED))
+	$(GO) run ./testbed/with $(GO) test ./api -run 'TestOfWhatACrowd|TestNoHostile' -count 1 -timeout 6h -v -args -crowd 100000 -hostile 200 $(if $(SEED),-seed $(SEED))
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

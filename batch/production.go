@@ -165,12 +165,6 @@ func (p *Plant) CancelProduction(ctx context.Context, i store.Institution, name,
 		if err := cancel(ctx, w); err != nil {
 			return err
 		}
-		if w.Cancelled == 0 {
-			if len(w.InFiles) > 0 {
-				return &InFileError{w.InFiles[0].File.Number}
-			}
-			return ErrMade
-		}
 		return w.tx.Record(ctx, i.ID, "card", int64(id), "production_cancelled", map[string]any{"by": actor, "reason": reason, "production": production}, p.Now())
 	})
 	return err
@@ -213,7 +207,13 @@ func (w *withdrawing) cancelAction(ctx context.Context) error {
 	if w.Order.Requested != 1 {
 		return ErrOrderOfMany
 	}
-	return w.cancel(ctx)
+	if err := w.cancel(ctx); err != nil || w.Cancelled > 0 {
+		return err
+	}
+	if len(w.InFiles) > 0 {
+		return &InFileError{w.InFiles[0].File.Number}
+	}
+	return ErrMade
 }
 
 // cancelIssue takes back an issue that waits for a file: one that the bureau spoiled before, or the plastic of a card that was made when it was ordered.
@@ -235,12 +235,16 @@ func (w *withdrawing) cancelIssue(ctx context.Context, id card.ID, issue int) er
 		}
 		return w.settleOrder(ctx, w.tx, w.Order.Number)
 	}
-	unmade, err := w.tx.CancelOpenLines(ctx, w.Order.Number)
-	if err != nil || unmade == 0 || made.State != card.IssuePrepared {
+	if made.State != card.IssuePrepared {
+		return ErrMade
+	}
+	if w.Cancelled, err = w.tx.CancelOpenLines(ctx, w.Order.Number); err != nil {
 		return err
 	}
-	w.Cancelled = unmade
-	if err := w.tx.CountCancelled(ctx, &w.Order, unmade); err != nil {
+	if w.Cancelled == 0 {
+		return ErrMade
+	}
+	if err := w.tx.CountCancelled(ctx, &w.Order, w.Cancelled); err != nil {
 		return err
 	}
 	if err := w.record(ctx, "withdrawn"); err != nil {
@@ -255,7 +259,7 @@ func (w *withdrawing) cancelMailer(ctx context.Context, m store.Mailer) error {
 		return &InFileError{*m.File}
 	}
 	if m.State == card.IssueCancelled {
-		return nil
+		return ErrMade
 	}
 	w.Cancelled = 1
 	return w.tx.CancelMailer(ctx, m)
