@@ -29,10 +29,12 @@ faults:
 	.ci/deps
 	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED))
 
-# Every reader of files with bytes that nobody wrote, FUZZTIME each, and the files of every return layout cut at twenty thousand places. `test` runs a sample of both.
+# Every reader of bytes that come from others, FUZZTIME each: files, key blocks, PIN blocks, security modules' answers, known answers, signatures. Then the files of every
+# return layout cut at twenty thousand places. `test` runs a sample of both.
 fuzz:
-	for reader in $$($(GO) test ./formats -list '^Fuzz' | grep '^Fuzz'); do \
-		$(GO) test ./formats -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done
+	for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for reader in $$($(GO) test $$package -list '^Fuzz' | grep '^Fuzz'); do \
+			$(GO) test $$package -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done; done
 	$(GO) test ./formats -run Truncations -count 1 -v -args -truncations 20000
 
 # A random walk of a million operations on cards against a model, a hundred thousand requests of 64 clients, and hostile requests to every operation. `test` runs a few of each.
