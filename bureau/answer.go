@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -90,7 +91,7 @@ func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 	lines := a.verdict.Lines
 	if s.config.Dice.roll("unknown "+a.input) < a.dials.Unknown {
 		s.note(Entry{Did: "answered for a record that nobody ordered", File: a.input})
-		lines = append(slices.Clone(lines), Line{UID: "999999999-0000001", Product: lines[0].Product, Last4: "0000"})
+		lines = append(slices.Clone(lines), Line{UID: "999999999-0000001", Product: s.someProduct(a.verdict), Last4: "0000"})
 	}
 	dice := Dice{Seed: s.config.Dice.Seed, RejectPermille: a.dials.Reject, SpoilPermille: a.dials.Spoil}
 	words := s.words()
@@ -119,6 +120,20 @@ func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 		return nil
 	})
 	return told, err
+}
+
+// someProduct is a product that an answer to a file may name, also where the file has no records.
+func (s *Simulator) someProduct(v *Verdict) string {
+	if len(v.Lines) > 0 {
+		return v.Lines[0].Product
+	}
+	if code := v.Head.Get(formats.ProductCode); len(code) > 0 {
+		return string(code)
+	}
+	for _, code := range slices.Sorted(maps.Keys(s.config.Products)) {
+		return code
+	}
+	return "unknown"
 }
 
 // tell counts what was said of one record.
