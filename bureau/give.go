@@ -44,35 +44,61 @@ func (s *Simulator) give(a *answer, name string, late bool) error {
 	if err != nil {
 		return err
 	}
-	wrong := content
+	whole, err := s.sealed(content)
+	if err != nil {
+		return err
+	}
+	first := whole
 	switch n := s.config.Dice.roll("wrong " + name); {
 	case n < d.Truncate:
-		wrong = content[:len(content)*2/3]
+		first = whole[:len(whole)*2/3]
 		s.note(Entry{Did: "answered cut short", File: a.input, Answer: name})
 	case n < d.Truncate+d.WrongCounts:
-		wrong = withoutARecord(content)
+		if first, err = s.sealed(withoutARecord(content)); err != nil {
+			return err
+		}
 		s.note(Entry{Did: "answered with a record missing", File: a.input, Answer: name})
 	}
-	if !bytes.Equal(wrong, content) {
-		if err := s.wait(again, otherName(name, "whole"), content); err != nil {
+	if !bytes.Equal(first, whole) {
+		if err := s.wait(again, otherName(name, "whole"), whole); err != nil {
 			return err
 		}
 	}
 	if s.config.Dice.roll("duplicate "+name) < d.Duplicate {
 		s.note(Entry{Did: "answered twice", File: a.input, Answer: name})
-		if err := s.wait(again, otherName(name, "copy"), wrong); err != nil {
+		if err := s.wait(again, otherName(name, "copy"), first); err != nil {
 			return err
 		}
 	}
-	if err := s.wait(due, name, wrong); err != nil {
+	if err := s.wait(due, name, first); err != nil {
 		return err
 	}
 	return s.root.Remove(path.Join(laterDir, name))
 }
 
+// sealed is content as the issuer gets it: an OpenPGP message where the bureau declares sealed returns.
+func (s *Simulator) sealed(content []byte) ([]byte, error) {
+	if !s.config.Bureau.PGP.SealedReturns {
+		return content, nil
+	}
+	var message bytes.Buffer
+	w, err := s.config.Sealer.Seal(&message)
+	if err != nil {
+		return nil, fmt.Errorf("seal an answer: %w", err)
+	}
+	_, err = w.Write(content)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("seal an answer: %w", err)
+	}
+	return message.Bytes(), nil
+}
+
 // otherName is the name of a further answer, which the issuer's pattern still knows.
 func otherName(name, word string) string {
 	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return name + "-" + word
+	}
 	return name[:dot] + "-" + word + name[dot:]
 }
 

@@ -28,6 +28,12 @@ func Side(dir string, sender []byte, set *programs.Set, b programs.Bureau) (Conf
 	if err != nil {
 		return Config{}, err
 	}
+	var sealer *delivery.Sealer
+	if b.PGP.SealedReturns {
+		if sealer, err = delivery.NewSealer(sender, parts["pgp.asc"]); err != nil {
+			return Config{}, err
+		}
+	}
 	kbpk, err := keystore.LoadKBPK("file:" + filepath.Join(dir, "kbpk.hex"))
 	if err != nil {
 		return Config{}, err
@@ -45,5 +51,5 @@ func Side(dir string, sender []byte, set *programs.Set, b programs.Bureau) (Conf
 		products[p.Code] = p
 	}
 	return Config{Listen: b.SFTP.Address, HostKey: parts["host_key"], AuthorizedKeys: parts["authorized_keys"], Root: filepath.Join(dir, "root"),
-		Opener: opener, Layouts: set.Layouts, Bureau: b, Products: products, Module: module}, nil
+		Opener: opener, Sealer: sealer, Layouts: set.Layouts, Bureau: b, Products: products, Module: module}, nil
 }

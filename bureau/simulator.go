@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type Config struct {
 	Root           string // directory that everything lies in
 
 	Opener   *delivery.Opener  // nil only if the bureau takes plaintext
+	Sealer   *delivery.Sealer  // its answers to the issuer; used, and needed, only where the bureau declares sealed returns
 	Layouts  []*formats.Layout // of what it reads and of what it answers
 	Bureau   programs.Bureau   // its directories, zone key, PIN-block format, answers and words
 	Products map[string]card.Product
@@ -117,6 +119,8 @@ func (s *Simulator) prepare() error {
 	switch {
 	case c.Opener == nil && !c.Bureau.PGP.Plaintext:
 		return errors.New("it has no OpenPGP key and does not say plaintext: true")
+	case c.Sealer == nil && c.Bureau.PGP.SealedReturns:
+		return errors.New("it declares sealed returns and has no OpenPGP keys to seal them with")
 	case c.Module == nil:
 		return errors.New("it has no security module")
 	}
@@ -286,7 +290,7 @@ func (s *Simulator) Process(ctx context.Context) error {
 			if !e.Type().IsRegular() || !delivery.ValidName(e.Name()) || delivery.Unfinished(e.Name()) || s.isFresh(e.Name()) {
 				continue
 			}
-			if err := s.take(ctx, dir, e.Name()); err != nil {
+			if err := s.takeOrTell(ctx, dir, e.Name()); err != nil {
 				s.count(func(c *Counts) { c.Unhandled++ })
 				faults = append(faults, fmt.Errorf("file %s: %w", e.Name(), err))
 			}
@@ -296,6 +300,18 @@ func (s *Simulator) Process(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(faults, s.release())...)
+}
+
+// takeOrTell takes a file, and makes a fault of ours in doing so an error of this file: the other files, and the other bureaus of the process, go on.
+func (s *Simulator) takeOrTell(ctx context.Context, dir, name string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.New("a fault of the simulator itself")
+			s.config.Log.Error().Str("bureau", s.config.Bureau.Code).Str("file", name).Str("panic", fmt.Sprintf("%T", v)).Bytes("stack", debug.Stack()).
+				Msg("the simulator panicked over a file")
+		}
+	}()
+	return s.take(ctx, dir, name)
 }
 
 func (s *Simulator) isFresh(name string) bool {

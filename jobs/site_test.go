@@ -148,7 +148,9 @@ func (s *site) makeBureaus(tune func(*bureau.Config)) {
 		s.must(err)
 		opener, err := delivery.NewOpener(private, ourPublic)
 		s.must(err)
-		config := bureau.Config{Listen: "127.0.0.1:0", HostKey: host, AuthorizedKeys: authorized, Root: filepath.Join(s.dir, b.Code),
+		sealer, err := delivery.NewSealer(ourPublic, private)
+		s.must(err)
+		config := bureau.Config{Listen: "127.0.0.1:0", Sealer: sealer, HostKey: host, AuthorizedKeys: authorized, Root: filepath.Join(s.dir, b.Code),
 			Opener: opener, Layouts: s.set.Layouts, Bureau: *b, Products: products, Module: module, Poll: time.Hour, Now: s.now, Log: zerolog.New(zerolog.NewTestWriter(s.t))}
 		tune(&config)
 		sim, err := bureau.Start(s.t.Context(), config)
