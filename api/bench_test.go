@@ -18,6 +18,7 @@ import (
 
 	"platen/api"
 	"platen/api/enfuce"
+	"platen/api/firstvision"
 	"platen/api/offblocks"
 	"platen/batch"
 	"platen/card"
@@ -101,7 +102,7 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 
 // dialects are those that the program serves.
 func dialects(plant *batch.Plant) []api.Dialect {
-	return []api.Dialect{offblocks.New(plant), enfuce.New(plant)}
+	return []api.Dialect{offblocks.New(plant), enfuce.New(plant), firstvision.New(plant)}
 }
 
 func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {

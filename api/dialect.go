@@ -29,6 +29,8 @@ type Dialect struct {
 	// Signed is the only algorithm of the signature that every request has besides the bearer key of a client of the same institution; who signs is who calls. Empty = a request is
 	// proved as under /v1.
 	Signed signature.Algorithm
+	// Proof reads what a request that is signed with a shared secret shows of who sends it. nil = requests are proved otherwise.
+	Proof func(r *http.Request, content []byte) (Proof, error)
 	// Key reads the idempotency key of a request that changes something; empty = it has none. nil = there are none.
 	Key func(*http.Request) (string, error)
 	// Audit reads who the person behind the client is; empty = nobody is named. nil = it is in X-Audit-User.
@@ -120,7 +122,13 @@ func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, rout
 			return Reply{}, err
 		}
 	}
-	c, err := s.identifyFor(r, d)
+	var content []byte
+	if d.Proof != nil { // what is signed is all of the body
+		if content, err = s.content(w, r); err != nil {
+			return Reply{}, err
+		}
+	}
+	c, err := s.identifyFor(r, d, content)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -139,9 +147,10 @@ func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, rout
 	if _, err := parameters(r, route.Query...); err != nil {
 		return Reply{}, err
 	}
-	content, err := s.content(w, r)
-	if err != nil {
-		return Reply{}, err
+	if d.Proof == nil {
+		if content, err = s.content(w, r); err != nil {
+			return Reply{}, err
+		}
 	}
 	call := &Call{Request: r, Institution: c.institution, Settings: settings, Dialect: declared, Actor: c.actor(), Client: c.client, Key: key, Content: content}
 	if key == "" {
@@ -151,7 +160,10 @@ func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, rout
 }
 
 // identifyFor finds out who sends a request of a dialect.
-func (s *service) identifyFor(r *http.Request, d *Dialect) (caller, error) {
+func (s *service) identifyFor(r *http.Request, d *Dialect, content []byte) (caller, error) {
+	if d.Proof != nil {
+		return s.proved(r, d, content)
+	}
 	if d.Signed == "" {
 		return s.identify(r)
 	}

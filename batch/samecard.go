@@ -66,7 +66,7 @@ func (in *intake) stillFree(ctx context.Context, tx *store.Tx, id card.ID) (stri
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
-	if gone := err != nil; busy || gone || newest.File == nil && newest.State == card.IssueRequested {
+	if busy || newest.File == nil {
 		return "card_busy", nil
 	}
 	return "", nil

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"platen/card"
 )
@@ -12,7 +13,13 @@ import (
 var cardKinds = map[string]*regexp.Regexp{
 	Offblocks: regexp.MustCompile(`^(virtual|physical)$`),
 	Enfuce:    regexp.MustCompile(`^[A-Z][A-Z_0-9]{1,64}$`),
+
+	// Organization and logo; the cards without plastic of a logo are of another product.
+	Firstvision: regexp.MustCompile(`^[0-9]{3}/[0-9]{3}(` + DigitalCards + `)?$`),
 }
+
+// DigitalCards ends what FirstVision's cards without plastic of an organization and logo are called.
+const DigitalCards = "/digital"
 
 // DialectCodes lists the dialects.
 func DialectCodes() []string { return slices.Sorted(maps.Keys(cardKinds)) }
@@ -50,7 +57,8 @@ func (l *loader) checkCardKind(d Dialect, kind string, kinds *regexp.Regexp) {
 	switch {
 	case i < 0:
 		at("dialects: %s: products: there is no product %q", d.Code, d.Products[kind])
-	case d.Code == Offblocks && (kind == "virtual") != (l.set.Products[i].Technology == card.Virtual):
+	case d.Code == Offblocks && (kind == "virtual") != (l.set.Products[i].Technology == card.Virtual),
+		d.Code == Firstvision && strings.HasSuffix(kind, DigitalCards) != (l.set.Products[i].Technology == card.Virtual):
 		at("dialects: %s: products: product %s has another technology than %s cards", d.Code, d.Products[kind], kind)
 	}
 }

@@ -30,14 +30,15 @@ type Institution struct {
 
 // Dialect is a card-issuing service whose requests an institution's clients send, and by which products they are served.
 type Dialect struct {
-	Code     string            `json:"code"`     // Offblocks or Enfuce
+	Code     string            `json:"code"`     // Offblocks, Enfuce or Firstvision
 	Products map[string]string `json:"products"` // the service's name for a kind of card → code of a product
 }
 
 // The dialects. Each is served under its code.
 const (
-	Offblocks = "offblocks"
-	Enfuce    = "enfuce"
+	Offblocks   = "offblocks"
+	Enfuce      = "enfuce"
+	Firstvision = "firstvision"
 )
 
 // Dialect finds one that is switched on by its code; false when it is not.

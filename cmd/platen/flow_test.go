@@ -113,3 +113,15 @@ func TestTheFlowOverEnfuce(t *testing.T) {
 		s.produced(match[1])
 	})
 }
+
+func TestTheFlowOverFirstvision(t *testing.T) {
+	t.Parallel()
+	onFlowSites(t, func(t *testing.T, s *flowSite) {
+		app := loose[struct{ ID, Key string }](t, platen(t, "client", "create", "app-secret", "--secret", "--roles", "submit,operate", "--json", config(s.dir)))
+		match := flowCard.FindStringSubmatch(s.follow("firstvision-digital.sh", "APIKEY="+app.ID, "SECRET="+app.Key))
+		if match == nil {
+			t.Fatal("no card")
+		}
+		s.produced(match[1])
+	})
+}

@@ -1,0 +1,335 @@
+package firstvision
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"platen/api"
+	"platen/batch"
+	"platen/card"
+	"platen/formats"
+	"platen/programs"
+	"platen/services/cards"
+	"platen/services/customers"
+	"platen/sql/store"
+)
+
+const digitalCards = programs.DigitalCards
+
+// OnCard names a card: its number is a token.
+type OnCard struct {
+	Org
+	CardNumber string `json:"cardNumber" pattern:"^[0-9A-Z]{19}$"`
+	Sequence   string `json:"cardSequence,omitempty" pattern:"^(0{0,3}[01])$"`
+}
+
+// card finds a card of a product that an organization has.
+func (s *service) card(ctx context.Context, c *api.Call, org Org, token string) (batch.Story, error) {
+	if err := org.known(c); err != nil {
+		return batch.Story{}, err
+	}
+	story, err := s.plant.ExplainCard(ctx, c.Institution, token)
+	if err != nil {
+		return story, err
+	}
+	for kind, product := range c.Dialect.Products {
+		if product == story.Product && strings.HasPrefix(kind, org.Organization+"/") {
+			return story, nil
+		}
+	}
+	return story, fmt.Errorf("card of another organization: %w", store.ErrNotFound)
+}
+
+func act(c *api.Call, story *batch.Story) cards.Act {
+	return cards.Act{Institution: c.Institution, Card: story.Token, Actor: c.Actor}
+}
+
+// embosser asks for a card. Limits and data of the issuer are members of the service's that are refused here: nothing would heed them.
+type embosser struct {
+	Org
+	Account    string `json:"postToAccount" pattern:"^[0-9A-Z]{1,19}$"`
+	CardNumber string `json:"cardNumber,omitempty" maxLength:"0"` // numbers are made here
+	Action     string `json:"cardAction,omitempty" enum:"0,1"`
+	Requested  int    `json:"numberOfCardsRequested,omitempty" minimum:"0" maximum:"1"`
+	Digital    string `json:"digitalCardFlag,omitempty" enum:"0,1"`
+	Customer   string `json:"customerNumber,omitempty" pattern:"^[0-9A-Z]{1,19}$"`
+	Embossed   string `json:"embossedName1,omitempty" maxLength:"26"`
+	Name       string `json:"name1,omitempty" maxLength:"40"`
+	Address1   string `json:"addressLine1,omitempty" maxLength:"40"`
+	Address2   string `json:"addressLine2,omitempty" maxLength:"40"`
+	City       string `json:"city,omitempty" maxLength:"30"`
+	State      string `json:"stateOrProvince,omitempty" maxLength:"3"`
+	PostalCode string `json:"postalCode,omitempty" maxLength:"10"`
+	Process    string `json:"processType,omitempty" enum:"0,1"`
+	Branch     string `json:"firstIssueBranch,omitempty" maxLength:"9"`
+	Expiry     string `json:"expirationDate,omitempty" format:"date"`
+}
+
+// addEmbosser orders a card that is made at once. Its plastic, where it has one, is made by the next cycle.
+func (s *service) addEmbosser(ctx context.Context, c *api.Call, body embosser) (api.Reply, error) {
+	account, err := s.account(ctx, c, body.Org, body.Account)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	if body.Customer != "" && body.reference(body.Customer) != account.Customer {
+		return api.Reply{}, api.Invalid("body.customerNumber", "the account is another customer's")
+	}
+	digital := body.Digital == "1"
+	if plastic := body.Action == "1" || body.Requested == 1; digital && plastic || !digital && !plastic {
+		return api.Reply{}, api.Invalid("body.cardAction", "1 with numberOfCardsRequested 1 for a card with plastic, 0 for a digital one")
+	}
+	product, err := productOf(c, body.Organization, account.Attributes[logoAttribute], digital)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	kind, row, err := s.row(ctx, c, account, body)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	row.Product = product
+	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "firstvision-" + requestName(c).String(), Single: true, Instant: true,
+		Body: bytes.NewReader(c.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, row), nil },
+		Also: s.customers.Hang(c.Institution, account.Reference, product)})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	made, err := s.plant.InstantCard(ctx, receipt.Order)
+	if err != nil || made == nil {
+		return api.Reply{}, errors.Join(err, errors.New("no card was made"))
+	}
+	return done(http.StatusCreated, map[string]string{"accountNumber": pad(body.Account), "cardNumber": made.Token, "cardSequence": "0001", "currentChipSequenceNumber": "00"}), nil
+}
+
+// row is the order of a card, for who holds the account; what the request says goes before what is known of the holder.
+func (s *service) row(ctx context.Context, c *api.Call, account customers.Account, body embosser) (formats.OrderKind, formats.Row, error) {
+	holder, err := s.customers.Customer(ctx, c.Institution, account.Customer)
+	if err != nil {
+		return 0, formats.Row{}, err
+	}
+	row := formats.Row{Line: 2, FirstName: holder.FirstName, LastName: holder.LastName, EmbossName: body.Embossed, Language: holder.Language, Address1: holder.Address1,
+		Address2: holder.Address2, Address3: holder.Address3, City: holder.City, Region: holder.Region, Postcode: holder.Postcode, Country: holder.Country, Branch: body.Branch}
+	if body.Name != "" {
+		row.FirstName, row.LastName = names(body.Name)
+	}
+	if body.Address1 != "" {
+		row.Address1, row.Address2, row.Address3, row.City, row.Region, row.Postcode = body.Address1, body.Address2, "", body.City, body.State, body.PostalCode
+	}
+	if body.Process == "1" {
+		row.SameDay = "true"
+	}
+	if len(body.Expiry) >= len("2006-01") {
+		row.Expiry = body.Expiry[:len("2006-01")]
+	}
+	if body.Digital == "1" && (row.FirstName == "" || row.LastName == "" || row.Address1 == "" || row.City == "" || row.Country == "") {
+		return formats.MassOrder, formats.Row{Line: 2, Quantity: "1", Expiry: row.Expiry}, nil
+	}
+	return formats.BulkOrder, row, nil
+}
+
+// Why cards are stopped, for their history: one that was deactivated is activated again, one that was blocked is not.
+const (
+	deactivated = "deactivated"
+	blockedWith = "block code "
+	statusTo    = "card status "
+)
+
+// activationCodes are the numbers of the activation service (VPL5SEA).
+var activationCodes = vpl5{
+	{store.ErrNotFound, "VPL5SEA05S", "there is no such card or account"},
+}
+
+type activation struct {
+	Org
+	CardNumber string `json:"cardNumber" pattern:"^[0-9A-Z]{1,19}$"`
+	Sequence   string `json:"cardSequence,omitempty" pattern:"^(0{0,3}[01])$"`
+	Service    string `json:"serviceType" enum:"A,S,T,I,U"`
+	UserData   string `json:"userData,omitempty" maxLength:"40"`
+}
+
+// activate puts cards into use or out of it: A all of an account, S one, T one whose prior card is deactivated, I deactivates it, U deactivates the card whose place it took.
+func (s *service) activate(ctx context.Context, c *api.Call, body activation) (api.Reply, error) {
+	n := 1
+	if body.Service == "A" {
+		account, err := s.account(ctx, c, body.Org, body.CardNumber)
+		if err == nil {
+			n, err = s.activateAll(ctx, c, account)
+		}
+		return done(http.StatusOK, activated(n)), err
+	}
+	story, err := s.card(ctx, c, body.Org, body.CardNumber)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	switch body.Service {
+	case "I":
+		err = s.cards.Block(ctx, act(c, &story), deactivated)
+	case "U":
+		err = s.deactivatePrior(ctx, c, &story, true)
+	case "T":
+		if err = s.putIntoUse(ctx, c, &story); err == nil {
+			err = s.deactivatePrior(ctx, c, &story, false)
+		}
+	default:
+		err = s.putIntoUse(ctx, c, &story)
+	}
+	return done(http.StatusOK, activated(n)), err
+}
+
+func activated(n int) map[string]string {
+	return map[string]string{"numberCardsActivated": fmt.Sprintf("%04d", n)}
+}
+
+// putIntoUse activates a card, also one that was deactivated.
+func (s *service) putIntoUse(ctx context.Context, c *api.Call, story *batch.Story) error {
+	if story.Card.Status == card.CardBlocked && story.Said("blocked")["reason"] == deactivated {
+		if err := s.cards.Unblock(ctx, act(c, story), "activated"); err != nil {
+			return err
+		}
+	}
+	return s.cards.Activate(ctx, act(c, story))
+}
+
+// deactivatePrior stops the card whose place a card took; one that has ended, or was stopped, stays as it is.
+func (s *service) deactivatePrior(ctx context.Context, c *api.Call, story *batch.Story, needed bool) error {
+	if story.Replaces == "" {
+		if needed {
+			return fmt.Errorf("the card took no card's place: %w", store.ErrNotFound)
+		}
+		return nil
+	}
+	prior, err := s.plant.ExplainCard(ctx, c.Institution, story.Replaces)
+	if err != nil || prior.Card.Status == card.CardClosed || prior.Card.Status == card.CardExpired {
+		return err
+	}
+	return s.cards.Block(ctx, act(c, &prior), deactivated)
+}
+
+// activateAll activates the cards of an account that may be.
+func (s *service) activateAll(ctx context.Context, c *api.Call, account customers.Account) (n int, err error) {
+	const size = 100
+	for after := int64(0); ; {
+		page, err := s.customers.Cards(ctx, c.Institution, account, after, size)
+		if err != nil {
+			return n, err
+		}
+		for _, succession := range page {
+			newest := succession[len(succession)-1]
+			after = newest.Position
+			if newest.Card == nil || newest.Card.Status == card.CardClosed || newest.Card.Status == card.CardExpired {
+				continue
+			}
+			story, err := s.plant.ExplainCard(ctx, c.Institution, newest.Token)
+			if err != nil {
+				return n, err
+			}
+			switch err := s.putIntoUse(ctx, c, &story); {
+			case err == nil:
+				n++
+			case !errors.Is(err, cards.ErrStatus) && !errors.Is(err, cards.ErrNotMade) && !errors.Is(err, cards.ErrBusy):
+				return n, err
+			}
+		}
+		if len(page) < size {
+			return n, nil
+		}
+	}
+}
+
+type blocking struct {
+	OnCard
+	Function  string `json:"functionCode" enum:"B,U"`
+	BlockCode string `json:"blockCode" pattern:"^[A-Z]$"`
+}
+
+func (s *service) block(ctx context.Context, c *api.Call, body blocking) (api.Reply, error) {
+	story, err := s.card(ctx, c, body.Org, body.CardNumber)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	do := s.cards.Block
+	if body.Function == "U" {
+		do = s.cards.Unblock
+	}
+	return done(http.StatusOK, body), do(ctx, act(c, &story), blockedWith+body.BlockCode)
+}
+
+type cardStatus struct {
+	OnCard
+	Status         string `json:"cardStatus" enum:"0,1,2,3"`
+	Representative string `json:"representativeId,omitempty" maxLength:"3"`
+}
+
+// status sets what the service calls a card's status. Two of its values mean nothing that is known here.
+func (s *service) status(ctx context.Context, c *api.Call, body cardStatus) (api.Reply, error) {
+	story, err := s.card(ctx, c, body.Org, body.CardNumber)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	switch body.Status {
+	case "0":
+		err = s.cards.Unblock(ctx, act(c, &story), statusTo+body.Status)
+	case "1":
+		err = s.cards.Block(ctx, act(c, &story), statusTo+body.Status)
+	default:
+		err = api.Refusal(http.StatusUnprocessableEntity, "card_status_unknown", "only 0 (permanent) and 1 (temporarily stopped) have a meaning here")
+	}
+	return done(http.StatusOK, body), err
+}
+
+// transferCodes are the numbers of the transfer service (VPL5S10).
+var transferCodes = vpl5{
+	{errNotStopped, "VPL5S101024E", "the card must be blocked as lost, stolen or used by others first: block code L, S or F"},
+	{store.ErrExhausted, "VPL5S101037E", "no number can be given"},
+}
+
+var errNotStopped = errors.New("the card is not blocked as lost, stolen or used by others")
+
+// losses are the block codes of cards whose place another takes.
+var losses = map[string]card.Reason{"L": card.Lost, "S": card.Stolen, "F": card.Compromised}
+
+type transfer struct {
+	OnCard
+	Function  string `json:"function" enum:"T,C"`
+	Account   string `json:"accountNumberBase" pattern:"^[0-9A-Z]{1,19}$"`
+	BlockCode string `json:"blockCode" enum:"L,S,F"`
+	Reason    string `json:"reasonCode,omitempty" pattern:"^[A-Z]?$"`
+	Process   string `json:"processType,omitempty" enum:"0,1"`
+	IssueType string `json:"issueType,omitempty" enum:"R"`
+}
+
+// transfer orders the card that takes a lost, stolen or abused one's place, on the same account. It is blocked already, and closed when the new one is made.
+func (s *service) transfer(ctx context.Context, c *api.Call, body transfer) (api.Reply, error) {
+	account, err := s.account(ctx, c, body.Org, body.Account)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	story, err := s.card(ctx, c, body.Org, body.CardNumber)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	on, err := s.customers.OfCard(ctx, c.Institution, story.Card)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	if on == nil || on.Number != account.Number {
+		return api.Reply{}, fmt.Errorf("the card hangs on another account: %w", store.ErrNotFound)
+	}
+	if story.Card.Status != card.CardBlocked || story.Said("blocked")["reason"] != blockedWith+body.BlockCode {
+		return api.Reply{}, errNotStopped
+	}
+	row := formats.Row{Line: 2, Card: story.Token, Reason: losses[body.BlockCode].String()}
+	if body.Process == "1" {
+		row.SameDay = "true"
+	}
+	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "firstvision-" + requestName(c).String(), Single: true,
+		Body: bytes.NewReader(c.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(formats.ActionOrder, row), nil }})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	return done(http.StatusOK, map[string]string{"organizationNumber": body.Organization, "cardNumber": story.Token, "orderReference": receipt.Order.Reference}), nil
+}
