@@ -200,7 +200,7 @@ func TestAHolderIsAuditedBeforeACardIsOpened(t *testing.T) {
 // virtual orders a card without plastic and returns its token.
 func (c *till) virtual(reference, product string) string {
 	c.site.t.Helper()
-	a := c.do(c.site.mine, http.MethodPost, "/v1/cards", strings.NewReader(fmt.Sprintf(`{"reference":%q,"product":%q,"instant":true}`, reference, product)), asJSON)
+	a := c.do(c.mine, http.MethodPost, "/v1/cards", strings.NewReader(fmt.Sprintf(`{"reference":%q,"product":%q,"instant":true}`, reference, product)), asJSON)
 	return decode[api.OrderedCard](a.want(http.StatusCreated)).Card.Token
 }
 

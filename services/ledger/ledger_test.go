@@ -387,7 +387,7 @@ func repeats(t *testing.T, s *site) {
 		must(t, err)
 		return a.ID
 	}
-	if account() != account() {
+	if first, second := account(), account(); first != second {
 		t.Error("one reference opened two accounts")
 	}
 	o, err := s.Operation(ctx, s.mine, "ONCE")

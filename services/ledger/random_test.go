@@ -87,7 +87,7 @@ func movesAtRandom(t *testing.T, s *site) {
 // draw draws one operation, which can be repeated.
 func (s *site) draw(dice *rand.Rand, accounts []uuid.UUID, tokens []string, reference string) func() (ledger.Done, error) {
 	a := ledger.Act{Institution: s.mine, Actor: "mover", Reference: reference}
-	sum := ledger.Sum{Amount: fmt.Sprintf("%d.%02d", dice.IntN(40), 1+dice.IntN(99))}
+	sum := ledger.Sum{Amount: fmt.Sprintf("%d.%02d", dice.IntN(40), 2+dice.IntN(98))} // a cent would be eaten up by the fee
 	from, to, token := accounts[dice.IntN(len(accounts))], accounts[dice.IntN(len(accounts))], tokens[dice.IntN(len(tokens))]
 	if dice.IntN(3) == 0 {
 		from = accounts[len(accounts)-1] // the one that is rich
