@@ -11,7 +11,7 @@ TAGS     := pkcs11
 RACE     := -race -gcflags='modernc.org/sqlite/lib=-race=false'
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build demo test faults fuzz check bench
+.PHONY: build demo test faults fuzz proofs check bench
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/platen ./cmd/platen
@@ -29,11 +29,19 @@ faults:
 	.ci/deps
 	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED))
 
-# Every reader of files with bytes that nobody wrote, FUZZTIME each, and the files of every return layout cut at twenty thousand places. `test` runs a sample of both.
+# Every reader of bytes that come from others, FUZZTIME each: files, key blocks, PIN blocks, security modules' answers, known answers, signatures. Then the files of every
+# return layout cut at twenty thousand places. `test` runs a sample of both.
 fuzz:
-	for reader in $$($(GO) test ./formats -list '^Fuzz' | grep '^Fuzz'); do \
-		$(GO) test ./formats -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done
+	for package in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for reader in $$($(GO) test $$package -list '^Fuzz' | grep '^Fuzz'); do \
+			$(GO) test $$package -run '^$$' -fuzz "^$$reader\$$" -fuzztime $(FUZZTIME) || exit 1; done; done
 	$(GO) test ./formats -run Truncations -count 1 -v -args -truncations 20000
+
+# A random walk of a million operations on cards against a model, a hundred thousand requests of 64 clients, and hostile requests to every operation. `test` runs a few of each.
+proofs:
+	.ci/deps
+	$(GO) run ./testbed/with $(GO) test ./jobs -run TestARandomWalk -count 1 -timeout 6h -v -args -walk 1000000 $(if $(SEED),-walk-seed $(SEED))
+	$(GO) run ./testbed/with $(GO) test ./api -run 'TestOfWhatACrowd|TestNoHostile' -count 1 -timeout 6h -v -args -crowd 100000 -hostile 200 $(if $(SEED),-seed $(SEED))
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

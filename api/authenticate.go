@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"platen/sql/store"
 )
@@ -59,6 +61,9 @@ func (s *service) authenticated(role Role, next http.HandlerFunc) http.HandlerFu
 		if err == nil {
 			err = s.admit(r, &c, role)
 		}
+		if err == nil && !isText(r.URL.Path) {
+			err = store.ErrNotFound
+		}
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -67,6 +72,9 @@ func (s *service) authenticated(role Role, next http.HandlerFunc) http.HandlerFu
 		next(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	}
 }
+
+// isText tells whether a path is made of characters that a name may have at all: what is no text names nothing, and not every database would say so.
+func isText(path string) bool { return utf8.ValidString(path) && !strings.ContainsRune(path, 0) }
 
 // identify finds out who sends a request: by its signature where it has one, by its bearer key otherwise.
 func (s *service) identify(r *http.Request) (caller, error) {

@@ -105,6 +105,8 @@ var known = []struct {
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
+	{batch.ErrOrderOfMany, http.StatusConflict, "order_of_many", "it was ordered together with others: cancel the order"},
+	{batch.ErrMade, http.StatusConflict, "production_ended", "nothing of it waits any more"},
 	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
 	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},

@@ -67,7 +67,9 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/block":        Operate,
 	"POST /v1/cards/{token}/close":        Operate,
 	"POST /v1/cards/{token}/unblock":      Operate,
-	"POST /v1/cards/{token}/link":         Operate,
+
+	"POST /v1/cards/{token}/productions/{production}/cancel": Operate,
+	"POST /v1/cards/{token}/link":                            Operate,
 
 	"POST /v1/customers":            Submit,
 	"PUT /v1/customers/{reference}": Submit,

@@ -209,7 +209,7 @@ func (in *intake) checkReason(ctx context.Context, c *checker, line *store.Order
 	if err != nil {
 		return err
 	}
-	if issue.File == nil {
+	if issue.File == nil && issue.State == card.IssueRequested {
 		c.fault("card", "card_busy", "an issue of this card still waits for its file")
 		return nil
 	}

@@ -66,7 +66,7 @@ func (in *intake) stillFree(ctx context.Context, tx *store.Tx, id card.ID) (stri
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
-	if busy || newest.File == nil {
+	if gone := err != nil; busy || gone || newest.File == nil && newest.State == card.IssueRequested {
 		return "card_busy", nil
 	}
 	return "", nil

@@ -96,6 +96,8 @@ func (w *walk) step() {
 		w.news()
 	case n < 50:
 		w.cancel()
+	case n < 70:
+		w.takePlasticBack(w.some())
 	case n < 200:
 		w.replace(w.some())
 	default:
@@ -253,7 +255,7 @@ func (w *walk) replace(c *modelCard) {
 	switch {
 	case c.ended():
 		code = "card_closed"
-	case c.busy(), c.newest().file == 0:
+	case c.busy(), c.newest().state == "REQUESTED":
 		code = "card_busy"
 	}
 	w.orders = append(w.orders, o)

@@ -150,7 +150,7 @@ func (c *modelCard) spoiled(i *modelIssue) {
 // next is the issue that a card action makes; what still waited of the card is not made any more.
 func (c *modelCard) next(o *modelOrder) {
 	for _, i := range c.issues {
-		if i.file == 0 {
+		if i.state == "REQUESTED" {
 			i.state = "CANCELLED"
 		}
 	}

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,37 @@ func (w *walk) cancel() {
 	if o.card != nil {
 		w.look(o.card)
 	}
+}
+
+// takePlasticBack takes back what is to be made of one card, and leaves the card.
+func (w *walk) takePlasticBack(c *modelCard) {
+	w.t.Helper()
+	production := batch.NextProduction
+	if c.asked == nil {
+		production = fmt.Sprint(len(c.issues))
+	}
+	w.what = "take back production " + production
+	var refused error
+	i := c.newest()
+	switch {
+	case c.asked != nil:
+		c.asked.where, c.asked = "withdrawn", nil
+	case i.file != 0:
+		refused = new(batch.InFileError)
+	case i.state == "REQUESTED":
+		i.state = "CANCELLED"
+	case c.unmade != nil && i.state == "PREPARED":
+		c.unmade.where, c.unmade = "withdrawn", nil
+	default:
+		refused = batch.ErrMade
+	}
+	err := w.plant.CancelProduction(w.t.Context(), w.inst, c.token, production, "walk", "walker")
+	if held := new(batch.InFileError); errors.As(refused, &held) && errors.As(err, &held) {
+		w.refusals++
+	} else {
+		w.expect(err, refused)
+	}
+	w.look(c)
 }
 
 func (w *walk) takeBack(o *modelOrder) {

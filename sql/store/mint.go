@@ -105,12 +105,12 @@ func (t *Tx) AdvanceIssues(ctx context.Context, next []Issue) (overtaken []int64
 		if err := t.execMany(ctx, "move cards to their next issues", int64(len(ids)), `UPDATE cards SET newest_issue = $1 WHERE newest_issue = $1 - 1 AND `+where, issue, list); err != nil {
 			return nil, err
 		}
-		if where, list, err = among(t.Q, "card_id", 3, ids); err != nil {
+		if where, list, err = among(t.Q, "card_id", 4, ids); err != nil {
 			return nil, err
 		}
 		var orders []int64
-		if err := t.list(ctx, "cancel what next issues overtake", &orders, `UPDATE issues SET state = $1 WHERE file_number IS NULL AND state <> $1 AND issue < $2 AND `+where+`
-			RETURNING order_number`, card.IssueCancelled, issue, list); err != nil {
+		if err := t.list(ctx, "cancel what next issues overtake", &orders, `UPDATE issues SET state = $1 WHERE file_number IS NULL AND state = $3 AND issue < $2 AND `+where+`
+			RETURNING order_number`, card.IssueCancelled, issue, card.IssueRequested, list); err != nil {
 			return nil, err
 		}
 		overtaken = append(overtaken, orders...)

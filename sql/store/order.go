@@ -343,6 +343,13 @@ func (q Q) CardAwaitsChange(ctx context.Context, id card.ID) (bool, error) {
 	return n > 0, err
 }
 
+// ChangeOf returns the line of an action on a card that is not carried out yet.
+func (q Q) ChangeOf(ctx context.Context, id card.ID) (OrderLine, error) {
+	var l OrderLine
+	err := q.get(ctx, "open change of a card", &l, `SELECT `+lineColumns+` FROM order_lines WHERE card_id = $1 AND state < 3 AND reason <> $2`, id, card.New)
+	return l, err
+}
+
 // PlanLines moves a run of open lines to PLANNED; all of quantity lines must still be open.
 func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity int64) error {
 	return t.execMany(ctx, "lock order lines", quantity, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1`, order, first, last)

@@ -130,6 +130,18 @@ func (t *Tx) CancelWaiting(ctx context.Context, order int64) (int64, error) {
 	return n, clean("cancel waiting issues", err)
 }
 
+// CancelIssue cancels one issue that waits for a file; it fails with ErrStale when it does not wait any more.
+func (t *Tx) CancelIssue(ctx context.Context, id card.ID, issue int) error {
+	return t.execOne(ctx, "cancel a waiting issue", `UPDATE issues SET state = $1 WHERE card_id = $2 AND issue = $3 AND file_number IS NULL AND state = $4`,
+		card.IssueCancelled, id, issue, card.IssueRequested)
+}
+
+// CancelMailer cancels one PIN mailer that waits for a file.
+func (t *Tx) CancelMailer(ctx context.Context, m Mailer) error {
+	return t.execOne(ctx, "cancel a waiting PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE card_id = $2 AND issue = $3 AND attempt = $4 AND file_number IS NULL AND state <> $1`,
+		card.IssueCancelled, m.Card, m.Issue, m.Attempt)
+}
+
 // CountCancelled adds to the cards of an order that were taken back.
 func (t *Tx) CountCancelled(ctx context.Context, o *Order, cards int64) error {
 	err := t.execOne(ctx, "count the cancelled cards of order "+o.Reference, `UPDATE orders SET cancelled = cancelled + $1 WHERE institution_id = $2 AND number = $3`,
