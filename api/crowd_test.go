@@ -18,7 +18,7 @@ import (
 
 var seed = flag.Uint64("seed", 1, "what the dice of the crowd and of hostile requests begin with")
 
-var crowdSize = flag.Int("crowd", 600, "how many requests a crowd of 64 clients sends to a site on each database")
+var crowdSize = flag.Int("crowd", 400, "how many requests a crowd of 64 clients sends to a site on each database")
 
 // deed is something that a member of the crowd asks for once, whatever becomes of the request.
 type deed struct {
@@ -156,7 +156,8 @@ func (m *member) begin() {
 		d.path, d.cards, d.body = "/v1/cards/"+d.card+"/replacements", 1, fmt.Sprintf(`{"reference":%q,"reason":"DAMAGED"}`, d.reference)
 		d.other = deedChange{body: strings.Replace(d.body, "DAMAGED", "STOLEN", 1)}
 		if m.dice.IntN(2) == 0 {
-			d.other = deedChange{path: "/v1/cards/" + m.stocked[m.mine][len(m.stocked[m.mine])-1] + "/replacements"}
+			all := m.stocked[m.mine]
+			d.other = deedChange{path: "/v1/cards/" + all[(slices.Index(all, d.card)+1)%len(all)] + "/replacements"}
 		}
 	default:
 		d.path, d.cards, d.made = "/v1/cards", 1, n%2 == 0
@@ -243,8 +244,8 @@ func (m *member) post(d *deed, path, body string, tampered bool) answer {
 		m.t.Error(err)
 		return a
 	}
-	m.crowd.mu.Lock()
-	defer m.crowd.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.checkAgainstDocument(r, a)
 	return a
 }

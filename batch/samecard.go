@@ -63,11 +63,11 @@ func (in *intake) stillFree(ctx context.Context, tx *store.Tx, id card.ID) (stri
 		return "", err
 	}
 	newest, err := tx.Issue(ctx, id, c.NewestIssue)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return "", err
-	}
-	if gone := err != nil; busy || gone || newest.File == nil && newest.State == card.IssueRequested {
+	if busy || errors.Is(err, store.ErrNotFound) {
 		return "card_busy", nil
 	}
-	return "", nil
+	if err == nil && newest.File == nil && newest.State == card.IssueRequested {
+		return "card_busy", nil
+	}
+	return "", err
 }
