@@ -92,6 +92,7 @@ var known = []struct {
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
 	{customers.ErrAlone, http.StatusConflict, "card_limit", "the account has a card of this kind already"},
 	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},
+	{batch.ErrNoAnswer, http.StatusConflict, "no_answer", "the card's bureau declares no answers of this kind that could be simulated"},
 	{simulate.ErrInFile, http.StatusConflict, "card_in_file", "the card's plastic is in a file already"},
 	{customers.ErrReference, http.StatusUnprocessableEntity, "bad_record_reference", "give a reference of 1 to 64 letters, digits, dots, dashes or underscores that holds no card number"},
 	{customers.ErrTaken, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for other content"},

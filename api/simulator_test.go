@@ -52,6 +52,32 @@ func TestACardWithoutPlasticIsMadeAtOnceAndInNoFile(t *testing.T) {
 	})
 }
 
+func TestASandboxSimulatesWhatBureauAndCourierSay(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		delivered, lost := s.instant("B-1", "visa-debit-chip").Card.Token, s.instant("B-2", "visa-debit-chip").Card.Token
+		s.step(s.mine, delivered, "produce").refused(http.StatusConflict, "card_not_made")
+		files := s.produce(s.mine)
+		s.step(s.mine, delivered, "produce").refused(http.StatusConflict, "card_not_made")
+		s.sent(files)
+		for token, end := range map[string]string{delivered: "deliver", lost: "lose"} {
+			states := []string{"PRODUCED", "DISPATCHED", map[string]string{"deliver": "DELIVERED", "lose": "LOST_IN_TRANSIT"}[end]}
+			for n, step := range []string{"produce", "ship", end} {
+				for range 2 { // said again, it changes nothing
+					c := decode[api.Card](s.step(s.mine, token, step).want(http.StatusOK))
+					if got := c.Issues[0]; got.State != states[n] || len(got.Evidence) < n+1 {
+						t.Fatalf("%s: %+v", step, got)
+					}
+				}
+			}
+		}
+		s.step(s.mine, lost, "deliver").refused(http.StatusConflict, "card_not_made")
+		s.step(s.theirs, delivered, "produce").refused(http.StatusNotFound, "not_found")
+		virtual := s.instant("B-3", "visa-virtual").Card.Token
+		s.step(s.mine, virtual, "ship").refused(http.StatusConflict, "card_not_made")
+		s.balanced()
+	})
+}
+
 func TestASandboxSimulatesWhatBecomesOfACard(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		issued, failed, plastic := s.instant("S-1", "visa-virtual").Card.Token, s.instant("S-2", "visa-virtual").Card.Token, s.instant("S-3", "visa-debit-chip").Card.Token

@@ -9,6 +9,7 @@ import (
 
 	"platen/batch"
 	"platen/card"
+	"platen/formats"
 	"platen/services/cards"
 	"platen/sql/store"
 )
@@ -71,6 +72,57 @@ func (s *Service) sandbox(ctx context.Context, i store.Institution) error {
 	declared, err := s.Plant.Settings(ctx, i)
 	if err == nil && !declared.Sandbox {
 		err = fmt.Errorf("simulate: %w", ErrNoSandbox)
+	}
+	return err
+}
+
+// Produce lets the bureau say that it made the card's newest issue. Its file must have reached the bureau.
+func (s *Service) Produce(ctx context.Context, a cards.Act) error {
+	return s.answer(ctx, a, formats.Status, card.IssueProduced)
+}
+
+// Ship lets the bureau say that the card's newest issue left it.
+func (s *Service) Ship(ctx context.Context, a cards.Act) error {
+	return s.answer(ctx, a, formats.Dispatch, card.IssueDispatched)
+}
+
+// Deliver lets the courier say that the card's newest issue arrived.
+func (s *Service) Deliver(ctx context.Context, a cards.Act) error {
+	return s.answer(ctx, a, formats.Delivery, card.IssueDelivered)
+}
+
+// Lose lets the courier say that the card's newest issue was lost on its way.
+func (s *Service) Lose(ctx context.Context, a cards.Act) error {
+	return s.answer(ctx, a, formats.Delivery, card.IssueLostInTransit)
+}
+
+// answer lets the bureau of a card's newest issue answer for its line.
+func (s *Service) answer(ctx context.Context, a cards.Act, kind formats.Kind, state card.IssueState) error {
+	if err := s.sandbox(ctx, a.Institution); err != nil {
+		return err
+	}
+	story, err := s.Plant.ExplainCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return err
+	}
+	newest := story.Issues[len(story.Issues)-1]
+	if newest.File == nil || newest.Line == nil || newest.File.SentAt == nil {
+		return fmt.Errorf("its bureau has no file with it: %w", cards.ErrNotMade)
+	}
+	word, err := s.Plant.StatusWord(ctx, a.Institution, newest.File.BureauCode, state)
+	if err != nil {
+		return err
+	}
+	rec := new(formats.Record)
+	rec.SetString(formats.ProductCode, story.Product)
+	rec.SetString(formats.ReturnStatus, word)
+	rec.SetInt(formats.ReturnAttempt, 1)
+	shipment := "SIM-" + batch.RecordUID(newest.File.Number, *newest.Line)
+	rec.SetString(formats.DispatchShipment, shipment)
+	rec.SetString(formats.DispatchTracking, shipment)
+	err = s.Plant.Pretend(ctx, a.Institution, *newest.File, *newest.Line, kind, rec)
+	if errors.Is(err, batch.ErrNotAnswered) {
+		err = fmt.Errorf("%w: %w", cards.ErrNotMade, err)
 	}
 	return err
 }

@@ -277,6 +277,11 @@ func (t *Tx) ClaimReturns(ctx context.Context, leaseSeconds int) ([]Due, error) 
 	return all, err
 }
 
+// TakeReturn claims a new return file for whoever stored it: its epoch is 1 from then on.
+func (t *Tx) TakeReturn(ctx context.Context, number int64, leaseSeconds int) error {
+	return t.execOne(ctx, "claim a return file", `UPDATE return_files SET epoch = 1, lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = 0`, int64(leaseSeconds)*1_000_000, number)
+}
+
 // HoldReturn proves a claim on a return file and renews its lease; seconds 0 lets go of it.
 func (t *Tx) HoldReturn(ctx context.Context, number, epoch int64, leaseSeconds int) error {
 	return t.execClaimed(ctx, fmt.Sprintf("hold return file %d", number), `UPDATE return_files SET lease_until = `+t.clock()+` + $1 WHERE number = $2 AND epoch = $3`,
