@@ -103,6 +103,24 @@ func (l *Layout) Coverage() (missing []Field) {
 	return missing
 }
 
+// unfilled are the fields of cards that no part of the pipeline makes yet: whoever prints orders through a layout has no value for them.
+var unfilled = []Field{ChipData}
+
+// Unfilled lists the fields that the layout writes an empty place for, because the pipeline never fills them. A place that is left out with its value, an
+// optional one or a member of a document, is none.
+func (l *Layout) Unfilled() (empty []Field) {
+	if l.spec.mode != fixedMode && l.spec.mode != delimitedMode && l.spec.mode != segmentsMode {
+		return nil
+	}
+	for _, f := range unfilled {
+		stands := func(c column) bool { return c.field == f && !c.optional }
+		if slices.ContainsFunc(l.sections[Detail].columns, func(c column) bool { return stands(c) || slices.ContainsFunc(c.parts, stands) }) {
+			empty = append(empty, f)
+		}
+	}
+	return empty
+}
+
 // shows tells whether any section has the field. A track that is put together shows what its parts do, and itself.
 func (l *Layout) shows(f Field) bool {
 	for which, s := range l.spec.sections {

@@ -363,3 +363,19 @@ func TestLoadRefusesALayoutThatGivesTwoFilesOneName(t *testing.T) {
 		expectFault(t, files, "programs/products/prepaid-mag.yaml", "layout: south-delimited", want)
 	}
 }
+
+func TestLoadRefusesALayoutWithAPlaceThatNothingFills(t *testing.T) {
+	for field, taken := range map[string]bool{
+		`{value: chip.data, open: "{", prefix: 7, optional: true}`: true,
+		`{value: chip.data, open: "{", prefix: 7}`:                 false,
+	} {
+		files := sample(t)
+		edit(t, files, "layouts/datacard-style.yaml", `{value: chip.data, open: "{", prefix: 7, optional: true}`, field)
+		edit(t, files, "programs/products/visa-debit-chip.yaml", "layout: north-fixed", "layout: datacard-style")
+		if !taken {
+			expectFault(t, files, "programs/products/visa-debit-chip.yaml", "layout: datacard-style", "layout datacard-style has a place for [chip.data], which nothing fills")
+		} else if _, err := programs.Load(files, "programs"); err != nil && strings.Contains(err.Error(), "nothing fills") {
+			t.Error(err)
+		}
+	}
+}

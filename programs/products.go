@@ -207,6 +207,8 @@ func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key 
 		l.at(from, key)("%s: there is no layout %q", key, name)
 	case layout.Kind() != kind:
 		l.at(from, key)("%s: layout %s is of another kind", key, name)
+	case len(layout.Unfilled()) > 0:
+		l.at(from, key)("%s: layout %s has a place for %v, which nothing fills: every card would leave it empty; mark it optional, or leave it out", key, name, layout.Unfilled())
 	case !layout.NamesApart():
 		l.at(from, key)("%s: layout %s gives two files one name: {file.sequence} or {file.reference} must stand in it", key, name)
 	}
