@@ -285,7 +285,11 @@ func (l *attention) orders(ctx context.Context) error {
 	}
 	for _, b := range batches {
 		if b.Exceptions != "" {
-			l.add(AlarmBatch, fmt.Sprintf("batch %d", b.Number), b.CreatedAt, ownerOperations, b.Exceptions, "platen range list")
+			owner, do := ownerOperations, "platen range list"
+			if strings.Contains(b.Exceptions, cannotServe) {
+				owner, do = ownerKeys, "platen keys list"
+			}
+			l.add(AlarmBatch, fmt.Sprintf("batch %d", b.Number), b.CreatedAt, owner, b.Exceptions, do)
 		}
 	}
 	return nil

@@ -183,6 +183,9 @@ func (d *declaration) apply(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.proveKeys(ctx); err != nil {
+		return err
+	}
 	return d.tryProducts()
 }
 
@@ -211,7 +214,7 @@ func (d *declaration) ranges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, want := range d.set.Ranges {
+	for i, want := range d.set.Ranges {
 		if err := want.Check(); err != nil {
 			return err
 		}
@@ -229,7 +232,7 @@ func (d *declaration) ranges(ctx context.Context) error {
 		if known {
 			continue
 		}
-		added, err := d.addRange(ctx, want)
+		added, err := d.addRange(ctx, i, want)
 		if err != nil {
 			return err
 		}
@@ -242,23 +245,27 @@ func sameNumbers(a, b card.Range) bool {
 	return a.Prefix == b.Prefix && a.Length == b.Length && a.First == b.First && a.Size == b.Size
 }
 
-func (d *declaration) addRange(ctx context.Context, want programs.Range) (store.PANRange, error) {
+func (d *declaration) addRange(ctx context.Context, i int, want programs.Range) (store.PANRange, error) {
 	r := store.PANRange{Range: want.Range, Institution: d.inst.ID}
 	if want.Size < card.MinRangeSize && !want.AcceptSmall {
 		return r, fmt.Errorf("range %s has only %d numbers, too few to hide their order: say accept_small: true to accept that", want.Code, want.Size)
 	}
 	for _, k := range []struct {
+		at    string
 		label card.KeyLabel
 		ref   *card.KeyRef
-	}{{want.PermutationKey, &r.PermutationKey}, {want.TokenKey, &r.TokenKey}} {
+	}{{"permutation_key", want.PermutationKey, &r.PermutationKey}, {"token_key", want.TokenKey, &r.TokenKey}} {
 		version, _, err := d.Vault.KeyVersion(card.KeyRef{Label: k.label})
 		if err != nil {
-			return r, fmt.Errorf("range %s: key %s: %w", want.Code, k.label, err)
+			return r, d.set.Fault(programs.Ranges, i, "range "+want.Code, fmt.Sprintf("%s: key %s cannot serve: %v", k.at, k.label, err), k.at)
 		}
 		*k.ref = card.KeyRef{Label: k.label, Version: version}
 	}
 	r, err := d.tx.InsertRange(ctx, r)
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	return r, d.proveRange(ctx, i, r)
 }
 
 func (d *declaration) putJSON(ctx context.Context, kind store.ProgramKind, code string, v any) error {

@@ -197,7 +197,11 @@ func (pl *planner) finish(ctx context.Context) error {
 		return err
 	}
 	if pl.files == 0 {
-		return pl.tx.MoveBatch(ctx, &pl.batch, card.BatchSucceeded, exceptions)
+		next := card.BatchSucceeded
+		if exceptions != "" {
+			next = card.BatchWithExceptions
+		}
+		return pl.tx.MoveBatch(ctx, &pl.batch, next, exceptions)
 	}
 	if err := pl.tx.MoveBatch(ctx, &pl.batch, card.BatchPlanned, exceptions); err != nil {
 		return err
@@ -209,7 +213,7 @@ func (pl *planner) finish(ctx context.Context) error {
 func (pl *planner) sortedGroups(purpose store.Purpose) []*group {
 	keys := make([]string, 0, len(pl.groups))
 	for k, g := range pl.groups {
-		if g.purpose == purpose {
+		if g != nil && g.purpose == purpose {
 			keys = append(keys, k)
 		}
 	}
@@ -221,8 +225,9 @@ func (pl *planner) sortedGroups(purpose store.Purpose) []*group {
 	return list
 }
 
-// groupFor finds or makes the group of a product's cards or PIN mailers; nil when another schedule serves its bureau.
-func (pl *planner) groupFor(product entry[*card.Product], purpose store.Purpose) (*group, error) {
+// groupFor finds or makes the group of a product's cards or PIN mailers; nil when another schedule serves its bureau, or when keys of the group cannot serve: then
+// its lines and issues wait, and the batch says so.
+func (pl *planner) groupFor(ctx context.Context, product entry[*card.Product], purpose store.Purpose) (*group, error) {
 	bureauCode, layoutCode := product.value.Bureau, product.value.Layout
 	if purpose == store.MailerPurpose {
 		bureauCode, layoutCode = product.value.MailerBureau, product.value.MailerLayout
@@ -241,9 +246,35 @@ func (pl *planner) groupFor(product entry[*card.Product], purpose store.Purpose)
 	if !ok {
 		return nil, fmt.Errorf("product %s: layout %q is not declared", product.code, layoutCode)
 	}
+	ready, err := pl.keysReady(ctx, product.value, bureau.value, purpose)
+	if err != nil || !ready {
+		pl.groups[key] = nil
+		return nil, err
+	}
 	g := &group{key: key, purpose: purpose, bureau: bureau, product: product, layout: layout, arrangement: arrange(layout.value)}
 	pl.groups[key] = g
 	return g, nil
+}
+
+// keysReady tells whether files of a product can be made for a bureau, and the PIN mailers that follow cards. One key that cannot serve holds up what needs it and
+// nothing else.
+func (pl *planner) keysReady(ctx context.Context, product *card.Product, bureau *programs.Bureau, purpose store.Purpose) (bool, error) {
+	bureaus := []*programs.Bureau{bureau}
+	if mailer, ok := pl.bureaus[product.MailerBureau]; ok && purpose == store.CardPurpose && product.PIN.Mailer {
+		bureaus = append(bureaus, mailer.value)
+	}
+	for _, b := range bureaus {
+		err := pl.plant.proveFileKeys(ctx, product, b)
+		if err == nil {
+			continue
+		}
+		if !isKeyFault(err) {
+			return false, err
+		}
+		pl.except("product %s waits: %v", product.Code, err)
+		return false, nil
+	}
+	return true, nil
 }
 
 // gatherWaiting takes issues that exist without a file: remakes first, in card order.
@@ -287,7 +318,7 @@ func (pl *planner) attachAll(ctx context.Context, waiting []store.WaitingIssue, 
 		if purpose == store.MailerPurpose && !contains(pl.schedule.Bureaus, product.value.MailerBureau) {
 			continue
 		}
-		g, err := pl.groupFor(product, purpose)
+		g, err := pl.groupFor(ctx, product, purpose)
 		if err != nil {
 			return err
 		}
@@ -350,7 +381,7 @@ func (pl *planner) gatherOrder(ctx context.Context, o store.Order) (bool, error)
 		}
 		lock := lineLock{tx: pl.tx, order: o.Number}
 		for i := range lines {
-			ok, err := pl.takeLine(o, &lines[i])
+			ok, err := pl.takeLine(ctx, o, &lines[i])
 			if err != nil {
 				return false, err
 			}
@@ -404,7 +435,7 @@ func (l *lineLock) flush(ctx context.Context) error {
 }
 
 // takeLine puts one open line into its group, if this schedule takes it and its range has the numbers.
-func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
+func (pl *planner) takeLine(ctx context.Context, o store.Order, l *store.OrderLine) (bool, error) {
 	if pl.schedule.SameDay && !l.SameDay {
 		return false, nil
 	}
@@ -412,7 +443,7 @@ func (pl *planner) takeLine(o store.Order, l *store.OrderLine) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("product %d of order %s: %w", l.Product, o.Reference, store.ErrNotFound)
 	}
-	g, err := pl.groupFor(product, store.CardPurpose)
+	g, err := pl.groupFor(ctx, product, store.CardPurpose)
 	if err != nil || g == nil {
 		return false, err
 	}

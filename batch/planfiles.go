@@ -58,26 +58,23 @@ func pressKeys(body string) (personalization.Keys, error) {
 // pinKeys are the newest versions of the keys that a product's cards are made with for a bureau.
 func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau) (string, error) {
 	k := pins{Format: bureau.PINFormat}
-	need := []struct {
+	type named struct {
+		of    string
 		label card.KeyLabel
 		to    *pin
-	}{{product.Keys.CVK, &k.CVK}}
+	}
+	of := "product " + product.Code
+	need := []named{{of, product.Keys.CVK, &k.CVK}}
 	if product.PIN.Method != card.NoPIN {
-		need = append(need, struct {
-			label card.KeyLabel
-			to    *pin
-		}{product.Keys.PVK, &k.PVK}, struct {
-			label card.KeyLabel
-			to    *pin
-		}{p.PINStorage, &k.Storage}, struct {
-			label card.KeyLabel
-			to    *pin
-		}{bureau.ZPK, &k.ZPK})
+		need = append(need, named{of, product.Keys.PVK, &k.PVK}, named{of, p.PINStorage, &k.Storage})
+		if bureau.ZPK != "" { // a bureau that gets no PIN blocks has none
+			need = append(need, named{"bureau " + bureau.Code, bureau.ZPK, &k.ZPK})
+		}
 	}
 	for _, n := range need {
 		version, kcv, err := p.Module.KeyVersion(ctx, card.KeyRef{Label: n.label})
 		if err != nil {
-			return "", fmt.Errorf("key %s of product %s: %w", n.label, product.Code, err)
+			return "", fmt.Errorf("key %s of %s: %w", n.label, n.of, err)
 		}
 		*n.to = pin{Key: card.KeyRef{Label: n.label, Version: version}.String(), KCV: kcv}
 	}
@@ -164,7 +161,7 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 		}
 		slices = append(slices, s)
 		if r.mailer {
-			if err := pl.planMailers(g.product, f.Number, line, r.quantity); err != nil {
+			if err := pl.planMailers(ctx, g.product, f.Number, line, r.quantity); err != nil {
 				return err
 			}
 		}
@@ -197,10 +194,13 @@ func (pl *planner) planSidecars(ctx context.Context, g *group, f *store.File) er
 }
 
 // planMailers asks for PIN mailers for lines of a card file; they become files of their own.
-func (pl *planner) planMailers(product entry[*card.Product], cardFile, first, quantity int64) error {
-	g, err := pl.groupFor(product, store.MailerPurpose)
+func (pl *planner) planMailers(ctx context.Context, product entry[*card.Product], cardFile, first, quantity int64) error {
+	g, err := pl.groupFor(ctx, product, store.MailerPurpose)
 	if err != nil {
 		return err
+	}
+	if g == nil {
+		return fmt.Errorf("product %s: keys of its PIN mailers changed while they were planned", product.code)
 	}
 	g.add(run{kind: store.MailerSlice, source: cardFile, first: first, quantity: quantity})
 	return nil

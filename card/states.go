@@ -354,7 +354,7 @@ var batchStateNames = map[BatchState]string{
 }
 
 var batchMoves = map[BatchState][]BatchState{
-	BatchOpen:    {BatchPlanned, BatchSucceeded, BatchFailed},
+	BatchOpen:    {BatchPlanned, BatchSucceeded, BatchWithExceptions, BatchFailed},
 	BatchPlanned: {BatchRunning},
 	BatchRunning: {BatchSucceeded, BatchWithExceptions, BatchFailed},
 }

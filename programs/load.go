@@ -97,6 +97,7 @@ func load(fsys fs.FS, dir string, show func(string) string) (*Set, error) {
 	if err := l.err(); err != nil {
 		return nil, err
 	}
+	l.set.from = l.from
 	return &l.set, nil
 }
 

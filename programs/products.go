@@ -18,7 +18,10 @@ const (
 )
 
 // schemes are the card schemes whose rules Platen knows.
-var schemes = [...]string{"visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay"}
+var schemes = [...]string{"visa", "mastercard", "discover", "diners", "jcb", "unionpay"}
+
+// amex is a scheme whose cards carry card security codes of their own keys, which no product has yet.
+const amex = "amex"
 
 // CVV2 expiry orders.
 const (
@@ -44,7 +47,10 @@ func (l *loader) checkProducts() {
 // checkCardOf checks what every card of the product is.
 func (l *loader) checkCardOf(p *card.Product, from source) {
 	l.checkName(from, p.Name)
-	if !slices.Contains(schemes[:], p.Scheme) {
+	switch {
+	case p.Scheme == amex:
+		l.at(from, "scheme")("scheme: American Express cards need card security codes under a CSC key, which no product can name yet, and a cvk makes other values: leave the product out")
+	case !slices.Contains(schemes[:], p.Scheme):
 		l.at(from, "scheme")("scheme: %s", oneOf(schemes[:]))
 	}
 	if p.Technology == 0 {

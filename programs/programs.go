@@ -17,6 +17,29 @@ type Set struct {
 	Mappings    []formats.Mapping // of order files of other systems
 	Schedules   []Schedule
 	Layouts     []*formats.Layout
+
+	from places // where all of it stands; nothing for a set that was not read from files
+}
+
+// Thing is a list of a set.
+type Thing int
+
+// The lists whose things are told apart when they are wrong.
+const (
+	Ranges Thing = iota + 1
+	Products
+	Bureaus
+	Zones
+)
+
+// Fault is what only the running system finds wrong with a thing of the set: told with the file and line of the key at the end of a path, or with the thing's name
+// where the set was not read from files.
+func (s *Set) Fault(of Thing, i int, name, reason string, path ...string) error {
+	from := map[Thing][]source{Ranges: s.from.ranges, Products: s.from.products, Bureaus: s.from.bureaus, Zones: s.from.zones}[of]
+	if i >= len(from) {
+		return &LoadError{File: name, Reason: reason}
+	}
+	return &LoadError{File: from[i].file, Line: from[i].line(path...), Reason: name + ": " + reason}
 }
 
 // Institution is the issuer. Its timezone decides business dates and expiry months.

@@ -1,10 +1,13 @@
 package main_test
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
 
 	"platen/sql/store"
 	"platen/testbed"
@@ -35,6 +38,21 @@ func twoOrders(d *desk) {
 	d.work()
 }
 
+// keysWithout copies a keystore and leaves a key out.
+func keysWithout(t *testing.T, from, to, label string) {
+	t.Helper()
+	var doc map[string]any
+	must(t, json.Unmarshal(read(t, from), &doc))
+	keys, ok := doc["keys"].([]any)
+	if !ok {
+		t.Fatal("the keystore has no keys")
+	}
+	doc["keys"] = slices.DeleteFunc(keys, func(k any) bool { entry, ok := k.(map[string]any); return ok && entry["label"] == label })
+	body, err := json.Marshal(doc)
+	must(t, err)
+	must(t, os.WriteFile(to, body, 0o600))
+}
+
 var houseRehearsals = []rehearsal{
 	{
 		runbook: "BATCH_WITH_EXCEPTIONS", name: "a range has too few numbers", about: "batch 2", programs: smallRange, trouble: twoOrders,
@@ -44,6 +62,28 @@ var houseRehearsals = []rehearsal{
 			d.platen("apply", "-f", "programs")
 			d.as("platen run --cycle nightly")
 			d.produced(2)
+		},
+	},
+	{
+		runbook: "BATCH_WITH_EXCEPTIONS", name: "a key is missing", about: "batch 1",
+		trouble: func(d *desk) {
+			d.edit("programs/products/prepaid-mag.yaml", `(?m)cvk: .*$`, "cvk: cvk-of-the-night")
+			d.platen("keys", "generate", "cvk-of-the-night", "--usage", "C0", "--algorithm", "tdes")
+			d.platen("apply", "-f", "programs")
+			// As if it had been given up by mistake: the programs stand, the key does not.
+			path := filepath.Join(d.dir, "keys", "keystore.json")
+			must(d.t, os.Rename(path, path+".whole"))
+			keysWithout(d.t, path+".whole", path, "cvk-of-the-night")
+			d.order()
+			d.work()
+		},
+		way: func(d *desk) {
+			d.says(d.inbox()["BATCH_WITH_EXCEPTIONS batch 1"].Detail, "key cvk-of-the-night cannot serve")
+			d.as("platen keys list")
+			d.as("platen keys generate -f DIR", "DIR", "programs")
+			d.as("platen keys rotate LABEL", "LABEL", "cvk-of-the-night")
+			d.as("platen run --cycle nightly")
+			d.produced(1)
 		},
 	},
 	{

@@ -147,6 +147,8 @@ func runbookBase(t *testing.T, server *testbed.SSHServer) string {
 			must(t, os.Remove(name))
 		}
 	}
+	institution := filepath.Join(dir, "programs", "institution.yaml")
+	put(t, institution, regexp.MustCompile(`(?s)\ndialects:\n.*?\n\n`).ReplaceAllLiteral(read(t, institution), []byte("\n"))) // they name the other products
 	put(t, filepath.Join(dir, "programs", "schedules.yaml"), []byte("- code: nightly\n  cron: \"30 20 * * *\"\n  bureaus: [south]\n  disabled: true\n"))
 	put(t, filepath.Join(dir, "keys", "south-host.pub"), []byte(server.HostKey+"\n"))
 	put(t, filepath.Join(dir, "keys", "south-sftp"), server.IdentityPEM)

@@ -1,0 +1,188 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"platen/card"
+	"platen/hsm"
+	"platen/hsm/keystore"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+// anyPINLength stands where a call for no card wants the length of PINs.
+const anyPINLength = 4
+
+// cannotServe marks the texts that a custodian of keys must hear.
+const cannotServe = "cannot serve"
+
+// keyFault is a key that cannot serve for what a declaration names it for.
+type keyFault struct {
+	of     string // "product visa-debit", "bureau north", "keys"
+	at     []string
+	label  card.KeyLabel
+	reason error
+}
+
+// Error implements error.
+func (f *keyFault) Error() string { return fmt.Sprintf("%s: %s", f.of, f.text()) }
+
+func (f *keyFault) text() string {
+	return fmt.Sprintf("%s: key %s %s: %v", f.at[len(f.at)-1], f.label, cannotServe, f.reason)
+}
+
+// Unwrap tells why.
+func (f *keyFault) Unwrap() error { return f.reason }
+
+// isKeyFault tells a key that is missing, of another kind or out of its dates from a module that did not answer.
+func isKeyFault(err error) bool {
+	for _, fault := range []error{hsm.ErrUnknownKey, hsm.ErrKeyUsage, keystore.ErrNotActive, keystore.ErrExpired, keystore.ErrRetired} {
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return false
+}
+
+// Each question below asks the security module to do for no card what it will do for many: so it proves that the newest key of a label is there, in force, and of
+// the usage and algorithm that the operation wants, on any module, as far as that module tells keys apart.
+
+func (p *Plant) proveCVK(ctx context.Context, label card.KeyLabel) error {
+	return p.Module.Codes(ctx, card.KeyRef{Label: label}, nil, card.NewSecrets(1, 3))
+}
+
+func (p *Plant) provePINStorage(ctx context.Context) error {
+	return p.Module.GeneratePINs(ctx, card.KeyRef{Label: p.PINStorage}, anyPINLength, nil, nil, nil)
+}
+
+// provePVK asks with the key of stored PINs beside it, which was proved before.
+func (p *Plant) provePVK(ctx context.Context, product *card.Product) error {
+	storage, pvk, pin := card.KeyRef{Label: p.PINStorage}, card.KeyRef{Label: product.Keys.PVK}, product.PIN
+	if pin.Method == card.DerivedPIN {
+		scheme := hsm.IBM3624{DecTable: pin.DecTable, Validation: pin.Validation, Length: pin.Length}
+		return p.Module.DerivePINs(ctx, storage, pvk, scheme, nil, nil)
+	}
+	return p.Module.PVVs(ctx, storage, pvk, pin.PVKI, nil, nil, nil)
+}
+
+func (p *Plant) proveZPK(ctx context.Context, label card.KeyLabel, format int) error {
+	return p.Module.CheckBlocks(ctx, card.KeyRef{Label: label}, hsm.PINFormat(format), nil, card.NewSecrets(1, 16), anyPINLength)
+}
+
+// proveProductKeys finds the first key of a product that cannot serve.
+func (p *Plant) proveProductKeys(ctx context.Context, product *card.Product) error {
+	of := "product " + product.Code
+	if err := p.proveCVK(ctx, product.Keys.CVK); err != nil {
+		return &keyFault{of, []string{"keys", "cvk"}, product.Keys.CVK, err}
+	}
+	if product.PIN.Method == card.NoPIN {
+		return nil
+	}
+	if err := p.provePINStorage(ctx); err != nil {
+		return &keyFault{"configuration", []string{"keys", "pin_storage"}, p.PINStorage, err}
+	}
+	if err := p.provePVK(ctx, product); err != nil {
+		return &keyFault{of, []string{"keys", "pvk"}, product.Keys.PVK, err}
+	}
+	return nil
+}
+
+// proveBureauKey finds out whether a bureau's key for PIN blocks can serve; a bureau without one gets none.
+func (p *Plant) proveBureauKey(ctx context.Context, b *programs.Bureau) error {
+	if b.ZPK == "" {
+		return nil
+	}
+	if err := p.proveZPK(ctx, b.ZPK, b.PINFormat); err != nil {
+		return &keyFault{"bureau " + b.Code, []string{"zpk"}, b.ZPK, err}
+	}
+	return nil
+}
+
+// proveFileKeys finds the first key that files of a product for a bureau cannot be made with.
+func (p *Plant) proveFileKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau) error {
+	if err := p.proveProductKeys(ctx, product); err != nil || product.PIN.Method == card.NoPIN {
+		return err
+	}
+	return p.proveBureauKey(ctx, bureau)
+}
+
+// proveKeys proves every key that the set names, and tells all that cannot serve, each with where it stands.
+func (d *declaration) proveKeys(ctx context.Context) error {
+	var faults []error
+	note := func(of programs.Thing, i int, err error) error {
+		var fault *keyFault
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &fault), !isKeyFault(err):
+			return err
+		case fault.of == "configuration":
+			faults = append(faults, fault)
+			return nil
+		}
+		faults = append(faults, d.set.Fault(of, i, fault.of, fault.text(), fault.at...))
+		return nil
+	}
+	for i := range d.set.Products {
+		if err := note(programs.Products, i, d.proveProductKeys(ctx, &d.set.Products[i])); err != nil {
+			return err
+		}
+	}
+	for i := range d.set.Bureaus {
+		if err := note(programs.Bureaus, i, d.proveBureauKey(ctx, &d.set.Bureaus[i])); err != nil {
+			return err
+		}
+	}
+	for i := range d.set.Zones {
+		z := &d.set.Zones[i]
+		if z.Key == "" {
+			continue
+		}
+		if err := d.proveZPK(ctx, z.Key, z.PINFormat); err != nil {
+			if err := note(programs.Zones, i, &keyFault{"zone " + z.Code, []string{"key"}, z.Key, err}); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// proveRange proves a new range's keys, and that the security module works with its numbers: where it does not, every order would wait for ever.
+func (d *declaration) proveRange(ctx context.Context, i int, r store.PANRange) error {
+	of := "range " + r.Code
+	wrong := func(at string, reason error) error {
+		return d.set.Fault(programs.Ranges, i, of, fmt.Sprintf("%s: %v", at, reason), at)
+	}
+	numbers, pans := card.NewPANs(1), make([]card.PAN, 1)
+	if err := d.Vault.PANs(r.Range, r.PermutationKey, []int64{0}, pans, numbers); err != nil {
+		return wrong("permutation_key", err)
+	}
+	id, err := card.NewID(r.Number, 0)
+	if err != nil {
+		return fmt.Errorf("range %s: %w", r.Code, err)
+	}
+	if _, err := d.Vault.Token(id, r.TokenKey); err != nil {
+		return wrong("token_key", err)
+	}
+	for k := range d.set.Products {
+		if d.set.Products[k].Range != r.Code {
+			continue
+		}
+		expiry, err := card.NewExpiry(d.Now().UTC().Year(), int(d.Now().UTC().Month()))
+		if err != nil {
+			return fmt.Errorf("range %s: %w", r.Code, err)
+		}
+		ask := []hsm.CodeRequest{{PAN: pans[0], Expiry: expiry, ServiceCode: [3]byte{'0', '0', '0'}}}
+		err = d.Module.Codes(ctx, card.KeyRef{Label: d.set.Products[k].Keys.CVK}, ask, card.NewSecrets(1, 3))
+		if errors.Is(err, hsm.ErrRealBIN) {
+			return wrong("prefix", fmt.Errorf("%w: use a published test BIN, or a security module that works with the issuer's own", hsm.ErrRealBIN))
+		}
+		if err != nil && !isKeyFault(err) { // keys are proved with their products
+			return fmt.Errorf("range %s: ask the security module: %w", r.Code, err)
+		}
+		return nil
+	}
+	return nil
+}
