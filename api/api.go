@@ -13,6 +13,7 @@ import (
 	"platen/services/customers"
 	"platen/services/holders"
 	"platen/services/ledger"
+	"platen/services/massissue"
 	"platen/services/pins"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -42,12 +43,13 @@ type Config struct {
 // service is the API with all that its handlers use.
 type service struct {
 	Config
-	mux       *http.ServeMux
-	limits    *limits
-	cards     *cards.Service
-	customers *customers.Service
-	pins      *pins.Service
-	values    *values.Service
+	mux        *http.ServeMux
+	limits     *limits
+	cards      *cards.Service
+	customers  *customers.Service
+	massIssues *massissue.Service
+	pins       *pins.Service
+	values     *values.Service
 
 	simulate *simulate.Service
 	ledger   *ledger.Service
@@ -73,7 +75,7 @@ func New(c Config) (http.Handler, error) {
 		c.Now = time.Now
 	}
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
-		customers: &customers.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
+		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.ledger, s.holders = &ledger.Service{Plant: c.Plant}, &holders.Service{Plant: c.Plant}
 	s.routeHealth()

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"platen/services/customers"
+	"platen/services/records"
 )
 
 const (
@@ -110,7 +111,7 @@ func (s *service) routeCustomers(api huma.API) {
 	})
 }
 
-func by(c caller) customers.By { return customers.By{Institution: c.institution, Actor: c.actor()} }
+func by(c caller) records.By { return records.By{Institution: c.institution, Actor: c.actor()} }
 
 func (s *service) getCustomer(ctx context.Context, c caller, in *CustomerInput) (Customer, error) {
 	v, err := s.customers.Customer(ctx, c.institution, in.Reference)

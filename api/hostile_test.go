@@ -60,12 +60,13 @@ func (s *site) objects() map[string]string {
 	batch := decode[api.Page[api.Batch]](s.get(s.mine, "/v1/batches").want(http.StatusOK)).Items[0]
 	s.post1(s.mine, "/v1/customers", `{"reference":"OBJECTS-C","last_name":"Secret"}`).want(http.StatusCreated)
 	s.post1(s.mine, "/v1/accounts", `{"reference":"OBJECTS-A","customer":"OBJECTS-C"}`).want(http.StatusCreated)
+	s.post1(s.mine, "/v1/mass-issues", `{"product":"prepaid-mag","request":"OBJ","quantity":1}`).want(http.StatusCreated)
 	money := s.all(s.mine, "money")
 	wallet := decode[api.LedgerAccount](s.post1(money, "/v1/ledger/accounts", `{"reference":"OBJECTS-W","kind":"WALLET","currency":"EUR"}`).want(http.StatusCreated)).ID
 	token := s.card("OBJECTS%231").Token
 	s.post1(money, "/v1/ledger/cards/"+token, fmt.Sprintf(`{"reference":"OBJECTS-CA","source":%q}`, wallet)).want(http.StatusCreated)
 	holder := decode[api.CardHolder](s.post1(money, "/v1/holders", `{"reference":"OBJECTS-H","card_type":"team-card","model":"B2B",`+person(nil)[1:]).want(http.StatusCreated)).ID
-	return map[string]string{"customers": "OBJECTS-C", "ledger accounts": wallet, "ledger cards": token, "ledger operations": "OBJECTS-W", "holders": holder, "accounts": "OBJECTS-A", "orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": token, "webhooks": hook.ID}
+	return map[string]string{"mass-issues": "prepaid-mag.0.OBJ", "customers": "OBJECTS-C", "ledger accounts": wallet, "ledger cards": token, "ledger operations": "OBJECTS-W", "holders": holder, "accounts": "OBJECTS-A", "orders": o.ID, "files": files[0].ID.String(), "batches": batch.ID, "cards": token, "webhooks": hook.ID}
 }
 
 // all is a client of the same institution with every role.

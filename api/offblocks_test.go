@@ -22,6 +22,7 @@ import (
 	"platen/programs"
 	"platen/samples"
 	"platen/services/customers"
+	"platen/services/records"
 	"platen/sql/store"
 )
 
@@ -95,7 +96,7 @@ func (a answer) refusedAs(status int, code string) {
 func (s *site) accountOf(c client, reference string, holder customers.Person) string {
 	s.t.Helper()
 	desk := &customers.Service{Plant: s.plant}
-	by := customers.By{Institution: c.institution, Actor: "test"}
+	by := records.By{Institution: c.institution, Actor: "test"}
 	if _, _, err := desk.CreateCustomer(s.t.Context(), by, reference, holder); err != nil {
 		s.t.Fatal(err)
 	}

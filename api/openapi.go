@@ -35,6 +35,7 @@ func (s *service) routeV1() {
 	s.routeCards(described)
 	s.routeCustomers(described)
 	s.routeAccounts(described)
+	s.routeMassIssues(described)
 	s.routePINs(described)
 	s.routeValues(described)
 	s.routeFiles(described)

@@ -18,6 +18,7 @@ import (
 	"platen/services/holders"
 	"platen/services/ledger"
 	"platen/services/pins"
+	"platen/services/records"
 	"platen/services/simulate"
 	"platen/services/values"
 	"platen/sql/store"
@@ -94,9 +95,9 @@ var known = []struct {
 	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},
 	{batch.ErrNoAnswer, http.StatusConflict, "no_answer", "the card's bureau declares no answers of this kind that could be simulated"},
 	{simulate.ErrInFile, http.StatusConflict, "card_in_file", "the card's plastic is in a file already"},
-	{customers.ErrReference, http.StatusUnprocessableEntity, "bad_record_reference", "give a reference of 1 to 64 letters, digits, dots, dashes or underscores that holds no card number"},
-	{customers.ErrTaken, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for other content"},
-	{customers.ErrMoved, http.StatusConflict, "version_moved", "there is a later version than the one that is changed: read it first"},
+	{records.ErrReference, http.StatusUnprocessableEntity, "bad_record_reference", "give a reference of 1 to 64 letters, digits, dots, dashes or underscores that holds no card number"},
+	{records.ErrTaken, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for other content"},
+	{records.ErrMoved, http.StatusConflict, "version_moved", "there is a later version than the one that is changed: read it first"},
 	{customers.ErrCustomer, http.StatusUnprocessableEntity, "unknown_customer", "declare the customer first"},
 	{customers.ErrAccount, http.StatusUnprocessableEntity, "unknown_account", "declare the account first"},
 	{customers.ErrProduct, http.StatusUnprocessableEntity, "other_product", "the account is for cards of another product"},
@@ -158,7 +159,7 @@ func problemOf(err error) *Problem {
 		if row := new(batch.RowError); errors.As(err, &row) {
 			return badRow(row)
 		}
-		if content := new(customers.ContentError); errors.As(err, &content) {
+		if content := new(records.ContentError); errors.As(err, &content) {
 			return badFields("bad_content", "what is declared cannot stand; nothing was stored", content.Faults, content)
 		}
 		for _, k := range known {

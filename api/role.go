@@ -11,7 +11,7 @@ type Role string
 
 // The roles.
 const (
-	Submit  Role = "submit"  // orders, corrections, single cards, card actions, customers, accounts
+	Submit  Role = "submit"  // orders, corrections, single cards, card actions, customers, accounts, mass issues
 	Operate Role = "operate" // what a card-operations desk decides: cancel, pause, block, activate, close
 	Fund    Role = "fund"    // money from outside into wallets, and out again
 	Holders Role = "holders" // hand in who is to hold prepaid cards, and see them
@@ -75,6 +75,10 @@ var needed = map[string]Role{
 	"PUT /v1/customers/{reference}": Submit,
 	"POST /v1/accounts":             Submit,
 	"PUT /v1/accounts/{reference}":  Submit,
+
+	"POST /v1/mass-issues":                   Submit,
+	"PUT /v1/mass-issues/{reference}":        Submit,
+	"POST /v1/mass-issues/{reference}/purge": Submit,
 
 	"POST /v1/simulator/cards/{token}/{step}": Operate,
 

@@ -27,7 +27,7 @@ func TestAStrangerCannotTellNotMineFromNotThere(t *testing.T) {
 			"webhooks": {{objects["webhooks"], anyID}}, "cards": {{objects["cards"], "T000000000000000000"}, {"OBJECTS%231", "NOTHING%231"}},
 			"simulator": {{objects["cards"], "T000000000000000000"}}, "customers": {{objects["customers"], "NOBODY"}}, "accounts": {{objects["accounts"], "NOTHING"}},
 			"ledger accounts": {{objects["ledger accounts"], anyID}}, "ledger cards": {{objects["ledger cards"], "T000000000000000000"}, {"OBJECTS%231", "NOTHING%231"}},
-			"ledger operations": {{"OBJECTS-W", "NOTHING"}}, "holders": {{objects["holders"], anyID}}, "card-types": {{"prepaid-mag", "nothing"}},
+			"ledger operations": {{"OBJECTS-W", "NOTHING"}}, "holders": {{objects["holders"], anyID}}, "mass-issues": {{objects["mass-issues"], "prepaid-mag.0.NO"}}, "card-types": {{"prepaid-mag", "nothing"}},
 		}
 		d, err := document()
 		if err != nil {

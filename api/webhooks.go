@@ -109,7 +109,7 @@ func (s *service) getWebhook(ctx context.Context, c caller, in *WebhookInput) (W
 type NewWebhook struct {
 	Body struct {
 		URL     string   `json:"url" maxLength:"500" example:"https://cards.example/events" doc:"https, at a public address"`
-		Objects []string `json:"objects,omitempty" nullable:"false" maxItems:"9" enum:"order,batch,file,return,card,operation,customer,account,holder" doc:"Events of which kinds of objects; without it, all"`
+		Objects []string `json:"objects,omitempty" nullable:"false" maxItems:"10" enum:"order,batch,file,return,card,operation,customer,account,holder,mass_issue" doc:"Events of which kinds of objects; without it, all"`
 	}
 }
 

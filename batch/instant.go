@@ -39,7 +39,7 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 	j.ranges = map[int32]store.PANRange{r.Number: r}
 	made := &minted{first: 1}
 	p := &prepared{chunk: chunk{first: 1, last: 1, parts: []part{{Slice: s, n: 1}}}}
-	if err := j.newCards(ctx, p, made, []*store.MintLine{{Slice: 1, Order: l.Order, Unit: l.Unit, Quantity: 1, Reason: l.Reason, Expiry: l.Expiry}}); err != nil {
+	if err := j.newCards(ctx, p, made, []*store.MintLine{{Slice: 1, Order: l.Order, Unit: l.Unit, Quantity: 1, Reason: l.Reason, Expiry: l.Expiry, Blocked: l.BlockCode != ""}}); err != nil {
 		return nil, fmt.Errorf("make the card of order %s: %w", in.order.Reference, err)
 	}
 	issue := &made.issues[0]

@@ -53,6 +53,7 @@ type Submission struct {
 	Rows           func(io.Reader) (Rows, error) // how to read the body; it checks the header before anything is stored
 	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored. A card that it replaces is blocked where it will be closed
 	Instant        bool                          // the card of a single row is made when it is taken in
+	BlockCode      string                        // its new cards are made blocked; empty = they are not
 
 	// Also does more in the transaction that makes the order stand, once. What it fails with refuses the order: nothing is stored. nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
@@ -109,6 +110,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
+	in.blockCode = s.BlockCode
 	in.instant = s.Instant
 	if err := in.takeAll(ctx, rows); err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
@@ -301,22 +303,23 @@ func (p *Plant) receipt(ctx context.Context, i store.Institution, o store.Order,
 
 // intake is the state of one order being taken in.
 type intake struct {
-	plant    *Plant
-	inst     store.Institution
-	kind     formats.OrderKind
-	instant  bool // its card is made when it is taken in
-	order    store.Order
-	products map[string]entry[*card.Product]
-	byNumber map[int64]entry[*card.Product]
-	names    map[string]*formats.Names // by product
-	trials   map[string]*trial         // by product
-	ranges   map[int32]store.PANRange
-	today    time.Time
-	units    int64           // cards accepted
-	refused  int64           // rows refused
-	faults   []formats.Fault // of the first refused row
-	seen     map[card.ID]bool
-	gathered // the open chunk
+	plant     *Plant
+	inst      store.Institution
+	kind      formats.OrderKind
+	instant   bool // its card is made when it is taken in
+	order     store.Order
+	products  map[string]entry[*card.Product]
+	byNumber  map[int64]entry[*card.Product]
+	names     map[string]*formats.Names // by product
+	trials    map[string]*trial         // by product
+	ranges    map[int32]store.PANRange
+	today     time.Time
+	blockCode string
+	units     int64           // cards accepted
+	refused   int64           // rows refused
+	faults    []formats.Fault // of the first refused row
+	seen      map[card.ID]bool
+	gathered  // the open chunk
 }
 
 func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats.OrderKind, o store.Order) (*intake, error) {
@@ -430,6 +433,7 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 		}
 		return nil
 	}
+	line.BlockCode = in.blockCode
 	if in.kind == formats.ActionOrder {
 		in.kept[row.Line] = row
 	}

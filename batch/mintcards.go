@@ -80,7 +80,11 @@ func (j *job) newPart(p *part, out *minted, lines []*store.MintLine, m *pinSheet
 			return err
 		}
 		m.objects[at+i] = pinObject(id, 1)
-		out.cards = append(out.cards, store.Card{ID: id, Product: j.file.Product, Order: p.Source, Status: card.CardInactive, NewestIssue: 1})
+		status := card.CardInactive
+		if l.Blocked {
+			status = card.CardBlocked
+		}
+		out.cards = append(out.cards, store.Card{ID: id, Product: j.file.Product, Order: p.Source, Status: status, NewestIssue: 1})
 		out.issues = append(out.issues, store.Issue{Card: id, Issue: 1, Order: p.Source, OrderUnit: l.Unit, File: &j.file.Number, Line: &numbers[i], Reason: l.Reason,
 			Expiry: e.Int(), PSN: card.PSN(j.product.FirstPSN), State: card.IssueFollowsFile, Use: card.UsePending})
 	}

@@ -49,6 +49,20 @@ func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.F
 	return line, c.faults, nil
 }
 
+// CheckRow holds a row of an order against what is declared, before anybody orders it.
+func (p *Plant) CheckRow(ctx context.Context, i store.Institution, kind formats.OrderKind, row formats.Row) ([]formats.Fault, error) {
+	in, err := p.newIntake(ctx, i, kind, store.Order{})
+	if err != nil {
+		return nil, err
+	}
+	line, faults, err := in.check(ctx, row, formats.CheckRow(kind, &row))
+	if err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	line.Unit = in.unitOf(row)
+	return in.try(ctx, row, &line)
+}
+
 // checker collects the faults of one row.
 type checker struct {
 	row    formats.Row

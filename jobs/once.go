@@ -71,7 +71,7 @@ func planDue(ctx context.Context, p *batch.Plant) (int, error) {
 		return 0, fmt.Errorf("claim batches: %w", err)
 	}
 	slices.Sort(due)
-	return eachDue(due, func(n int64) error { return p.Plan(ctx, n) })
+	return eachDue(due, func(n int64) error { return Plan(ctx, p, n) })
 }
 
 func buildDue(ctx context.Context, p *batch.Plant) (int, error) {

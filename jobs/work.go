@@ -102,7 +102,7 @@ func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
 // newWorkers binds every kind of job to the plant, and to what sends to subscribers.
 func newWorkers(p *batch.Plant, hooks *webhooks.Service, b *builders, log zerolog.Logger) *river.Workers {
 	all := river.NewWorkers()
-	river.AddWorker(all, &worker[planArgs]{log: log, do: func(ctx context.Context, a planArgs) error { return p.Plan(ctx, a.Batch) }})
+	river.AddWorker(all, &worker[planArgs]{log: log, do: func(ctx context.Context, a planArgs) error { return Plan(ctx, p, a.Batch) }})
 	river.AddWorker(all, &worker[buildArgs]{log: log, do: func(ctx context.Context, a buildArgs) error { return b.build(ctx, batch.AnyFile, a.File, a.Epoch) }})
 	river.AddWorker(all, &worker[expressArgs]{log: log, do: func(ctx context.Context, a expressArgs) error {
 		return b.build(ctx, batch.ExpressFile, a.File, a.Epoch)

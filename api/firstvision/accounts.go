@@ -10,6 +10,7 @@ import (
 	"platen/api"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/records"
 )
 
 // Org names the organization of a request.
@@ -87,8 +88,8 @@ func names(line string) (first, last string) {
 	return "", line
 }
 
-func by(c *api.Call) customers.By {
-	return customers.By{Institution: c.Institution, Actor: c.Actor}
+func by(c *api.Call) records.By {
+	return records.By{Institution: c.Institution, Actor: c.Actor}
 }
 
 // attributes are the members that are kept as they came.

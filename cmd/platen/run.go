@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"platen/jobs"
 	"platen/programs"
 )
 
@@ -40,7 +41,7 @@ platen work) build and send them. A window with a --slot is opened once: calling
 			if err != nil {
 				return err
 			}
-			if err := a.plant.Plan(ctx, b.Number); err != nil {
+			if err := jobs.Plan(ctx, a.plant, b.Number); err != nil {
 				return err
 			}
 			if b, err = a.store.BatchByNumber(ctx, b.Number); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"platen/batch"
+	"platen/services/records"
 	"platen/sql/store"
 )
 
@@ -33,28 +34,28 @@ type Limit struct {
 const maxLimits = 20
 
 func (t Terms) check() error {
-	var c checker
-	c.currency("currency", t.Currency)
+	var c records.Checker
+	c.Currency("currency", t.Currency)
 	if t.CreditLimit < 0 {
-		c.fault("credit_limit", faultNegative, "0 or more")
+		c.Fault("credit_limit", "negative", "0 or more")
 	}
 	if len(t.Limits) > maxLimits {
-		c.fault("limits", faultTooMany, "20 at most")
+		c.Fault("limits", records.FaultTooMany, "20 at most")
 	}
 	seen := map[string]bool{}
 	for _, l := range t.Limits {
 		switch {
-		case !isName(l.Name, maxAttributeName):
-			c.fault("limits", faultName, "names are 1 to 36 letters, digits, dots, dashes or underscores")
+		case !records.IsName(l.Name, records.MaxName):
+			c.Fault("limits", records.FaultName, "names are 1 to 36 letters, digits, dots, dashes or underscores")
 		case seen[l.Name]:
-			c.fault("limits", faultTwice, "a limit stands once")
+			c.Fault("limits", "twice", "a limit stands once")
 		case l.Amount < 0 || l.Count < 0 || l.Single < 0:
-			c.fault("limits", faultNegative, "0 or more")
+			c.Fault("limits", "negative", "0 or more")
 		}
 		seen[l.Name] = true
 	}
-	c.attributes(t.Attributes)
-	return c.err()
+	c.Attributes(t.Attributes)
+	return c.Err()
 }
 
 // checkProduct refuses a product that is not declared.
@@ -71,9 +72,9 @@ func checkProduct(ctx context.Context, q store.Q, i store.Institution, code stri
 			return nil
 		}
 	}
-	c := checker{}
-	c.fault("product", "unknown_product", "use one of the declared product codes")
-	return c.err()
+	c := records.Checker{}
+	c.Fault("product", "unknown_product", "use one of the declared product codes")
+	return c.Err()
 }
 
 // Account is what cards hang on.
@@ -86,21 +87,22 @@ func accountOf(r store.Record, err error) (Account, error) {
 	if err != nil {
 		return Account{Record: r}, err
 	}
-	t, err := content[Terms](r)
+	t, err := records.Content[Terms](r)
 	return Account{r, t}, err
 }
 
 // CreateAccount declares an account of a customer. It is safe to repeat: see the second result. ErrCustomer: there is no such customer.
-func (s *Service) CreateAccount(ctx context.Context, by By, reference string, t Terms) (Account, bool, error) {
+func (s *Service) CreateAccount(ctx context.Context, by records.By, reference string, t Terms) (Account, bool, error) {
 	if err := errors.Join(t.check(), checkProduct(ctx, s.Plant.Store.Q, by.Institution, t.Product)); err != nil {
 		return Account{}, false, err
 	}
-	r, repeated, err := s.create(ctx, by, store.AccountRecord, reference, t, func(tx *store.Tx) (int64, error) {
-		if checkReference(t.Customer) != nil {
-			return 0, ErrCustomer
+	r, repeated, err := s.keeps(store.AccountRecord).Create(ctx, by, reference, t, func(tx *store.Tx, r *store.Record) error {
+		if records.CheckReference(t.Customer) != nil {
+			return ErrCustomer
 		}
 		owner, err := tx.RecordNamed(ctx, store.CustomerRecord, by.Institution.ID, t.Customer)
-		return owner.Number, missing(err, ErrCustomer)
+		r.Owner = owner.Number
+		return missing(err, ErrCustomer)
 	})
 	a, err := accountOf(r, err)
 	return a, repeated, err
@@ -115,17 +117,17 @@ func missing(err, as error) error {
 }
 
 // ChangeAccount declares an account's next version: all of it, but for its customer. version is the one that is changed; 0 = the current one.
-func (s *Service) ChangeAccount(ctx context.Context, by By, reference string, version int, t Terms) (Account, error) {
-	return accountOf(s.change(ctx, by, store.AccountRecord, reference, version, func(tx *store.Tx, r store.Record) (any, error) {
-		was, err := content[Terms](r)
+func (s *Service) ChangeAccount(ctx context.Context, by records.By, reference string, version int, t Terms) (Account, error) {
+	return accountOf(s.keeps(store.AccountRecord).Change(ctx, by, reference, version, func(tx *store.Tx, r store.Record) (any, func(store.Record) error, error) {
+		was, err := records.Content[Terms](r)
 		t.Customer = was.Customer
-		return t, errors.Join(err, t.check(), checkProduct(ctx, tx.Q, by.Institution, t.Product))
+		return t, nil, errors.Join(err, t.check(), checkProduct(ctx, tx.Q, by.Institution, t.Product))
 	}))
 }
 
 // Account finds an account of an institution; another's is store.ErrNotFound.
 func (s *Service) Account(ctx context.Context, i store.Institution, reference string) (Account, error) {
-	return accountOf(s.find(ctx, store.AccountRecord, i, reference))
+	return accountOf(s.keeps(store.AccountRecord).Find(ctx, i, reference))
 }
 
 // AccountByID is Account by its public id.
@@ -145,7 +147,7 @@ func (s *Service) AccountsOf(ctx context.Context, c Customer, before int64, limi
 
 // lock finds an account for a card of a product, and keeps it locked until commit.
 func (s *Service) lock(ctx context.Context, tx *store.Tx, i store.Institution, reference, product string) (Account, error) {
-	if checkReference(reference) != nil {
+	if records.CheckReference(reference) != nil {
 		return Account{}, ErrAccount
 	}
 	a, err := accountOf(tx.LockRecord(ctx, store.AccountRecord, i.ID, reference))

@@ -4,9 +4,24 @@ import (
 	"context"
 	"errors"
 
+	"platen/batch"
 	"platen/formats"
+	"platen/services/records"
 	"platen/sql/store"
 )
+
+// Errors that a client decides on.
+var (
+	ErrCustomer = errors.New("the institution declares no customer of this reference")
+	ErrAccount  = errors.New("the institution declares no account of this reference")
+)
+
+// Service keeps the customers and accounts of a plant's institutions.
+type Service struct{ Plant *batch.Plant }
+
+func (s *Service) keeps(k store.RecordKind) records.Keeper {
+	return records.Keeper{Plant: s.Plant, Kind: k}
+}
 
 // Person is what an institution says of a customer. Nothing of it is needed: the customer that anonymous cards hang on has no name.
 type Person struct {
@@ -38,20 +53,20 @@ const (
 )
 
 func (p Person) check() error {
-	var c checker
-	c.row(formats.Row{Title: p.Title, FirstName: p.FirstName, LastName: p.LastName, Language: p.Language, Address1: p.Address1, Address2: p.Address2, Address3: p.Address3,
+	var c records.Checker
+	c.Row(formats.Row{Title: p.Title, FirstName: p.FirstName, LastName: p.LastName, Language: p.Language, Address1: p.Address1, Address2: p.Address2, Address3: p.Address3,
 		City: p.City, Region: p.Region, Postcode: p.Postcode, Country: p.Country})
 	for field, v := range map[string]string{"title": p.Title, "first_name": p.FirstName, "last_name": p.LastName, "address1": p.Address1, "address2": p.Address2, "address3": p.Address3,
 		"city": p.City, "region": p.Region, "postcode": p.Postcode} {
-		c.text(field, v, maxAttributeValue)
+		c.Text(field, v, records.MaxText)
 	}
-	c.text("organization", p.Organization, maxOrganization)
-	c.text("identification", p.Identification, maxIdentification)
-	c.text("email", p.Email, maxEmail)
-	c.text("phone", p.Phone, maxPhone)
-	c.date("birth_date", p.BirthDate)
-	c.attributes(p.Attributes)
-	return c.err()
+	c.Text("organization", p.Organization, maxOrganization)
+	c.Text("identification", p.Identification, maxIdentification)
+	c.Text("email", p.Email, maxEmail)
+	c.Text("phone", p.Phone, maxPhone)
+	c.Date("birth_date", p.BirthDate)
+	c.Attributes(p.Attributes)
+	return c.Err()
 }
 
 // Customer is who cards are for.
@@ -64,28 +79,28 @@ func customerOf(r store.Record, err error) (Customer, error) {
 	if err != nil {
 		return Customer{Record: r}, err
 	}
-	p, err := content[Person](r)
+	p, err := records.Content[Person](r)
 	return Customer{r, p}, err
 }
 
 // CreateCustomer declares a customer. It is safe to repeat: see the second result.
-func (s *Service) CreateCustomer(ctx context.Context, by By, reference string, p Person) (Customer, bool, error) {
+func (s *Service) CreateCustomer(ctx context.Context, by records.By, reference string, p Person) (Customer, bool, error) {
 	if err := p.check(); err != nil {
 		return Customer{}, false, err
 	}
-	r, repeated, err := s.create(ctx, by, store.CustomerRecord, reference, p, func(*store.Tx) (int64, error) { return 0, nil })
+	r, repeated, err := s.keeps(store.CustomerRecord).Create(ctx, by, reference, p, func(*store.Tx, *store.Record) error { return nil })
 	c, err := customerOf(r, err)
 	return c, repeated, err
 }
 
 // ChangeCustomer declares a customer's next version: all of it, not what differs. version is the one that is changed; 0 = the current one.
-func (s *Service) ChangeCustomer(ctx context.Context, by By, reference string, version int, p Person) (Customer, error) {
-	return customerOf(s.change(ctx, by, store.CustomerRecord, reference, version, func(*store.Tx, store.Record) (any, error) { return p, p.check() }))
+func (s *Service) ChangeCustomer(ctx context.Context, by records.By, reference string, version int, p Person) (Customer, error) {
+	return customerOf(s.keeps(store.CustomerRecord).Change(ctx, by, reference, version, func(*store.Tx, store.Record) (any, func(store.Record) error, error) { return p, nil, p.check() }))
 }
 
 // Customer finds a customer of an institution; another's is store.ErrNotFound.
 func (s *Service) Customer(ctx context.Context, i store.Institution, reference string) (Customer, error) {
-	return customerOf(s.find(ctx, store.CustomerRecord, i, reference))
+	return customerOf(s.keeps(store.CustomerRecord).Find(ctx, i, reference))
 }
 
 // Customers pages through an institution's customers, newest first, from those below number before (0 = from the newest).

@@ -11,7 +11,7 @@ import (
 	"platen/batch"
 	"platen/card"
 	"platen/formats"
-	"platen/services/customers"
+	"platen/services/records"
 )
 
 // Person is what is handed in of a holder. What stands behind IDKind is asked of consumers only.
@@ -137,7 +137,7 @@ func (p *Person) check(model card.HolderModel, t *card.Prepaid, today time.Time)
 		p.checkConsumer(today, fault)
 	}
 	if len(found) > 0 {
-		return &customers.ContentError{Faults: found}
+		return &records.ContentError{Faults: found}
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ type Body struct {
 type Object struct {
 	Kind      string `json:"kind"`
 	ID        string `json:"id,omitempty"`        // of all but a card
-	Reference string `json:"reference,omitempty"` // of an order, operation, customer, account or holder
+	Reference string `json:"reference,omitempty"` // of an order, operation, customer, account, holder or mass issue
 	Token     string `json:"token,omitempty"`     // of a card
 }
 
@@ -166,7 +166,7 @@ func (s *Service) body(ctx context.Context, w store.Webhook, m store.Message) ([
 		var found store.Operation
 		found, err = s.Plant.Store.OperationByNumber(ctx, w.Institution, m.Object)
 		o.ID, o.Reference = found.ID.String(), found.Reference
-	case "customer", "account":
+	case "customer", "account", "mass_issue":
 		var found store.Record
 		found, err = s.Plant.Store.RecordByNumber(ctx, store.RecordKind(m.ObjectKind), w.Institution, m.Object)
 		o.ID, o.Reference = found.ID.String(), found.Reference

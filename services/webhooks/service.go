@@ -18,7 +18,7 @@ import (
 
 // Errors that a client decides on.
 var (
-	ErrObject = errors.New("the kinds of objects are order, batch, file, return, card, operation, customer, account and holder, each at most once")
+	ErrObject = errors.New("the kinds of objects are order, batch, file, return, card, operation, customer, account, holder and mass_issue, each at most once")
 	ErrMany   = errors.New("an institution has 20 webhooks at most")
 )
 
@@ -27,7 +27,7 @@ const maxWebhooks = 20
 
 // Objects are the kinds of objects that have events.
 func Objects() []string {
-	return []string{"order", "batch", "file", "return", "card", "operation", "customer", "account", "holder"}
+	return []string{"order", "batch", "file", "return", "card", "operation", "customer", "account", "holder", "mass_issue"}
 }
 
 // testObject is the kind of object of a test message.

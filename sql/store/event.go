@@ -14,7 +14,7 @@ import (
 type Event struct {
 	Number      int64     `db:"number"`
 	Institution uuid.UUID `db:"institution_id"`
-	ObjectKind  string    `db:"object_kind"` // order, batch, file, return, card, operation, customer, account, holder
+	ObjectKind  string    `db:"object_kind"` // order, batch, file, return, card, operation, customer, account, holder, mass_issue
 	Object      int64     `db:"object_number"`
 	Kind        string    `db:"kind"`
 	Data        string    `db:"data"` // JSON object

@@ -19,13 +19,14 @@ type MintLine struct {
 	Reason   card.Reason
 	Card     *card.ID
 	Expiry   int
+	Blocked  bool // its cards are made blocked
 }
 
 // MintLines lists the order lines of lines first to last of a file, in the order of the file. firstSlice is where the slice of line first begins.
 func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) ([]MintLine, error) {
 	const what = "order lines to mint"
 	// Whoever asks for units in the middle of a line of many gets that line: it begins at or before the first of them.
-	rows, err := q.run.QueryxContext(ctx, `SELECT s.first_line, l.order_number, l.unit, l.quantity, l.reason, l.card_id, l.expiry FROM (
+	rows, err := q.run.QueryxContext(ctx, `SELECT s.first_line, l.order_number, l.unit, l.quantity, l.reason, l.card_id, l.expiry, l.block_code <> '' FROM (
 			SELECT first_line, source, first_unit + CASE WHEN first_line < $3 THEN $3 - first_line ELSE 0 END AS first_wanted,
 				first_unit + CASE WHEN first_line + quantity > $4 THEN $4 - first_line ELSE quantity - 1 END AS last_wanted
 			FROM file_slices WHERE file_number = $1 AND first_line BETWEEN $2 AND $4 AND kind IN (1, 2)) s
@@ -38,7 +39,7 @@ func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) (
 	var all []MintLine
 	err = each(rows, func() error {
 		var l MintLine
-		if err := rows.Scan(&l.Slice, &l.Order, &l.Unit, &l.Quantity, &l.Reason, &l.Card, &l.Expiry); err != nil {
+		if err := rows.Scan(&l.Slice, &l.Order, &l.Unit, &l.Quantity, &l.Reason, &l.Card, &l.Expiry, &l.Blocked); err != nil {
 			return err
 		}
 		all = append(all, l)

@@ -87,10 +87,11 @@ type OrderLine struct {
 	Delivery          string      `db:"delivery"`
 	Branch            string      `db:"branch"`
 	Language          string      `db:"language"`
+	BlockCode         string      `db:"block_code"` // of an institution: its cards are made blocked; empty = they are not
 }
 
 const lineColumns = `order_number, unit, quantity, source_line, state, product_number, reason, same_day, card_id, expiry, title, first_name,
-	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language`
+	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language, block_code`
 
 // Instant tells whether the line's card was made when it was ordered.
 func (l *OrderLine) Instant() bool { return l.Reason == card.New && l.Card != nil }
@@ -163,7 +164,7 @@ func (t *Tx) FinishIntake(ctx context.Context, o Order) error {
 func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 	b := t.bulk("order_lines", []string{"order_number", "unit", "quantity", "source_line", "state", "product_number", "reason", "same_day", "card_id", "expiry",
 		"title", "first_name", "last_name", "emboss_name", "emboss_name2", "print_name", "given_name", "customer_reference", "recipient", "address1", "address2", "address3", "city", "region",
-		"postcode", "country", "delivery", "branch", "language"}, len(lines))
+		"postcode", "country", "delivery", "branch", "language", "block_code"}, len(lines))
 	for i := range lines {
 		l := &lines[i]
 		for _, v := range [...]int64{l.Order, l.Unit, l.Quantity, l.SourceLine, int64(l.State), l.Product, int64(l.Reason)} {
@@ -173,7 +174,7 @@ func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 		pointed(b, l.Card, func(id card.ID) { b.int(int64(id)) })
 		b.int(int64(l.Expiry))
 		for _, v := range [...]string{l.Title, l.FirstName, l.LastName, l.EmbossName, l.EmbossName2, l.PrintName, l.GivenName, l.CustomerReference, l.Recipient, l.Address1, l.Address2, l.Address3,
-			l.City, l.Region, l.Postcode, l.Country, l.Delivery, l.Branch, l.Language} {
+			l.City, l.Region, l.Postcode, l.Country, l.Delivery, l.Branch, l.Language, l.BlockCode} {
 			b.string(v)
 		}
 		b.endRow()

@@ -13,17 +13,19 @@ type RecordKind string
 
 // The kinds of records.
 const (
-	CustomerRecord RecordKind = "customer"
-	AccountRecord  RecordKind = "account"
+	CustomerRecord  RecordKind = "customer"
+	AccountRecord   RecordKind = "account"
+	MassIssueRecord RecordKind = "mass_issue"
 )
 
-// Record is one version of what an institution declares over the API: a customer or an account.
+// Record is one version of what an institution declares over the API: a customer, an account, or a request for cards in numbers.
 type Record struct {
 	Number      int64     `db:"number"`
 	ID          uuid.UUID `db:"id"`
 	Institution uuid.UUID `db:"institution_id"`
-	Owner       int64     `db:"owner_number"` // of an account: its customer; 0 of a customer
+	Owner       int64     `db:"owner_number"` // of an account: its customer; 0 of others
 	Reference   string    `db:"reference"`
+	CarriedOut  int       `db:"carried_out"` // of a request for cards in numbers: the version that has nothing left to carry out; 0 of others
 	Version     int       `db:"version"`
 	Body        string    `db:"body"` // JSON
 	RecordedBy  string    `db:"recorded_by"`
@@ -32,11 +34,14 @@ type Record struct {
 
 // rows is a SELECT of records r with their current versions v.
 func (k RecordKind) rows() string {
-	owner := "0"
-	if k == AccountRecord {
+	owner, done := "0", "0"
+	switch k {
+	case AccountRecord:
 		owner = "r.customer_number"
+	case MassIssueRecord:
+		done = "r.carried_out"
 	}
-	return `SELECT r.number, r.id, r.institution_id, ` + owner + ` AS owner_number, r.reference, v.version, v.body, v.recorded_by, v.recorded_at
+	return `SELECT r.number, r.id, r.institution_id, ` + owner + ` AS owner_number, ` + done + ` AS carried_out, r.reference, v.version, v.body, v.recorded_by, v.recorded_at
 		FROM ` + string(k) + `s r JOIN ` + string(k) + `_versions v ON v.` + string(k) + `_number = r.number AND v.version = r.version`
 }
 
@@ -52,7 +57,7 @@ func (t *Tx) InsertRecord(ctx context.Context, k RecordKind, r Record) (Record, 
 		err = t.exec(ctx, what, `INSERT INTO accounts (number, id, institution_id, customer_number, reference, version) VALUES ($1, $2, $3, $4, $5, 1)`,
 			r.Number, r.ID, r.Institution, r.Owner, r.Reference)
 	} else {
-		err = t.exec(ctx, what, `INSERT INTO customers (number, id, institution_id, reference, version) VALUES ($1, $2, $3, $4, 1)`, r.Number, r.ID, r.Institution, r.Reference)
+		err = t.exec(ctx, what, `INSERT INTO `+string(k)+`s (number, id, institution_id, reference, version) VALUES ($1, $2, $3, $4, 1)`, r.Number, r.ID, r.Institution, r.Reference)
 	}
 	if err != nil {
 		return r, err

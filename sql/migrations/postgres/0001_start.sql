@@ -91,6 +91,7 @@ CREATE INDEX orders_list ON orders (institution_id, number);
 CREATE INDEX orders_active ON orders (institution_id, number) WHERE state IN (5, 6, 7, 9);
 
 -- Partitioned by the month that begins an order's number. A line is one row of what was submitted; unit is the number of its first card in the order, quantity how many it asks for.
+-- Its cards are made blocked where it has a block code.
 CREATE TABLE order_lines (
     order_number       BIGINT NOT NULL REFERENCES orders (number),
     unit               BIGINT NOT NULL,
@@ -121,6 +122,7 @@ CREATE TABLE order_lines (
     delivery           TEXT NOT NULL DEFAULT '',
     branch             TEXT NOT NULL DEFAULT '',
     language           TEXT NOT NULL DEFAULT '',
+    block_code         TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (order_number, unit)
 ) PARTITION BY RANGE (order_number);
 
@@ -218,6 +220,42 @@ CREATE TABLE account_cards (
     card_id        BIGINT UNIQUE REFERENCES cards (id),
     PRIMARY KEY (account_number, position),
     CHECK ((order_number IS NULL) <> (card_id IS NULL))
+);
+
+-- Requests for cards in numbers, every version of each. carried_out is the version that the last cut-off carried out, or that has nothing to carry out.
+CREATE TABLE mass_issues (
+    number         BIGINT PRIMARY KEY,
+    id             UUID NOT NULL UNIQUE,
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    reference      TEXT NOT NULL,
+    version        INTEGER NOT NULL CHECK (version > 0),
+    carried_out    INTEGER NOT NULL DEFAULT 0 CHECK (carried_out <= version),
+    UNIQUE (institution_id, reference)
+);
+
+CREATE INDEX mass_issues_list ON mass_issues (institution_id, number);
+CREATE INDEX mass_issues_pending ON mass_issues (institution_id, number) WHERE carried_out < version;
+
+CREATE TABLE mass_issue_versions (
+    mass_issue_number BIGINT NOT NULL REFERENCES mass_issues (number),
+    version           INTEGER NOT NULL,
+    body              TEXT NOT NULL,
+    recorded_by       TEXT NOT NULL,
+    recorded_at       TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (mass_issue_number, version)
+);
+
+-- What a cut-off made of a version: an order of so many cards, or none, and why.
+CREATE TABLE mass_issue_runs (
+    mass_issue_number BIGINT NOT NULL REFERENCES mass_issues (number),
+    version           INTEGER NOT NULL,
+    business_date     TEXT NOT NULL CHECK (length(business_date) = 10),
+    cards             BIGINT NOT NULL CHECK (cards >= 0),
+    order_number      BIGINT UNIQUE REFERENCES orders (number),
+    why_not           TEXT NOT NULL DEFAULT '',
+    run_at            TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (mass_issue_number, version),
+    CHECK ((order_number IS NULL) = (cards = 0))
 );
 
 -- state 0 = the issue is where its file is. pin is the security module's encrypted form, bound to the number it was made for.
@@ -811,6 +849,9 @@ DROP TABLE pin_mailers;
 DROP TABLE pin_tries;
 DROP TABLE card_pins;
 DROP TABLE issues;
+DROP TABLE mass_issue_runs;
+DROP TABLE mass_issue_versions;
+DROP TABLE mass_issues;
 DROP TABLE account_cards;
 DROP TABLE account_versions;
 DROP TABLE accounts;
