@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"platen/batch"
 	"platen/formats"
@@ -73,17 +74,19 @@ func fileProblem(err error) error {
 	return p
 }
 
-// badHeader names the columns that are wrong, and the first of them as a member of its own.
+// badHeader names the columns that are wrong, and the first of them as a member of its own: by its place where what stands there may be a value.
 func badHeader(header *formats.HeaderError) *Problem {
 	p := problem(http.StatusUnprocessableEntity, "bad_header", header.Error())
 	if len(p.Detail) > longestEcho {
 		p.Detail = "the first line must name the columns"
 	}
-	for _, name := range slices.Concat(header.Unknown, header.Doubled, header.Missing) {
-		if len(name) <= longestEcho {
-			p.Column = name
-			break
-		}
+	switch named := slices.Concat(header.Unknown, header.Doubled); {
+	case len(named) > 0:
+		p.Column = named[0]
+	case len(header.Strange) > 0:
+		p.Column = strconv.Itoa(header.Strange[0])
+	case len(header.Missing) > 0:
+		p.Column = header.Missing[0]
 	}
 	return p
 }

@@ -27,6 +27,7 @@ type document struct {
 	kind       formats.OrderKind // 0 = the document does not say
 	members    []string          // that rows may have
 	row        int64             // rows read
+	place      int               // of the member that is read, in its object
 }
 
 // newDocument reads a document as far as its rows.
@@ -190,11 +191,12 @@ func (d *document) member(seen map[string]bool) (string, error) {
 	if !ok {
 		return "", nil
 	}
+	d.place = len(seen) + 1
 	if name == "" {
 		return "", d.unknown(name)
 	}
 	if seen[name] {
-		return "", problem(http.StatusUnprocessableEntity, "doubled_field", d.at()+"a member stands twice: "+shown(name))
+		return "", problem(http.StatusUnprocessableEntity, "doubled_field", d.at()+d.named(name)+" stands twice")
 	}
 	seen[name] = true
 	return name, nil
@@ -212,7 +214,7 @@ func (d *document) text(name string) (string, error) {
 	case string:
 		if strings.ContainsRune(v, '\uFFFD') {
 			// The decoder puts this character where the bytes were no characters.
-			return "", d.malformed(shown(name) + " is not valid UTF-8")
+			return "", d.malformed(d.named(name) + " is not valid UTF-8")
 		}
 		return v, nil
 	case json.Number:
@@ -224,7 +226,7 @@ func (d *document) text(name string) (string, error) {
 			return fmt.Sprint(v), nil
 		}
 	}
-	return "", d.malformed(shown(name) + " must be a string")
+	return "", d.malformed(d.named(name) + " must be a string")
 }
 
 func (d *document) line() (int64, error) {
@@ -272,7 +274,15 @@ func (d *document) malformed(what string) error {
 }
 
 func (d *document) unknown(name string) error {
-	return problem(http.StatusUnprocessableEntity, "unknown_field", d.at()+"no member is called "+shown(name))
+	return problem(http.StatusUnprocessableEntity, "unknown_field", d.at()+d.named(name)+" is unknown")
+}
+
+// named is how a member is told: by what it is called, or by its place in its object, where 1 is the first.
+func (d *document) named(name string) string {
+	if formats.LooksLikeName(name) {
+		return fmt.Sprintf("member %q", name)
+	}
+	return fmt.Sprintf("member %d", d.place)
 }
 
 func (d *document) at() string {
@@ -282,13 +292,23 @@ func (d *document) at() string {
 	return fmt.Sprintf("row %d: ", d.row)
 }
 
-// shown quotes a name that the client chose, short enough to be shown back.
+// shown quotes a name that the client chose, if it can be one: a value in its place is not shown back.
 func shown(name string) string {
-	const longest = 40
-	if len(name) > longest {
-		return "one that is too long"
+	if !formats.LooksLikeName(name) {
+		return "one that does not look like a name"
 	}
 	return fmt.Sprintf("%q", name)
+}
+
+// toldPlace is where in a request something is wrong, without names in it that may be values.
+func toldPlace(location string) string {
+	parts := strings.Split(location, ".")
+	for i, part := range parts {
+		if name, _, _ := strings.Cut(part, "["); !formats.LooksLikeName(name) {
+			return strings.Join(append(parts[:i], "..."), ".")
+		}
+	}
+	return location
 }
 
 // errTooLong ends a window.

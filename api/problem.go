@@ -32,7 +32,7 @@ type Problem struct { //nolint:errname // problem details is what RFC 9457 calls
 	Status    int         `json:"status" doc:"The HTTP status"`
 	Code      string      `json:"code" example:"bad_header" doc:"Stable name of the problem"`
 	Detail    string      `json:"detail,omitempty" doc:"What to do differently"`
-	Column    string      `json:"column,omitempty" doc:"The column that is wrong, for bad_header"`
+	Column    string      `json:"column,omitempty" doc:"The column that is wrong, for bad_header: its name, or its place from 1 where what stands there does not look like a name"`
 	RequestID string      `json:"request_id,omitempty" doc:"Finds the request in the log"`
 	Errors    []Violation `json:"errors,omitempty" nullable:"false" doc:"The parameters that are wrong, for invalid_request"`
 
@@ -83,7 +83,7 @@ var known = []struct {
 	{batch.ErrInFlight, http.StatusConflict, "order_in_flight", "an order with this reference is being taken in right now; try again"},
 	{batch.ErrReference, http.StatusUnprocessableEntity, "reference_reused", "this reference or key was used for an order with other content"},
 	{batch.ErrNoRows, http.StatusUnprocessableEntity, "no_rows", "the order has no rows"},
-	{batch.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 64 characters of printable ASCII without blanks and without #, or an Idempotency-Key"},
+	{batch.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 64 characters of printable ASCII without blanks, # or a card number, or an Idempotency-Key"},
 	{batch.ErrNotWaiting, http.StatusUnprocessableEntity, "row_not_waiting", "a corrected row must replace a row that was refused and not corrected yet"},
 	{batch.ErrCancelled, http.StatusConflict, "order_cancelled", "the order was cancelled, and nothing joins it any more"},
 	{batch.ErrOtherKind, http.StatusUnprocessableEntity, "other_kind", "the columns belong to another kind of order"},
@@ -106,7 +106,7 @@ var known = []struct {
 	{customers.ErrNamed, http.StatusConflict, "card_named", "the card was made for somebody by name: only anonymous cards are linked"},
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
 	{store.ErrRangeHeld, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},
-	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII"},
+	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII that holds no card number"},
 	{batch.ErrOrderOfMany, http.StatusConflict, "order_of_many", "it was ordered together with others: cancel the order"},
 	{batch.ErrMade, http.StatusConflict, "production_ended", "nothing of it waits any more"},
 	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
@@ -220,7 +220,7 @@ func (s *service) asProblem(ctx huma.Context, _ string, v any) (any, error) {
 		p = problem(e.Status, "internal", "the request could not be carried out; nothing was lost")
 	}
 	for _, d := range e.Errors {
-		p.Errors = append(p.Errors, Violation{Location: d.Location, Message: d.Message})
+		p.Errors = append(p.Errors, Violation{Location: toldPlace(d.Location), Message: d.Message})
 	}
 	return s.refuse(ctx.Context(), p), nil
 }

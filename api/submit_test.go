@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -178,6 +179,11 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 		{"JSON without a kind", "", `{"rows":[` + row + `]}`, asJSON, 422, "unknown_kind"},
 		{"JSON of another kind", "", `{"kind":"gift","rows":[` + row + `]}`, asJSON, 422, "unknown_kind"},
 		{"an unknown member", "", `{"kind":"mass","institution":"other-bank","rows":[` + row + `]}`, asJSON, 422, "unknown_field"},
+		{"a number as a member", "", `{"4000000000000002":1}`, asJSON, 422, "unknown_field"},
+		{"a number as a member of a row", "", `{"kind":"mass","rows":[{"4000000000000002":1}]}`, asJSON, 422, "unknown_field"},
+		{"a number as a column", "", "4000000000000002,x\n", asCSV, 422, "bad_header"},
+		{"a number as a reference", "?reference=4000000000000002", massCSV(1), asCSV, 422, "bad_reference"},
+		{"a number as a parameter", "?4000000000000002=1", massCSV(1), asCSV, 422, "invalid_request"},
 		{"an unknown member of a row", "", `{"kind":"mass","rows":[` + row + `,{"product":"prepaid-mag","quantity":1,"pan":"x"}]}`, asJSON, 422, "unknown_field"},
 		{"a member in other letters", "", `{"kind":"mass","rows":[{"Product":"prepaid-mag","quantity":1}]}`, asJSON, 422, "unknown_field"},
 		{"a line that the client chose", "", `{"kind":"mass","rows":[{"product":"prepaid-mag","quantity":1,"line":7}]}`, asJSON, 422, "unknown_field"},
@@ -209,6 +215,9 @@ func TestWhatCannotBeAnOrderIsRefusedWithItsCode(t *testing.T) {
 				path += "?reference=BAD"
 			}
 			p := post(t, path, c.body, c.option).refused(c.status, c.code)
+			if body, err := json.Marshal(p); err != nil || strings.Contains(string(body), "4000000000000002") {
+				t.Errorf("it tells a card number: %s %v", body, err)
+			}
 			if len(p.Detail) > 500 {
 				t.Errorf("it tells %d bytes", len(p.Detail))
 			}

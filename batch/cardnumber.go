@@ -8,7 +8,7 @@ import (
 	"platen/formats"
 )
 
-// Card numbers have no place in an order: whoever types one into a name or a reference would have it stored and printed. A value is taken for one when it
+// Card numbers have no place in an order, a reason or a bureau's words: whoever types one into a name or a reference would have it stored and printed. A value is taken for one when it
 // holds 13 to 19 digits, with blanks or dashes between at most, that begin like a scheme's number and pass the check digit.
 
 // checkNumbers refuses fields that hold a card number.
@@ -29,15 +29,20 @@ func HoldsCardNumber(text string) bool {
 // withoutNumbers is a row as it may be kept: every card number shows its last four digits only.
 func withoutNumbers(row formats.Row) formats.Row {
 	eachText(&row, func(_ string, v *string) {
-		for {
-			start, end := findNumber(*v)
-			if start < 0 {
-				return
-			}
-			*v = (*v)[:start] + strings.Repeat("*", end-start-4) + (*v)[end-4:end] + (*v)[end:]
-		}
+		*v = withoutNumber(*v)
 	})
 	return row
+}
+
+// withoutNumber is a text as it may be kept: every card number in it shows its last four digits only.
+func withoutNumber(text string) string {
+	for {
+		start, end := findNumber(text)
+		if start < 0 {
+			return text
+		}
+		text = text[:start] + strings.Repeat("*", end-start-4) + text[end-4:]
+	}
 }
 
 // eachText calls f for every text column of a row, by the name that the column has in files.
@@ -88,7 +93,7 @@ func numberIn(digits []byte) (from, n int) {
 }
 
 func isNumber(digits []byte) bool {
-	if digits[0] < '2' || digits[0] > '6' {
+	if digits[0] < '2' || digits[0] > '6' || digits[0] == '2' && (digits[1] < '2' || digits[1] > '7') { // of those with 2, 22 to 27 are schemes'; a date of this century is none
 		return false
 	}
 	last := len(digits) - 1

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"testing"
 
 	"platen/formats"
@@ -13,6 +14,7 @@ func TestCardNumbersInOrdersAreRefusedAndNotKept(t *testing.T) {
 		"x5413-3300-8901-0483y":     "x***************0483y",
 		"4000000000000003":          "4000000000000003", // fails its check digit
 		"9780000000000002":          "9780000000000002", // no scheme begins so
+		"20261125163110":            "20261125163110",   // a moment: no scheme begins so either
 		"CIF-10007919":              "CIF-10007919",
 		"":                          "",
 		"12 Lake Road, 411001 Pune": "12 Lake Road, 411001 Pune",
@@ -28,5 +30,25 @@ func TestCardNumbersInOrdersAreRefusedAndNotKept(t *testing.T) {
 		if got := withoutNumbers(c.row).LastName; got != want {
 			t.Errorf("%q is kept as %q, want %q", value, got, want)
 		}
+	}
+}
+
+func TestNoReasonOrReferenceHoldsACardNumber(t *testing.T) {
+	const pan = "4000000000000002"
+	for _, reference := range []string{pan, "ORDER-" + pan, "40000000-0000-0002", "a b", ""} {
+		if err := checkReference(reference); !errors.Is(err, ErrName) {
+			t.Errorf("reference %q: %v", reference, err)
+		}
+	}
+	for _, reference := range []string{"NIGHT-20261125163110", "40000000-0000-0002-8000-000000000000"} {
+		if err := checkReference(reference); err != nil {
+			t.Errorf("reference %q: %v", reference, err)
+		}
+	}
+	if err := CheckReason("lost, was " + pan); !errors.Is(err, ErrReason) {
+		t.Errorf("a reason with a card number: %v", err)
+	}
+	if got := withoutNumber("bad embossing of " + pan + " and " + pan); got != "bad embossing of ************0002 and ************0002" {
+		t.Errorf("a bureau's reason is kept as %q", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"platen/card"
@@ -25,7 +26,7 @@ var (
 	ErrInFlight  = errors.New("an order with this reference is being taken in right now")
 	ErrReference = errors.New("this reference was used for an order with other content")
 	ErrNoRows    = errors.New("the order has no rows")
-	ErrName      = errors.New("an order's reference is 1 to 64 characters of printable ASCII without blanks and without #")
+	ErrName      = errors.New("an order's reference is 1 to 64 characters of printable ASCII without blanks, # or a card number")
 )
 
 // errRefused marks what Submission.Also fails with.
@@ -135,7 +136,9 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 }
 
 func checkReference(reference string) error {
-	if reference == "" || len(reference) > 64 {
+	// A UUID may be all digits, and holds nobody's number.
+	isUUID := len(reference) == 36 && uuid.Validate(reference) == nil
+	if reference == "" || len(reference) > 64 || !isUUID && HoldsCardNumber(reference) {
 		return ErrName
 	}
 	for _, c := range []byte(reference) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,18 +60,22 @@ var kept = map[formats.Kind][]formats.Field{
 	formats.PINStatus: {formats.DispatchTracking, formats.DeliveryReceivedBy},
 }
 
+// identifying are figures that find something by all of their digits, and may be as long as a card number.
+var identifying = []formats.Field{formats.DispatchShipment, formats.DispatchTracking, formats.DispatchBox, formats.DestructionCertificate}
+
 func (a *application) read(line int64, rec *formats.Record) (returned, error) {
 	kind := a.layout.Kind()
 	r := returned{ReturnLine: store.ReturnLine{Return: a.returning.Number, Line: line}}
 	text := func(f formats.Field) string { return string(rec.Get(f)) }
+	words := func(f formats.Field) string { return withoutNumber(text(f)) }
 	if kind == formats.Ack {
 		r.whole, r.file = true, number(rec.Get(formats.AckFile))
 		r.ack.read, r.ack.ok, r.ack.bad, r.ack.sum = number(rec.Get(formats.AckRead)), number(rec.Get(formats.AckOK)), number(rec.Get(formats.AckBad)), text(formats.AckSHA256)
-		r.Status, r.BureauReason, r.OccurredAt = text(formats.AckStatus), text(formats.AckReason), a.moment(rec.Get(formats.AckReceivedAt))
+		r.Status, r.BureauReason, r.OccurredAt = words(formats.AckStatus), words(formats.AckReason), a.moment(rec.Get(formats.AckReceivedAt))
 		return r, nil
 	}
 	r.file, r.uid, r.lastUID, r.token = number(rec.Get(formats.ReturnFile)), text(formats.ReturnUID), text(formats.ReturnLastUID), text(formats.CardToken)
-	r.Status, r.BureauReason, r.OccurredAt = text(formats.ReturnStatus), text(formats.ReturnReason), a.moment(rec.Get(formats.ReturnOccurredAt))
+	r.Status, r.BureauReason, r.OccurredAt = words(formats.ReturnStatus), words(formats.ReturnReason), a.moment(rec.Get(formats.ReturnOccurredAt))
 	r.tracking, r.what = text(formats.DispatchTracking), text(formats.DestructionWhat)
 	switch kind {
 	case formats.Production:
@@ -86,6 +91,9 @@ func (a *application) read(line int64, rec *formats.Record) (returned, error) {
 		if v := text(f); v != "" {
 			if r.said == nil {
 				r.said = figures{}
+			}
+			if !slices.Contains(identifying, f) {
+				v = withoutNumber(v)
 			}
 			r.said[f.String()] = v
 		}

@@ -67,8 +67,8 @@ var ErrNotRemade = errors.New("the bureau has neither spoiled nor rejected its n
 
 // RemakeCard makes a spoiled or rejected card, or its PIN mailer, again as it was: a person decided so.
 func (p *Plant) RemakeCard(ctx context.Context, i store.Institution, name, reason, actor string) error {
-	if reason == "" {
-		return errors.New("say why: the reason stands in the card's history")
+	if err := CheckReason(reason); err != nil {
+		return err
 	}
 	id, err := p.FindCard(ctx, i, name)
 	if err != nil {

@@ -36,8 +36,8 @@ func undecided(f *store.File, answer Answer) bool {
 
 // Resolve carries out an operator's answer, with the reason and who gave it, in one transaction.
 func (p *Plant) Resolve(ctx context.Context, number int64, answer Answer, reason, actor string) (store.File, error) {
-	if reason == "" {
-		return store.File{}, errors.New("say why: the reason stands in the file's history")
+	if err := CheckReason(reason); err != nil {
+		return store.File{}, err
 	}
 	var f store.File
 	err := p.Store.InTx(ctx, func(tx *store.Tx) (err error) {

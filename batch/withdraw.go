@@ -28,7 +28,7 @@ type Withdrawal struct {
 var ErrCancelled = errors.New("the order was cancelled")
 
 // ErrReason says that a person must say why, for the history.
-var ErrReason = errors.New("a reason has 1 to 64 characters of printable ASCII")
+var ErrReason = errors.New("a reason has 1 to 64 characters of printable ASCII and holds no card number")
 
 // CheckReason checks why a person does something to an order or a card; it fails with ErrReason.
 func CheckReason(text string) error {
@@ -37,7 +37,7 @@ func CheckReason(text string) error {
 			return ErrReason
 		}
 	}
-	if text == "" || len(text) > 64 {
+	if text == "" || len(text) > 64 || HoldsCardNumber(text) {
 		return ErrReason
 	}
 	return nil

@@ -70,19 +70,19 @@ func (m *Mapping) ours(theirs string) (string, bool) {
 }
 
 // header gives the columns of a file our names. Columns that are ignored have none; known are all that a row can have a value of.
-func (m *Mapping) header(theirs []string) (columns, known []string) {
+func (m *Mapping) header(theirs []string) (columns []string, known []headerColumn) {
 	for i, name := range theirs {
 		name, looked := m.ours(name)
 		if !looked {
 			columns = append(columns, fmt.Sprintf("ignored %d", i))
 			continue
 		}
-		columns, known = append(columns, name), append(known, name)
+		columns, known = append(columns, name), append(known, headerColumn{name, i + 1})
 	}
 	if m != nil {
 		for i := range orderColumns {
-			if name := orderColumns[i].name; m.Defaults[name] != "" && !slices.Contains(known, name) {
-				known = append(known, name)
+			if name := orderColumns[i].name; m.Defaults[name] != "" && !slices.Contains(columns, name) {
+				known = append(known, headerColumn{name: name})
 			}
 		}
 	}

@@ -75,10 +75,11 @@ func TestHostileJSONIsRefusedWithItsLine(t *testing.T) {
 		"a second list":        {"[" + good + "][]", "something follows"},
 		"no object":            {"[1]", "a row must be an object"},
 		"an unknown column":    {good + "\n" + `{"produkt":"x"}`, `line 3: column "produkt" is unknown`},
+		"a number as a member": {good + "\n" + `{"city":"x","4111111111111111":1}`, "line 3: column 2 is unknown"},
 		"a column twice":       {`{"product":"a","product":"b"}`, "stands twice"},
 		"nested":               {`{"product":{"a":1}}`, "must be a text"},
 		"invalid UTF-8":        {"{\"product\":\"\xff\"}", "not UTF-8"},
-		"a row without end":    {`{"product":"` + strings.Repeat("x", 1<<20), "longer than any"},
+		"a row without end":    {`{"product":"` + strings.Repeat("x", 1<<20), "at most 64 kB"},
 		"empty":                {"[]", "the file is empty"},
 		"a comma too many":     {"[" + good + ",]", "not JSON"},
 		"a NUL between rows":   {good + "\x00" + good, "not JSON"},
@@ -111,6 +112,9 @@ func TestAMappingThatIsWrongIsRefused(t *testing.T) {
 		}
 	}
 	if _, _, _, err := orderRows(t, "BATCHNO;CARDTYPE;OTHER\n", coreBanking); err == nil || !strings.Contains(err.Error(), `column "OTHER" is unknown`) {
+		t.Error(err)
+	}
+	if _, _, _, err := orderRows(t, "BATCHNO;CARDTYPE;4111111111111111\n", coreBanking); err == nil || !strings.Contains(err.Error(), "column 3 is unknown") {
 		t.Error(err)
 	}
 	if _, _, _, err := orderRows(t, "product;CARDTYPE;FORENAME;SURNAME;STREET;TOWN\n", coreBanking); err == nil || !strings.Contains(err.Error(), `column "product" stands twice`) {

@@ -58,7 +58,11 @@ func TestOrderReaderRefusesAHeaderAndNamesTheColumn(t *testing.T) {
 		"card,reason,line":  `header of a card-action order file: column "order" is missing`,
 		"Product,Quantity":  `header of a mass order file: column "Product" is unknown; column "Quantity" is unknown; column "product" is missing; column "quantity" is missing`,
 		`product,"quantity`: "header of an order file: its quotes are malformed",
-		"product,quantity," + strings.Repeat("x", 70_000) + ",branch": "header of an order file: the line is longer than any that a layout allows",
+		"product,quantity," + strings.Repeat("x", 70_000) + ",branch": "header of an order file: a row has at most 64 kB",
+		"4111111111111111,1": `header of a mass order file: column 1 is unknown, and what stands there does not look like a name; column 2 is unknown, and what stands there ` +
+			`does not look like a name; column "product" is missing; column "quantity" is missing`,
+		"product,quantity,A4111-1111-1111-1111": "header of a mass order file: column 3 is unknown, and what stands there does not look like a name",
+		"\x1f\x8b\x08\x00,product,quantity":     "header of an order file: the file is compressed: unpack it first",
 	} {
 		_, err := formats.NewOrderReader(strings.NewReader(header + "\nx,y\n"))
 		var fault *formats.HeaderError

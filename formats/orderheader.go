@@ -21,11 +21,12 @@ type HeaderError struct {
 	Missing []string
 	Unknown []string
 	Doubled []string
-	Empty   []int // columns without a name; 1 is the first
+	Strange []int // columns whose unknown name is none that LooksLikeName: it may be a value, and is told by its place; 1 is the first
+	Empty   []int // columns without a name
 	Reason  error // something else
 }
 
-// Error names every column that is at fault.
+// Error names every column that is at fault, and never tells what may be a value.
 func (e *HeaderError) Error() string {
 	var parts []string
 	for _, c := range e.Unknown {
@@ -33,6 +34,9 @@ func (e *HeaderError) Error() string {
 	}
 	for _, c := range e.Doubled {
 		parts = append(parts, fmt.Sprintf("column %q stands twice", c))
+	}
+	for _, n := range e.Strange {
+		parts = append(parts, fmt.Sprintf("column %d is unknown, and what stands there does not look like a name", n))
 	}
 	for _, n := range e.Empty {
 		parts = append(parts, fmt.Sprintf("column %d has no name", n))
@@ -56,10 +60,27 @@ func (e *HeaderError) Unwrap() error { return e.Reason }
 var (
 	errSemicolons = errors.New("columns are parted by commas")
 	errNoHeader   = errors.New("the file is empty")
+	errCompressed = errors.New("the file is compressed: unpack it first")
+	errRowTooLong = errors.New("a row has at most 64 kB")
 )
 
+// headerColumn is a column that a row can have a value of: our name of it, and its place in the file; 0 = the mapping gives it a value.
+type headerColumn struct {
+	name  string
+	place int
+}
+
+func namesOf(header []headerColumn) []string {
+	names := make([]string, len(header))
+	for i, c := range header {
+		names[i] = c.name
+	}
+	return names
+}
+
 // checkHeader finds a file's kind by its columns and proves that they are right.
-func checkHeader(columns []string) (OrderKind, bool, error) {
+func checkHeader(header []headerColumn) (OrderKind, bool, error) {
+	columns := namesOf(header)
 	if len(columns) == 1 && strings.ContainsAny(columns[0], ";\t") {
 		return 0, false, &HeaderError{Reason: errSemicolons}
 	}
@@ -73,7 +94,9 @@ func checkHeader(columns []string) (OrderKind, bool, error) {
 	for i, name := range columns {
 		switch {
 		case name == "":
-			fault.Empty = append(fault.Empty, i+1)
+			fault.Empty = append(fault.Empty, header[i].place)
+		case !slices.Contains(allowed, name) && !LooksLikeName(name):
+			fault.Strange = append(fault.Strange, header[i].place)
 		case slices.Contains(columns[:i], name):
 			if !slices.Contains(fault.Doubled, name) {
 				fault.Doubled = append(fault.Doubled, name)
@@ -87,7 +110,7 @@ func checkHeader(columns []string) (OrderKind, bool, error) {
 			fault.Missing = append(fault.Missing, name)
 		}
 	}
-	if len(fault.Empty)+len(fault.Doubled)+len(fault.Unknown)+len(fault.Missing) > 0 {
+	if len(fault.Strange)+len(fault.Empty)+len(fault.Doubled)+len(fault.Unknown)+len(fault.Missing) > 0 {
 		return 0, false, fault
 	}
 	return fault.Kind, correction, nil

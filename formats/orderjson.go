@@ -85,7 +85,7 @@ func newJSONRows(r *bufio.Reader, m *Mapping, list bool) (*jsonRows, error) {
 		return nil, err
 	}
 	_, known := m.header(names)
-	j.kind = likeliestKind(known)
+	j.kind = likeliestKind(namesOf(known))
 	first := j.finish(row)
 	j.first = &first
 	return j, nil
@@ -158,16 +158,17 @@ func (j *jsonRows) object() (Row, []string, error) {
 		}
 		theirs, _ := name.(string)
 		if slices.Contains(names, theirs) {
-			return row, nil, j.at(fmt.Errorf("column %q stands twice", theirs))
+			return row, nil, j.at(fmt.Errorf("%s stands twice", toldColumn(theirs, len(names)+1)))
 		}
 		names = append(names, theirs)
-		if err := j.member(&row, theirs); err != nil {
+		if err := j.member(&row, theirs, toldColumn(theirs, len(names))); err != nil {
 			return row, nil, j.at(err)
 		}
 	}
 }
 
-func (j *jsonRows) member(row *Row, theirs string) error {
+// member reads the value of a member; told is how an error may name it.
+func (j *jsonRows) member(row *Row, theirs, told string) error {
 	token, err := j.decoder.Token()
 	if err != nil {
 		return err
@@ -175,13 +176,13 @@ func (j *jsonRows) member(row *Row, theirs string) error {
 	name, looked := j.mapping.ours(theirs)
 	if !looked {
 		if _, nested := token.(json.Delim); nested {
-			return fmt.Errorf("column %q must be a text", theirs)
+			return fmt.Errorf("%s must be a text", told)
 		}
 		return nil
 	}
 	c := columnNamed(name)
 	if c == nil {
-		return fmt.Errorf("column %q is unknown", theirs)
+		return fmt.Errorf("%s is unknown", told)
 	}
 	into := c.value(row)
 	if *into != "" {
@@ -191,7 +192,7 @@ func (j *jsonRows) member(row *Row, theirs string) error {
 	case nil:
 	case string:
 		if strings.ContainsRune(v, utf8.RuneError) {
-			return fmt.Errorf("column %q is not UTF-8", theirs) // the decoder puts this character where the bytes were none
+			return fmt.Errorf("%s is not UTF-8", told) // the decoder puts this character where the bytes were none
 		}
 		*into = v
 	case json.Number:
@@ -199,7 +200,7 @@ func (j *jsonRows) member(row *Row, theirs string) error {
 	case bool:
 		*into = fmt.Sprint(v)
 	default:
-		return fmt.Errorf("column %q must be a text", theirs)
+		return fmt.Errorf("%s must be a text", told)
 	}
 	return nil
 }
@@ -211,8 +212,8 @@ func (j *jsonRows) at(err error) error {
 	}
 	var syntax *json.SyntaxError
 	switch {
-	case errors.Is(err, errLineTooLong):
-		err = errLineTooLong
+	case errors.Is(err, errRowTooLong):
+		err = errRowTooLong
 	case errors.As(err, &syntax):
 		err = fmt.Errorf("is not JSON, at byte %d", syntax.Offset)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -231,7 +232,7 @@ type rowLimit struct {
 // Read implements io.Reader.
 func (l *rowLimit) Read(p []byte) (int, error) {
 	if l.left <= 0 {
-		return 0, errLineTooLong
+		return 0, errRowTooLong
 	}
 	n, err := l.in.Read(p[:min(len(p), l.left)])
 	l.left -= n

@@ -3,6 +3,7 @@ package formats
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func newOrderReader(r io.Reader, m *Mapping) (*OrderReader, error) {
 		columns[i] = strings.TrimSpace(columns[i])
 	}
 	o := &OrderReader{mapping: m, window: &rowWindow{line: 1}}
-	var known []string
+	var known []headerColumn
 	o.columns, known = m.header(columns)
 	if o.kind, o.correction, err = checkHeader(known); err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func readHeaderLine(in *bufio.Reader) ([]byte, error) {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line) > maxLine {
-			return nil, &HeaderError{Reason: errLineTooLong}
+			return nil, &HeaderError{Reason: cmp.Or(compressed(line), errRowTooLong)}
 		}
 		if err == nil || errors.Is(err, io.EOF) {
 			break
@@ -104,8 +105,24 @@ func readHeaderLine(in *bufio.Reader) ([]byte, error) {
 			return nil, fmt.Errorf("read the header: %w", err)
 		}
 	}
+	if err := compressed(line); err != nil {
+		return nil, &HeaderError{Reason: err}
+	}
 	line = bytes.TrimPrefix(line, []byte(byteOrderMark))
 	return bytes.TrimRight(line, "\r\n"), nil
+}
+
+// packed are the first bytes of compressed files: gzip (RFC 1952), zip, bzip2, xz and Zstandard (RFC 8878).
+var packed = [...]string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"}
+
+// compressed tells by its beginning that a file is compressed.
+func compressed(head []byte) error {
+	for _, p := range packed {
+		if bytes.HasPrefix(head, []byte(p)) {
+			return errCompressed
+		}
+	}
+	return nil
 }
 
 // Kind is what the rows ask for.
@@ -145,7 +162,7 @@ func (o *OrderReader) read() (Row, []Fault, error) {
 			return Row{}, nil, fmt.Errorf("line %d: gocsv gave a %T", line, value)
 		}
 		if to-from > maxLine {
-			return Row{}, nil, &ReadError{Line: int64(line), Reason: errLineTooLong}
+			return Row{}, nil, &ReadError{Line: int64(line), Reason: errRowTooLong}
 		}
 		o.window.release(to)
 		faults := o.place(&o.row, int64(line))
@@ -156,8 +173,8 @@ func (o *OrderReader) read() (Row, []Fault, error) {
 		return row(int64(malformed.StartLine))
 	case errors.As(err, &malformed):
 		return Row{}, nil, &ReadError{Line: int64(malformed.StartLine), Reason: errors.New("its quotes are malformed")}
-	case errors.Is(err, errLineTooLong):
-		return Row{}, nil, &ReadError{Line: o.window.line, Reason: errLineTooLong}
+	case errors.Is(err, errRowTooLong):
+		return Row{}, nil, &ReadError{Line: o.window.line, Reason: errRowTooLong}
 	case errors.Is(err, io.EOF):
 		return Row{}, nil, io.EOF
 	}
@@ -240,7 +257,7 @@ type rowWindow struct {
 // Read implements io.Reader.
 func (w *rowWindow) Read(p []byte) (int, error) {
 	if len(w.kept)-w.used > maxLine+8192 {
-		return 0, errLineTooLong
+		return 0, errRowTooLong
 	}
 	n, err := w.in.Read(p)
 	w.kept = append(w.kept, p[:n]...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -319,6 +320,36 @@ func ask(t *testing.T, s *service, dir, said string, r demoResult, h hoard) {
 			t.Errorf("a card number in a path is answered with %d", a.status)
 		}
 		note(fmt.Sprintf("refused %d", i), a.String())
+	}
+	misplace(t, s, dir, pan, note)
+}
+
+// misplace puts a card number wherever a client may write a name, a reference or a reason, and notes the answers.
+func misplace(t *testing.T, s *service, dir, pan string, note func(name, text string)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "order.csv")
+	for i, body := range []string{pan + ",1\n", `{"` + pan + `":1}` + "\n"} {
+		put(t, file, []byte(body))
+		o := run(t, "order", "submit", config(dir), "--reference", fmt.Sprintf("MISPLACED-%d", i), file)
+		note(fmt.Sprintf("misplaced file %d", i), o.stdout+o.stderr)
+	}
+	put(t, file, []byte("product,quantity\nprepaid-mag,1\n"))
+	o := run(t, "order", "submit", config(dir), "--reference", pan, file)
+	note("misplaced reference", o.stdout+o.stderr)
+	o = run(t, "order", "pause", config(dir), "MASS", "--reason", "was "+pan)
+	note("misplaced reason", o.stdout+o.stderr)
+	for i, c := range []struct{ path, kind, body string }{
+		{"/v1/orders?reference=MISPLACED-A", "text/csv", pan + ",1\n"},
+		{"/v1/orders?reference=MISPLACED-B", "application/json", `{"` + pan + `":1}`},
+		{"/v1/orders?reference=MISPLACED-C", "application/json", `{"kind":"mass","rows":[{"` + pan + `":1}]}`},
+		{"/v1/orders?reference=MISPLACED-D", "application/x-ndjson", `{"` + pan + `":1}` + "\n"},
+		{"/v1/orders?reference=" + pan, "text/csv", "product,quantity\nprepaid-mag,1\n"},
+	} {
+		a := s.do(http.MethodPost, c.path, map[string]string{"Content-Type": c.kind}, strings.NewReader(c.body))
+		if a.status < 400 || a.status >= 500 {
+			t.Errorf("a card number in %s is answered with %d", c.path[:len("/v1/orders?reference=")], a.status)
+		}
+		note(fmt.Sprintf("misplaced %d", i), a.String())
 	}
 }
 

@@ -75,6 +75,10 @@ The same reference with the same content answers the first result; with other co
 			}
 			defer func() { _ = f.Close() }() // it was only read
 			r, err := a.submit(cmd.Context(), i, reference, mapping, f)
+			header, unreadable := new(formats.HeaderError), new(formats.ReadError)
+			if errors.As(err, &header) || errors.As(err, &unreadable) {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
 			if err != nil {
 				return err
 			}
