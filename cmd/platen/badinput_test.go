@@ -173,6 +173,16 @@ func TestEveryBadRowHasItsCode(t *testing.T) {
 	}
 }
 
+func TestSimulatedBureausRefuseFlagsThatDoNotGoTogether(t *testing.T) {
+	t.Parallel()
+	for flags, said := range map[string]string{"--profile good --reject 500": "--dial reject=N", "--profile good --spoil 1": "--dial spoil=N", "--day 10m": "--profile"} {
+		o := run(t, append([]string{"bureau", "simulate", config(t.TempDir())}, strings.Fields(flags)...)...)
+		if o.code == 0 || !strings.Contains(o.stderr, said) {
+			t.Errorf("%s: exit code %d, %q", flags, o.code, o.stderr)
+		}
+	}
+}
+
 func TestApplyRefusesWhatIsWrongAndNamesFileAndLine(t *testing.T) {
 	t.Parallel()
 	dir := prepare(t, sizes{mass: 20, bulk: 20, actions: 3})

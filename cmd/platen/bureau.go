@@ -44,6 +44,16 @@ one house is away for a day and one eats a file. --day 10m lets one of its days 
 duplicate, truncate, wrong_counts and unknown in a thousand; late and again as durations; out_of_order, down, take_at_once, lie and new_host_key as true;
 eat as a number of files; disk_bytes and reset_after in bytes. What each bureau does is written to journal.jsonl in its directory.`,
 		Args: cobra.NoArgs,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			set := cmd.Flags().Changed
+			switch {
+			case d.profile != "" && (set("reject") || set("spoil")):
+				return errors.New("--reject and --spoil are for bureaus without a profile: turn the profile's own with --dial reject=N or --dial spoil=N")
+			case d.profile == "" && set("day"):
+				return errors.New("--day is how long a day of a profile lasts: name the profile with --profile")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := Load(s.config, os.Environ())
 			if err != nil {
