@@ -91,7 +91,7 @@ func TestWhatBelongsToAnotherInstitutionDoesNotExist(t *testing.T) {
 		}
 		missing := s.get(s.theirs, "/v1/orders/"+anyID).want(http.StatusNotFound)
 		foreign := []string{"/v1/orders/" + submitted.ID, "/v1/orders/" + submitted.ID + "/lines", "/v1/orders/" + submitted.ID + "/errors",
-			"/v1/orders/" + submitted.ID + "/errors?format=csv", "/v1/cards/" + story.Token, "/v1/cards/MASS-1%231", "/v1/files/" + files[0].ID.String(), "/v1/files/1",
+			"/v1/orders/" + submitted.ID + "/errors?format=csv", "/v1/cards/" + story.Token, "/v1/cards/MASS-1%231", "/v1/files/" + files[0].ID.String(), "/v1/files/1", "/v1/files/1/lines",
 			"/v1/batches/1"}
 		batch := decode[api.Page[api.Batch]](s.get(s.mine, "/v1/batches")).Items[0]
 		foreign = append(foreign, "/v1/batches/"+batch.ID)

@@ -63,7 +63,7 @@ func showFile(f store.File) File {
 			Spoiled: f.Spoiled},
 		PlaintextSHA256: hex.EncodeToString(f.PlaintextSHA), CiphertextSHA256: hex.EncodeToString(f.CiphertextSHA), CiphertextBytes: f.CiphertextBytes, InClear: f.InClear(),
 		CreatedAt: f.CreatedAt.UTC(), SealedAt: inUTC(f.SealedAt), SentAt: inUTC(f.SentAt), AcknowledgedAt: inUTC(f.AcknowledgedAt), BalancedAt: inUTC(f.BalancedAt),
-		Links: map[string]string{"self": filesPath + "/" + f.ID.String(), "batch": batchesPath + "/" + strconv.FormatInt(f.Batch, 10)},
+		Links: map[string]string{"self": filesPath + "/" + f.ID.String(), "batch": batchesPath + "/" + strconv.FormatInt(f.Batch, 10), "lines": filesPath + "/" + f.ID.String() + "/lines"},
 	}
 }
 
@@ -83,6 +83,7 @@ type ObjectInput struct {
 func (s *service) routeFiles(api huma.API) {
 	read(s, api, operation("list-files", filesPath, "files", "Files, newest first"), s.listFiles)
 	read(s, api, operation("get-file", filesPath+"/{id}", "files", "One file"), s.getFile)
+	read(s, api, operation("list-file-lines", filesPath+"/{id}/lines", "files", "Lines of a file with their cards, by line"), s.listFileLines)
 }
 
 func (s *service) listFiles(ctx context.Context, c caller, in *PageInput) (Page[File], error) {

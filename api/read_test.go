@@ -109,6 +109,14 @@ func TestTheWayOfACardCanBeFollowedByItsToken(t *testing.T) {
 		if file.Number != issue.File.Number || file.Bureau != "north" || file.Counts.Planned != 1 || file.Counts.Minted != 1 || len(file.PlaintextSHA256) != 64 {
 			t.Errorf("file %+v", file)
 		}
+		lines := decode[api.Page[api.LineOfFile]](s.get(s.mine, file.Links["lines"]).want(http.StatusOK))
+		if len(lines.Items) != 1 || lines.Items[0].Line != 1 || lines.Items[0].Card != card.Token || lines.Items[0].UID == "" || lines.Items[0].State != "FILE "+file.State {
+			t.Errorf("lines %+v of %+v", lines, issue.File)
+		}
+		if none := decode[api.Page[api.LineOfFile]](s.get(s.mine, file.Links["lines"]+"?state=REJECTED,SPOILED").want(http.StatusOK)); len(none.Items) != 0 {
+			t.Errorf("spoiled lines %+v", none)
+		}
+		s.get(s.mine, file.Links["lines"]+"?state=BROKEN").refused(http.StatusUnprocessableEntity, "invalid_request")
 		batch := decode[api.BatchWithFiles](s.get(s.mine, file.Links["batch"]).want(http.StatusOK))
 		if batch.Schedule != "nightly" || len(batch.Files) < 3 {
 			t.Errorf("batch %+v", batch)

@@ -266,7 +266,8 @@ func (l *attention) unmade(ctx context.Context) error {
 		if u.AcknowledgedAt != nil {
 			since = *u.AcknowledgedAt
 		}
-		l.add(AlarmNotMade, fmt.Sprintf("file %d", u.File), since, ownerCards, fmt.Sprintf("%s spoiled %d and rejected %d that nothing makes again", u.BureauCode, u.Spoiled, u.Rejected), "platen card remake")
+		l.add(AlarmNotMade, fmt.Sprintf("file %d", u.File), since, ownerCards, fmt.Sprintf("%s spoiled %d and rejected %d that nothing makes again", u.BureauCode, u.Spoiled, u.Rejected),
+			fmt.Sprintf("platen file lines %d --state REJECTED,SPOILED", u.File))
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func fileCommand(s *shared) *cobra.Command {
 	var institution string
 	c := &cobra.Command{Use: "file", Short: "Look at files and prove that they can be made again"}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileDescribe(s, &institution), fileVerify(s, &institution), fileReplay(s, &institution), fileCopy(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution), fileResend(s, &institution))
+	c.AddCommand(fileList(s, &institution), fileShow(s, &institution), fileLines(s, &institution), fileDescribe(s, &institution), fileVerify(s, &institution), fileReplay(s, &institution), fileCopy(s, &institution), fileAdvance(s, &institution), fileResolve(s, &institution), fileResend(s, &institution))
 	return c
 }
 

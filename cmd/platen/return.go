@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -101,7 +102,7 @@ func (a *app) findReturn(ctx context.Context, i store.Institution, text string) 
 
 func returnShow(s *shared, institution *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "show NUMBER", Short: "Show one return file, what happened to it, and its quarantined lines", Args: cobra.ExactArgs(1),
+		Use: "show NUMBER", Short: "Show one return file, what happened to it, and its quarantined and rejected lines", Args: cobra.ExactArgs(1),
 		RunE: withApp(s, func(cmd *cobra.Command, a *app, args []string) error {
 			ctx := cmd.Context()
 			i, err := a.institution(ctx, *institution)
@@ -116,17 +117,21 @@ func returnShow(s *shared, institution *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			rejected, err := a.store.RejectedLines(ctx, r.Number)
+			if err != nil {
+				return err
+			}
 			w := cmd.OutOrStdout()
 			if s.json {
-				return printJSON(w, map[string]any{"return": returnView(r), "quarantined": saidView(lines)})
+				return printJSON(w, map[string]any{"return": returnView(r), "quarantined": saidView(lines), "rejected": saidView(rejected)})
 			}
 			if err := printReturns(w, []store.ReturnFile{r}); err != nil {
 				return err
 			}
 			fmt.Fprintln(w)
-			t := newTable(w, "quarantined line", "file", "line of it", "status", "why", "the bureau's reason")
-			for _, l := range lines {
-				t.row(l.Line, optional(l.File), optional(l.FileLine), l.Status, l.Reason, l.BureauReason)
+			t := newTable(w, "line", "outcome", "file", "line of it", "status", "why", "the bureau's reason")
+			for _, l := range slices.Concat(lines, rejected) {
+				t.row(l.Line, l.Outcome, optional(l.File), optional(l.FileLine), l.Status, l.Reason, l.BureauReason)
 			}
 			if err := t.flush(); err != nil {
 				return err

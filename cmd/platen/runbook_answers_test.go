@@ -185,8 +185,15 @@ var cardRehearsals = []rehearsal{
 			d.becomes(1, "BALANCED")
 		},
 		way: func(d *desk) {
-			d.says(d.as("platen card explain TOKEN", "TOKEN", "MASS#1"), "SPOILED")
-			d.as("platen card remake TOKEN --reason WHY", "TOKEN", "MASS#1", "WHY", "the client waits for it")
+			lines := d.as("platen file lines N --state REJECTED,SPOILED", "N", "1")
+			rows := strings.Split(strings.TrimSpace(lines), "\n")
+			columns := strings.Fields(rows[len(rows)-1])
+			if len(rows) != 2 || len(columns) < 4 || columns[3] != "SPOILED" {
+				d.t.Fatalf("the spoiled card is not told:\n%s", lines)
+			}
+			token := columns[2]
+			d.says(d.as("platen card explain TOKEN", "TOKEN", token), "SPOILED")
+			d.as("platen card remake TOKEN --reason WHY", "TOKEN", token, "WHY", "the client waits for it")
 			d.platen("run", "--cycle", "nightly")
 			d.produced(2)
 			d.platen("books")

@@ -56,6 +56,30 @@ func (t *Tx) FileLines(ctx context.Context, f File, lines Lines) ([]FileLine, er
 	return all, err
 }
 
+// LinesOfFile pages through the lines of a file after one of them, by line: those with a state of their own among states, or all where none is named.
+func (q Q) LinesOfFile(ctx context.Context, f File, states []card.IssueState, after int64, limit int) ([]FileLine, error) {
+	columns := `0 AS attempt, order_number`
+	if f.Purpose == MailerPurpose {
+		columns = `attempt, 0 AS order_number`
+	}
+	where, arguments := "", []any{f.Number, after, limit}
+	if len(states) > 0 {
+		numbers := make([]int64, len(states))
+		for i, s := range states {
+			numbers[i] = int64(s)
+		}
+		condition, list, err := among(q, "state", 4, numbers)
+		if err != nil {
+			return nil, err
+		}
+		where, arguments = " AND "+condition, append(arguments, list)
+	}
+	var all []FileLine
+	err := q.list(ctx, "lines of a file", &all, `SELECT line, card_id, issue, state, `+columns+` FROM `+f.linesTable()+` WHERE file_number = $1 AND line > $2`+where+
+		` ORDER BY line LIMIT $3`, arguments...)
+	return all, err
+}
+
 // MoveLines moves lines of a file that make the same way from one state to another, possibly over states between. ErrStale: one of them is not in the first.
 func (t *Tx) MoveLines(ctx context.Context, f File, lines Lines, from, to card.IssueState) error {
 	where, arguments, err := lines.where(t.Q, 4)

@@ -245,8 +245,17 @@ func (q Q) ReturnLinesOf(ctx context.Context, file, line int64) ([]ReturnLine, e
 
 // QuarantinedLines lists the lines of a return file that wait for a person, by line.
 func (q Q) QuarantinedLines(ctx context.Context, number int64) ([]ReturnLine, error) {
+	return q.returnLinesWith(ctx, number, LineQuarantined)
+}
+
+// RejectedLines lists the lines of a return file that were refused, by line.
+func (q Q) RejectedLines(ctx context.Context, number int64) ([]ReturnLine, error) {
+	return q.returnLinesWith(ctx, number, LineRejected)
+}
+
+func (q Q) returnLinesWith(ctx context.Context, number int64, outcome Outcome) ([]ReturnLine, error) {
 	var all []ReturnLine
-	err := q.list(ctx, "quarantined return lines", &all, `SELECT `+returnLineColumns+` FROM return_lines WHERE return_number = $1 AND outcome = $2 ORDER BY line`, number, LineQuarantined)
+	err := q.list(ctx, "lines of a return file", &all, `SELECT `+returnLineColumns+` FROM return_lines WHERE return_number = $1 AND outcome = $2 ORDER BY line`, number, outcome)
 	return all, err
 }
 
