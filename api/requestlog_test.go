@@ -29,7 +29,7 @@ func (s *site) logLines() []map[string]any {
 
 func TestEachRequestIsOneLogLineWithoutWhatTheClientChose(t *testing.T) {
 	s := newSite(t, sqlite(t), api.Config{})
-	const canary = "CANARY-4000001234567899"
+	const canary = "CANARY-4000001234567898"
 	created := s.submit(s.mine, canary, "product,quantity\nprepaid-mag,1\n"+canary+",1\n").want(http.StatusCreated)
 	s.submit(s.mine, "X", "product,quantity,"+canary+"\n").want(http.StatusUnprocessableEntity)
 	s.get(s.mine, "/v1/cards/"+canary).want(http.StatusNotFound)

@@ -75,16 +75,19 @@ func surroundings(t *testing.T, p *process, said string) {
 	}
 }
 
-// longPINs gives every product PINs of twelve digits.
+// longPINs gives every product that has PINs such of twelve digits.
 func longPINs(t *testing.T, dir string) {
 	t.Helper()
 	products, err := filepath.Glob(filepath.Join(dir, "programs", "products", "*.yaml"))
 	must(t, err)
-	if len(products) != 3 {
+	if len(products) != 4 {
 		t.Fatalf("%d products", len(products))
 	}
 	for _, path := range products {
 		body := string(read(t, path))
+		if strings.Contains(body, "  method: NONE\n") {
+			continue
+		}
 		changed := strings.Replace(body, "  length: 4\n", "  length: 12\n", 1)
 		if changed == body {
 			t.Fatalf("%s has no PIN of four digits", path)
