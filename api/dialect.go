@@ -116,7 +116,8 @@ func (s *service) speaking(d *Dialect, route DialectRoute) http.HandlerFunc {
 // speak answers one request: who calls, whether its institution has the dialect, whether it may, what it sends; then the operation.
 func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, route DialectRoute) (Reply, error) {
 	ctx := r.Context()
-	key, err := "", error(nil)
+	var key string
+	var err error
 	if d.Key != nil && r.Method != http.MethodGet {
 		if key, err = d.Key(r); err != nil {
 			return Reply{}, err

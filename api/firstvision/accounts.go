@@ -37,15 +37,6 @@ func (o Org) reference(number string) string {
 	return "fv." + o.Organization + "." + trimmed
 }
 
-// numberOf is the number of 19 characters that a reference stands for; empty for one that was not made here.
-func (o Org) numberOf(reference string) string {
-	number, ok := strings.CutPrefix(reference, "fv."+o.Organization+".")
-	if !ok {
-		return ""
-	}
-	return pad(number)
-}
-
 func pad(number string) string { return fmt.Sprintf("%019s", number) }
 
 // drawn is a number for what a request makes without giving one. It has eleven digits: what has so few is no card number.
