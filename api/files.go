@@ -41,7 +41,15 @@ type File struct {
 	SentAt           *time.Time        `json:"sent_at,omitempty"`
 	AcknowledgedAt   *time.Time        `json:"acknowledged_at,omitempty"`
 	BalancedAt       *time.Time        `json:"balanced_at,omitempty"`
+	Layout           *FileLayout       `json:"layout,omitempty" doc:"Where one file is asked for"`
 	Links            map[string]string `json:"links"`
+}
+
+// FileLayout is the layout that made a file.
+type FileLayout struct {
+	Name    string `json:"name"`
+	Version string `json:"version" doc:"As its YAML says it"`
+	SHA256  string `json:"sha256" doc:"Of the YAML"`
 }
 
 // FileCounts are a file's lines as counted in different places.
@@ -100,7 +108,13 @@ func (s *service) getFile(ctx context.Context, c caller, in *ObjectInput) (File,
 	if err != nil {
 		return File{}, err
 	}
-	return showFile(f), nil
+	layout, err := s.Plant.LayoutOf(ctx, f)
+	if err != nil {
+		return File{}, err
+	}
+	v := showFile(f)
+	v.Layout = &FileLayout{Name: layout.Name(), Version: layout.Version(), SHA256: layout.Checksum()}
+	return v, nil
 }
 
 func (s *service) findFile(ctx context.Context, c caller, name string) (store.File, error) {

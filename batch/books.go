@@ -157,7 +157,8 @@ func (p *Plant) balanceOrderOf(ctx context.Context, i store.Institution, referen
 			return b, err
 		}
 	}
-	return b, nil
+	b.Waiting, err = p.Store.WaitingOfOrder(ctx, o.Number)
+	return b, err
 }
 
 const booksPage = 200

@@ -83,6 +83,11 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 	return j, nil
 }
 
+// LayoutOf is the layout that a file is made with, in the version that it was planned with.
+func (p *Plant) LayoutOf(ctx context.Context, f store.File) (*formats.Layout, error) {
+	return p.layout(ctx, p.Store.Q, f.Institution, f.Layout, f.LayoutVersion)
+}
+
 // Build mints, renders and seals a claimed file. It may be called again after any crash: it goes on where the database says.
 func (p *Plant) Build(ctx context.Context, number, epoch int64) error {
 	return p.claimed(ctx, number, epoch, func(ctx context.Context, j *job) error { return j.build(ctx) })

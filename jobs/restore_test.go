@@ -175,6 +175,9 @@ func TestAnOperatorDecidesAboutADoubt(t *testing.T) {
 		if got := s.books(); got.Waiting != 10 || got.Balanced {
 			t.Errorf("after the cancel: %+v", got)
 		}
+		if of, err := s.plant.BalanceOf(t.Context(), s.inst, batch.BooksOf{Order: "MASS"}); err != nil || of.Waiting != 10 {
+			t.Errorf("the order's books: %d wait, %v", of.Waiting, err)
+		}
 		for n := 2; n < 6 && !s.books().Balanced; n++ {
 			s.night(fmt.Sprint(n))
 		}

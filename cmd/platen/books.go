@@ -79,7 +79,7 @@ func momentOf(text, timezone string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a moment such as 2026-11-25T18:00:00Z or 2026-11-25 18:00", text)
 }
 
-// booksJSON are the sums of the books.
+// booksJSON are the books: the sums, and the orders and files that they are of.
 type booksJSON struct {
 	Balanced  bool  `json:"balanced"`
 	Requested int64 `json:"requested"`
@@ -90,20 +90,39 @@ type booksJSON struct {
 	Remade    int64 `json:"remade"`
 	Open      int64 `json:"open"`
 	Waiting   int64 `json:"waiting"`
+
+	Orders []orderJSON     `json:"orders"`
+	Files  []fileBooksJSON `json:"files"`
+}
+
+// fileBooksJSON is a file as the books show it.
+type fileBooksJSON struct {
+	fileJSON
+	Open     int64  `json:"open"`
+	Balanced bool   `json:"balanced"`
+	Problem  string `json:"problem,omitempty"`
 }
 
 func booksView(b batch.Books) booksJSON {
-	return booksJSON{Balanced: b.Balanced, Requested: b.Requested, Produced: b.Produced, Rejected: b.Rejected, Cancelled: b.Cancelled, Spoiled: b.Spoiled,
-		Remade: b.Remade, Open: b.Open, Waiting: b.Waiting}
+	v := booksJSON{Balanced: b.Balanced, Requested: b.Requested, Produced: b.Produced, Rejected: b.Rejected, Cancelled: b.Cancelled, Spoiled: b.Spoiled,
+		Remade: b.Remade, Open: b.Open, Waiting: b.Waiting, Orders: orderViews(b.Orders), Files: make([]fileBooksJSON, 0, len(b.Files))}
+	for _, f := range b.Files {
+		v.Files = append(v.Files, fileBooksJSON{fileJSON: fileView(f.File), Open: f.Open, Balanced: f.Balanced, Problem: f.Problem})
+	}
+	return v
+}
+
+func orderViews(orders []batch.OrderBooks) []orderJSON {
+	all := make([]orderJSON, 0, len(orders))
+	for _, o := range orders {
+		all = append(all, orderView(o.Order, o.Fates))
+	}
+	return all
 }
 
 func printBooks(w io.Writer, b batch.Books) error {
 	if !b.OfLines {
-		var views []orderJSON
-		for _, o := range b.Orders {
-			views = append(views, orderView(o.Order, o.Fates))
-		}
-		if err := printOrderTable(w, views); err != nil {
+		if err := printOrderTable(w, orderViews(b.Orders)); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)

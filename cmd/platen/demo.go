@@ -138,12 +138,18 @@ func (d *demo) logFile() io.Writer {
 
 func (d *demo) open(ctx context.Context) error {
 	d.progress.say("Preparing %s: configuration, test keys, programs, bureaus.", d.dir)
+	path := filepath.Join(d.dir, "platen.yaml")
+	if _, err := os.Stat(path); err == nil {
+		if _, err := Load(path, nil); err != nil { // before anything is written beside it
+			return fmt.Errorf("%s has a configuration that cannot be used, correct it or use another --dir: %w", d.dir, err)
+		}
+	}
 	where := layoutOf(d.dir, "sqlite:platen.db", d.seed)
 	where.anyPort = true
 	if err := initialise(ctx, where); err != nil {
 		return err
 	}
-	config, err := Load(filepath.Join(d.dir, "platen.yaml"), nil)
+	config, err := Load(path, nil)
 	if err != nil {
 		return err
 	}
@@ -157,6 +163,9 @@ func (d *demo) open(ctx context.Context) error {
 	if err := d.provision(ctx, config); err != nil {
 		return err
 	}
+	if err := d.alone(ctx); err != nil {
+		return errors.Join(err, d.app.close())
+	}
 	set, err := programs.LoadDir(config.Path("programs"))
 	if err != nil {
 		return errors.Join(err, d.app.close())
@@ -169,6 +178,32 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	return nil
 }
+
+// alone refuses an installation with orders that no demonstration submitted: they would go to simulated bureaus.
+func (d *demo) alone(ctx context.Context) error {
+	institutions, err := d.app.store.Institutions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range institutions {
+		b, err := d.app.plant.Balance(ctx, i)
+		if err != nil {
+			return err
+		}
+		for _, o := range b.Orders {
+			if !strings.HasPrefix(o.Order.Reference, demoPrefix) {
+				return fmt.Errorf("%s holds orders that no demonstration submitted, such as %s, and would send them to simulated bureaus: use another --dir", d.dir, o.Order.Reference)
+			}
+		}
+	}
+	return nil
+}
+
+// demoPrefix begins the reference of every order that a demonstration submits.
+const demoPrefix = "DEMO-"
+
+// memory is the file in which a directory remembers its finished runs.
+func (d *demo) memory() string { return filepath.Join(d.dir, "demo.json") }
 
 // provision brings the test keys into a security module of its own, and begins again with them.
 func (d *demo) provision(ctx context.Context, config Config) error {
@@ -187,7 +222,7 @@ func (d *demo) provision(ctx context.Context, config Config) error {
 // lookAround tells what earlier runs left. A finished run is never touched again; an unfinished one is continued.
 func (d *demo) lookAround(ctx context.Context) error {
 	var f found
-	body, err := os.ReadFile(filepath.Join(d.dir, "demo.json"))
+	body, err := os.ReadFile(d.memory())
 	if err == nil {
 		err = json.Unmarshal(body, &f)
 	}
@@ -252,16 +287,17 @@ func (d *demo) night(ctx context.Context) error {
 }
 
 // finished remembers that this run is over, so that the next one makes new orders.
-func (d *demo) finished() error {
-	body, err := json.Marshal(found{Runs: d.run0 + 1})
+func (d *demo) finished() error { return d.remember(d.run0 + 1) }
+
+func (d *demo) remember(runs int) error {
+	body, err := json.Marshal(found{Runs: runs})
 	if err != nil {
 		return fmt.Errorf("remember the run: %w", err)
 	}
-	name := filepath.Join(d.dir, "demo.json")
-	if err := os.WriteFile(name+".part", body, 0o600); err != nil {
+	if err := os.WriteFile(d.memory()+".part", body, 0o600); err != nil {
 		return fmt.Errorf("remember the run: %w", err)
 	}
-	return os.Rename(name+".part", name)
+	return os.Rename(d.memory()+".part", d.memory())
 }
 
 func (d *demo) submitMass(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,5 +91,32 @@ func TestADirectoryOfAnotherSeedIsRefused(t *testing.T) {
 	o := run(t, "demo", "--json", "--dir", dir, "--seed", "two", "--cards", "20")
 	if o.code == 0 || o.stdout != "" || !strings.Contains(o.stderr, "another seed") {
 		t.Errorf("exit code %d, output %q, errors %q", o.code, o.stdout, o.stderr)
+	}
+}
+
+func TestTheDemonstrationLeavesSomebodysInstallationAlone(t *testing.T) {
+	t.Parallel()
+	dir := prepare(t, sizes{mass: 20, bulk: 20, actions: 3})
+	platen(t, "init", dir)
+	platen(t, "db", "migrate", config(dir))
+	platen(t, "apply", config(dir), "-f", filepath.Join(dir, "programs"))
+	order := filepath.Join(dir, "mine.csv")
+	put(t, order, []byte("product,quantity\nprepaid-mag,2\n"))
+	platen(t, "order", "submit", config(dir), "--reference", "MINE", order)
+	o := run(t, "demo", "--dir", dir, "--cards", "20")
+	if o.code == 0 || !strings.Contains(o.stderr, "no demonstration submitted, such as MINE") {
+		t.Errorf("exit code %d, errors %q", o.code, o.stderr)
+	}
+	if b := loose[books](t, run(t, "books", "--json", config(dir)).stdout); b.Requested != 2 {
+		t.Errorf("%d cards were ordered", b.Requested)
+	}
+
+	foreign := t.TempDir()
+	put(t, filepath.Join(foreign, "platen.yaml"), []byte("kind: other\n"))
+	if o := run(t, "demo", "--dir", foreign); o.code == 0 || !strings.Contains(o.stderr, "use another --dir") {
+		t.Errorf("exit code %d, errors %q", o.code, o.stderr)
+	}
+	if entries, err := os.ReadDir(foreign); err != nil || len(entries) != 1 {
+		t.Errorf("%d things lie in the directory: %v", len(entries), err)
 	}
 }

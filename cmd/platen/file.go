@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -79,14 +80,24 @@ func fileShow(s *shared, institution *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			layout, err := a.plant.LayoutOf(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			events, err := a.store.Events(cmd.Context(), i.ID, "file", f.Number)
+			if err != nil {
+				return err
+			}
 			w := cmd.OutOrStdout()
 			if s.json {
-				return printJSON(w, map[string]any{"file": fileView(f), "attempts": attemptViews(attempts)})
+				return printJSON(w, map[string]any{"file": fileView(f), "attempts": attemptViews(attempts), "keys": json.RawMessage(f.Keys), "stamp": f.Stamp, "events": eventViews(events),
+					"layout": map[string]string{"name": layout.Name(), "version": layout.Version(), "sha256": layout.Checksum()}})
 			}
 			if err := printFiles(w, []store.File{f}); err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "\nplaintext SHA-256   %s\nciphertext SHA-256  %s\nkeys                %s\nstamp               %s\n\n", hex.EncodeToString(f.PlaintextSHA), hex.EncodeToString(f.CiphertextSHA), f.Keys, f.Stamp)
+			fmt.Fprintf(w, "\nlayout              %s, SHA-256 %s\nplaintext SHA-256   %s\nciphertext SHA-256  %s\nkeys                %s\nstamp               %s\n\n", layout, layout.Checksum(), hex.EncodeToString(f.PlaintextSHA),
+				hex.EncodeToString(f.CiphertextSHA), f.Keys, f.Stamp)
 			t := newTable(w, "attempt", "state", "name", "temporary name", "bytes", "code", "detail")
 			for _, x := range attempts {
 				t.row(x.Attempt, x.State, x.FinalName, x.TempName, x.CiphertextBytes, x.Code, x.Detail)
@@ -94,13 +105,17 @@ func fileShow(s *shared, institution *string) *cobra.Command {
 			if err := t.flush(); err != nil {
 				return err
 			}
-			events, err := a.store.Events(cmd.Context(), i.ID, "file", f.Number)
-			if err != nil {
-				return err
-			}
 			return printEvents(w, events)
 		}),
 	}
+}
+
+func eventViews(events []store.Event) []map[string]any {
+	all := make([]map[string]any, 0, len(events))
+	for _, e := range events {
+		all = append(all, map[string]any{"time": e.RecordedAt.UTC(), "event": e.Kind, "details": json.RawMessage(e.Data)})
+	}
+	return all
 }
 
 func attemptViews(attempts []store.Attempt) []map[string]any {

@@ -25,6 +25,7 @@ type metrics struct {
 	lines     *prometheus.CounterVec
 	module    *prometheus.CounterVec
 	files     *prometheus.Desc
+	inFiles   *prometheus.Desc
 	orders    *prometheus.Desc
 	left      *prometheus.Desc
 	days      *prometheus.Desc
@@ -44,6 +45,7 @@ func newMetrics(a *app) *metrics {
 		lines:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_return_lines_total", Help: "Return lines, by what became of them."}, []string{"outcome"}),
 		module:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "platen_module_calls_total", Help: "Calls of the security module."}, []string{"operation", "result"}),
 		files:     prometheus.NewDesc("platen_files", "Files by state.", []string{"state"}, nil),
+		inFiles:   prometheus.NewDesc("platen_cards", "Cards in card files, by what is known of them.", []string{"fate"}, nil),
 		orders:    prometheus.NewDesc("platen_orders", "Orders by state.", []string{"state"}, nil),
 		left:      prometheus.NewDesc("platen_range_numbers_left", "Card numbers left in a PAN range.", []string{"range"}, nil),
 		days:      prometheus.NewDesc("platen_range_days_left", "Days that a PAN range lasts at the pace of the last thirty; -1 where nothing was used.", []string{"range"}, nil),
@@ -93,6 +95,7 @@ func (m *metrics) ReturnLine(o store.Outcome) { m.lines.WithLabelValues(o.String
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.files
+	ch <- m.inFiles
 	ch <- m.orders
 	ch <- m.left
 	ch <- m.days
@@ -112,6 +115,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, s := range card.FileStates() {
 		ch <- prometheus.MustNewConstMetric(m.files, prometheus.GaugeValue, float64(counts[s]), s.String())
+	}
+	cards, err := m.app.store.CardSums(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(m.inFiles, err)
+		return
+	}
+	for fate, n := range map[string]int64{"planned": cards.Planned, "minted": cards.Minted, "produced": cards.Produced, "rejected": cards.Rejected, "spoiled": cards.Spoiled} {
+		ch <- prometheus.MustNewConstMetric(m.inFiles, prometheus.GaugeValue, float64(n), fate)
 	}
 	orders, err := m.app.store.OrderCounts(ctx)
 	if err != nil {

@@ -221,6 +221,15 @@ func (q Q) WaitingCount(ctx context.Context, ranges []PANRange) (int64, error) {
 	return sum, nil
 }
 
+// WaitingOfOrder counts issues of an order that no file carries yet, and their PIN mailers.
+func (q Q) WaitingOfOrder(ctx context.Context, order int64) (int64, error) {
+	var n int64
+	err := q.get(ctx, "waiting issues of an order", &n, `SELECT (SELECT count(*) FROM issues i WHERE i.file_number IS NULL AND i.state <> $2 AND i.order_number = $1 AND NOT `+virtualIssue+`)
+		+ (SELECT count(*) FROM pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue WHERE m.file_number IS NULL AND m.state <> $2 AND i.order_number = $1)`,
+		order, card.IssueCancelled)
+	return n, err
+}
+
 // FilesOfOrder lists the files that carry cards of an order, remakes among them, by number.
 func (q Q) FilesOfOrder(ctx context.Context, order int64) ([]int64, error) {
 	var all []int64

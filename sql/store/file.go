@@ -312,6 +312,22 @@ func (q Q) FileCounts(ctx context.Context) (map[card.FileState]int64, error) {
 	return countByState[card.FileState](ctx, q, "files")
 }
 
+// CardSums are the cards of all card files by what is known of them.
+type CardSums struct {
+	Planned  int64 `db:"planned"`
+	Minted   int64 `db:"minted"`
+	Produced int64 `db:"produced"`
+	Rejected int64 `db:"rejected"`
+	Spoiled  int64 `db:"spoiled"`
+}
+
+// CardSums sums what files count; of files that were cancelled, nothing.
+func (q Q) CardSums(ctx context.Context) (c CardSums, err error) {
+	err = q.get(ctx, "cards in files", &c, `SELECT coalesce(sum(planned), 0) AS planned, coalesce(sum(minted), 0) AS minted, coalesce(sum(produced), 0) AS produced,
+		coalesce(sum(rejected), 0) AS rejected, coalesce(sum(spoiled), 0) AS spoiled FROM files WHERE purpose = $1 AND state <> $2`, CardPurpose, card.FileCancelled)
+	return c, err
+}
+
 // UnsentBefore counts a bureau's files of a lower sequence that have not left yet.
 func (q Q) UnsentBefore(ctx context.Context, bureau, sequence int64) (int64, error) {
 	var n int64
