@@ -166,8 +166,9 @@ func (j *job) move(ctx context.Context, next card.FileState, reason string, also
 
 // keepLease renews the claim until the returned function is called, which tells whether the claim was lost.
 func (j *job) keepLease(ctx context.Context) func() error {
+	number, epoch := j.file.Number, j.file.Epoch // the job changes its file meanwhile, and a claim neither
 	return renew(ctx, tellEvery, func(ctx context.Context) error {
-		return j.Store.HoldRendering(ctx, j.file.Number, j.file.Epoch, Lease, j.printed.Load())
+		return j.Store.HoldRendering(ctx, number, epoch, Lease, j.printed.Load())
 	})
 }
 

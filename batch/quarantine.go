@@ -123,7 +123,7 @@ func (p *Plant) DiscardReturn(ctx context.Context, i store.Institution, number i
 
 // decideReturn carries out what a person decided about a return file, with the reason and who gave it, in one transaction.
 func (p *Plant) decideReturn(ctx context.Context, i store.Institution, number int64, action, reason, actor string, decide func(*store.Tx, *store.ReturnFile) error) (store.ReturnFile, error) {
-	if err := CheckReason(reason); err != nil {
+	if err := checkDecision(reason); err != nil {
 		return store.ReturnFile{}, err
 	}
 	var r store.ReturnFile

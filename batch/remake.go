@@ -67,7 +67,7 @@ var ErrNotRemade = errors.New("the bureau has neither spoiled nor rejected its n
 
 // RemakeCard makes a spoiled or rejected card, or its PIN mailer, again as it was: a person decided so.
 func (p *Plant) RemakeCard(ctx context.Context, i store.Institution, name, reason, actor string) error {
-	if err := CheckReason(reason); err != nil {
+	if err := checkDecision(reason); err != nil {
 		return err
 	}
 	id, err := p.FindCard(ctx, i, name)

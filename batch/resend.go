@@ -32,7 +32,7 @@ func DuplicateName(name string, n int) string {
 // Resend sends a file that has left once more, because a person says so: the same plaintext, and while it is spooled the same ciphertext, under a duplicate's name. The
 // file's own state and counts stay as they are. It returns the name. A duplicate whose delivery broke is looked for first; one that is in doubt is left behind and the next name taken.
 func (p *Plant) Resend(ctx context.Context, number int64, reason, actor string) (string, delivery.Receipt, error) {
-	if err := CheckReason(reason); err != nil {
+	if err := checkDecision(reason); err != nil {
 		return "", delivery.Receipt{}, err
 	}
 	var epoch int64
@@ -198,7 +198,7 @@ const (
 // ReplayTo renders a sealed file again, writes it to w, and fails with ErrOtherBytes when its plaintext's hash is not the one it was sealed with: what was written is of no
 // use then. Who took a copy, in which form and why, stands in the file's history and in the audit log before the first byte.
 func (p *Plant) ReplayTo(ctx context.Context, number int64, w io.Writer, form ReplayForm, reason, actor string) error {
-	if err := CheckReason(reason); err != nil {
+	if err := checkDecision(reason); err != nil {
 		return err
 	}
 	j, err := p.openJob(ctx, number, 0)

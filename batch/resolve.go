@@ -36,7 +36,7 @@ func undecided(f *store.File, answer Answer) bool {
 
 // Resolve carries out an operator's answer, with the reason and who gave it, in one transaction.
 func (p *Plant) Resolve(ctx context.Context, number int64, answer Answer, reason, actor string) (store.File, error) {
-	if err := CheckReason(reason); err != nil {
+	if err := checkDecision(reason); err != nil {
 		return store.File{}, err
 	}
 	var f store.File

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"platen/card"
 	"platen/sql/store"
@@ -39,6 +42,18 @@ func CheckReason(text string) error {
 	}
 	if text == "" || len(text) > 64 || HoldsCardNumber(text) {
 		return ErrReason
+	}
+	return nil
+}
+
+// ErrDecision says that an operator must say why, for the history.
+var ErrDecision = errors.New("say why, in 1 to 500 characters on one line that hold no card number: it stands in the history")
+
+// checkDecision checks why an operator decides something about a file or a return, which may take a sentence; it fails with ErrDecision.
+func checkDecision(text string) error {
+	control := func(c rune) bool { return unicode.IsControl(c) || c == utf8.RuneError }
+	if text == "" || utf8.RuneCountInString(text) > 500 || strings.ContainsFunc(text, control) || HoldsCardNumber(text) {
+		return ErrDecision
 	}
 	return nil
 }
