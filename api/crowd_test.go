@@ -18,7 +18,7 @@ import (
 
 var seed = flag.Uint64("seed", 1, "what the dice of the crowd and of hostile requests begin with")
 
-var crowdSize = flag.Int("crowd", 400, "how many requests a crowd of 64 clients sends to a site on each database")
+var crowdSize = flag.Int("crowd", 150, "how many requests a crowd of 64 clients sends to a site on each database")
 
 // deed is something that a member of the crowd asks for once, whatever becomes of the request.
 type deed struct {
