@@ -100,6 +100,9 @@ func (s *service) listFiles(ctx context.Context, c caller, in *PageInput) (Page[
 		return Page[File]{}, err
 	}
 	rows, err := s.Plant.Store.Files(ctx, c.institution.ID, before, in.Limit+1)
+	if err == nil {
+		err = s.Plant.TellWaits(ctx, c.institution.ID, rows)
+	}
 	return pageOf(*in, filesList, rows, func(f store.File) int64 { return f.Number }, showFile), err
 }
 
@@ -112,7 +115,11 @@ func (s *service) getFile(ctx context.Context, c caller, in *ObjectInput) (File,
 	if err != nil {
 		return File{}, err
 	}
-	v := showFile(f)
+	shown := []store.File{f}
+	if err := s.Plant.TellWaits(ctx, c.institution.ID, shown); err != nil {
+		return File{}, err
+	}
+	v := showFile(shown[0])
 	v.Layout = &FileLayout{Name: layout.Name(), Version: layout.Version(), SHA256: layout.Checksum()}
 	return v, nil
 }

@@ -64,6 +64,9 @@ func fileList(s *shared, institution *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.plant.TellWaits(cmd.Context(), i.ID, files); err != nil {
+				return err
+			}
 			if s.json {
 				return printJSON(cmd.OutOrStdout(), fileViews(files))
 			}
@@ -84,16 +87,20 @@ func fileShow(s *shared, institution *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			shown := []store.File{f}
+			if err := a.plant.TellWaits(cmd.Context(), i.ID, shown); err != nil {
+				return err
+			}
 			events, err := a.store.Events(cmd.Context(), i.ID, "file", f.Number)
 			if err != nil {
 				return err
 			}
 			w := cmd.OutOrStdout()
 			if s.json {
-				return printJSON(w, map[string]any{"file": fileView(f), "attempts": attemptViews(attempts), "keys": json.RawMessage(f.Keys), "stamp": f.Stamp, "events": eventViews(events),
+				return printJSON(w, map[string]any{"file": fileView(shown[0]), "attempts": attemptViews(attempts), "keys": json.RawMessage(f.Keys), "stamp": f.Stamp, "events": eventViews(events),
 					"layout": map[string]string{"name": layout.Name(), "version": layout.Version(), "sha256": layout.Checksum()}})
 			}
-			if err := printFiles(w, []store.File{f}); err != nil {
+			if err := printFiles(w, shown); err != nil {
 				return err
 			}
 			fmt.Fprintf(w, "\nlayout              %s, SHA-256 %s\nplaintext SHA-256   %s\nciphertext SHA-256  %s\nkeys                %s\nstamp               %s\n\n", layout, layout.Checksum(), hex.EncodeToString(f.PlaintextSHA),

@@ -22,7 +22,7 @@ func filesOf(t *testing.T, dir, bureau string) []demoFile {
 	return all
 }
 
-// failsWith tells whether a bureau is known to fail for a reason, and all its files are ready and not sent.
+// failsWith tells whether a bureau is known to fail for a reason, and all its files are ready and not sent, each with a reason.
 func failsWith(t *testing.T, dir, bureau, code string) bool {
 	t.Helper()
 	for _, b := range loose[[]bureauState](t, platen(t, "bureau", "list", "--json", config(dir))) {
@@ -32,7 +32,7 @@ func failsWith(t *testing.T, dir, bureau, code string) bool {
 	}
 	files := filesOf(t, dir, bureau)
 	for _, f := range files {
-		if f.State != "RELEASED" {
+		if f.State != "RELEASED" || f.Reason == "" {
 			return false
 		}
 	}

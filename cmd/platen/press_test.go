@@ -116,6 +116,7 @@ type demoFile struct {
 	Lines  int64  `json:"lines"`
 	SHA256 string `json:"plaintext_sha256"`
 	State  string `json:"state"`
+	Reason string `json:"reason"`
 }
 
 // demoOrder is one of orders[].
