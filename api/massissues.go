@@ -89,8 +89,8 @@ type MassRun struct {
 
 func showMassIssue(m massissue.MassIssue) MassIssue {
 	r := m.Request
-	v := MassIssue{ID: m.ID.String(), Reference: m.Record.Reference, MassKey: MassKey(r.Key), Status: string(r.Status), Progress: "PENDING", Version: m.Version, ChangedBy: m.RecordedBy,
-		ChangedAt: m.RecordedAt.UTC(), Links: map[string]string{"self": massIssuesPath + "/" + m.Record.Reference}, MassRequest: MassRequest{Quantity: r.Quantity, Minimum: r.Minimum,
+	v := MassIssue{ID: m.ID.String(), Reference: m.Reference, MassKey: MassKey(r.Key), Status: string(r.Status), Progress: "PENDING", Version: m.Version, ChangedBy: m.RecordedBy,
+		ChangedAt: m.RecordedAt.UTC(), Links: map[string]string{"self": massIssuesPath + "/" + m.Reference}, MassRequest: MassRequest{Quantity: r.Quantity, Minimum: r.Minimum,
 			Control: string(r.Control), Inventory: r.Inventory, Scheme: &r.Scheme, Expiry: r.Expiry, BlockCode: r.BlockCode, Plastic: r.Plastic, Technology: r.Technology,
 			ServiceCode: r.ServiceCode, Prepaid: r.Prepaid, PrepaidPlan: r.PrepaidPlan, Customer: r.Customer, Account: r.Account, EmbossName: r.EmbossName, Recipient: r.Recipient,
 			Address1: r.Address1, Address2: r.Address2, Address3: r.Address3, City: r.City, Region: r.Region, Postcode: r.Postcode, Country: r.Country, Delivery: r.Delivery,
@@ -143,7 +143,7 @@ func (s *service) routeMassIssues(api huma.API) {
 	op.Description = "The next cut-off of the product's bureau orders the cards, once. The same request with the same content finds what it added."
 	once(s, api, op, func(ctx context.Context, c caller, in *NewMassIssueInput) (made[MassIssue], error) {
 		m, repeated, err := s.massIssues.Add(ctx, by(c), in.Body.request(massissue.Key(in.Body.MassKey), massissue.Active))
-		return made[MassIssue]{showMassIssue(m), massIssuesPath + "/" + m.Record.Reference, repeated}, err
+		return made[MassIssue]{showMassIssue(m), massIssuesPath + "/" + m.Reference, repeated}, err
 	})
 	op = change("change-mass-issue", http.MethodPut, one, tag, "Make the next version of a request", http.StatusOK)
 	op.Description = "All of it, not what differs, but for its key. The next cut-off carries it out, once. Content that is the current one changes nothing."

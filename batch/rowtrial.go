@@ -76,7 +76,7 @@ func (in *intake) try(ctx context.Context, row formats.Row, line *store.OrderLin
 	last := *line
 	last.Unit += line.Quantity - 1
 	err = t.try(&last, line.Reason, expiry)
-	var r *refusal
+	var r *refusalError
 	if !errors.As(err, &r) {
 		return nil, err
 	}

@@ -110,20 +110,20 @@ func (t *trial) add(p *Plant, i store.Institution, product *card.Product, d decl
 	return nil
 }
 
-// refusal is what a layout does not take of a line. It names no value.
-type refusal struct {
+// refusalError is what a layout does not take of a line. It names no value.
+type refusalError struct {
 	layout, bureau string
 	field          string // of the catalogue of fields; empty for the record as a whole
 	reason         error
 }
 
 // Error implements error.
-func (r *refusal) Error() string {
+func (r *refusalError) Error() string {
 	return fmt.Sprintf("layout %s of bureau %s: %s: %v", r.layout, r.bureau, orWord(r.field, "the record"), r.reason)
 }
 
 // Unwrap gives the reason.
-func (r *refusal) Unwrap() error { return r.reason }
+func (r *refusalError) Unwrap() error { return r.reason }
 
 func orWord(word, otherwise string) string {
 	if word == "" {
@@ -132,7 +132,7 @@ func orWord(word, otherwise string) string {
 	return word
 }
 
-// try writes a line for a reason in every file that it would stand in. What a layout refuses is a *refusal.
+// try writes a line for a reason in every file that it would stand in. What a layout refuses is a *refusalError.
 func (t *trial) try(l *store.OrderLine, reason card.Reason, expiry card.Expiry) error {
 	for i := range t.files {
 		f := &t.files[i]
@@ -158,7 +158,7 @@ func (t *trial) try(l *store.OrderLine, reason card.Reason, expiry card.Expiry) 
 
 func (f *trialFile) refusal(record *formats.Record, err error) error {
 	f.part = f.layout.NewPart()
-	r := &refusal{layout: f.layout.Name(), bureau: f.bureau.Code, reason: err}
+	r := &refusalError{layout: f.layout.Name(), bureau: f.bureau.Code, reason: err}
 	var value *formats.ValueError
 	if all := f.layout.Refusals(record); len(all) > 0 {
 		value = all[0]
