@@ -18,8 +18,8 @@ const anyPINLength = 4
 // cannotServe marks the texts that a custodian of keys must hear.
 const cannotServe = "cannot serve"
 
-// keyFault is a key that cannot serve for what a declaration names it for.
-type keyFault struct {
+// keyError is a key that cannot serve for what a declaration names it for.
+type keyError struct {
 	of     string // "product visa-debit", "bureau north", "keys"
 	at     []string
 	label  card.KeyLabel
@@ -27,14 +27,14 @@ type keyFault struct {
 }
 
 // Error implements error.
-func (f *keyFault) Error() string { return fmt.Sprintf("%s: %s", f.of, f.text()) }
+func (f *keyError) Error() string { return fmt.Sprintf("%s: %s", f.of, f.text()) }
 
-func (f *keyFault) text() string {
+func (f *keyError) text() string {
 	return fmt.Sprintf("%s: key %s %s: %v", f.at[len(f.at)-1], f.label, cannotServe, f.reason)
 }
 
 // Unwrap tells why.
-func (f *keyFault) Unwrap() error { return f.reason }
+func (f *keyError) Unwrap() error { return f.reason }
 
 // isKeyFault tells a key that is missing, of another kind or out of its dates from a module that did not answer.
 func isKeyFault(err error) bool {
@@ -75,16 +75,16 @@ func (p *Plant) proveZPK(ctx context.Context, label card.KeyLabel, format int) e
 func (p *Plant) proveProductKeys(ctx context.Context, product *card.Product) error {
 	of := "product " + product.Code
 	if err := p.proveCVK(ctx, product.Keys.CVK); err != nil {
-		return &keyFault{of, []string{"keys", "cvk"}, product.Keys.CVK, err}
+		return &keyError{of, []string{"keys", "cvk"}, product.Keys.CVK, err}
 	}
 	if product.PIN.Method == card.NoPIN {
 		return nil
 	}
 	if err := p.provePINStorage(ctx); err != nil {
-		return &keyFault{"configuration", []string{"keys", "pin_storage"}, p.PINStorage, err}
+		return &keyError{"configuration", []string{"keys", "pin_storage"}, p.PINStorage, err}
 	}
 	if err := p.provePVK(ctx, product); err != nil {
-		return &keyFault{of, []string{"keys", "pvk"}, product.Keys.PVK, err}
+		return &keyError{of, []string{"keys", "pvk"}, product.Keys.PVK, err}
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (p *Plant) proveBureauKey(ctx context.Context, b *programs.Bureau) error {
 		return nil
 	}
 	if err := p.proveZPK(ctx, b.ZPK, b.PINFormat); err != nil {
-		return &keyFault{"bureau " + b.Code, []string{"zpk"}, b.ZPK, err}
+		return &keyError{"bureau " + b.Code, []string{"zpk"}, b.ZPK, err}
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (p *Plant) proveFileKeys(ctx context.Context, product *card.Product, bureau
 func (d *declaration) proveKeys(ctx context.Context) error {
 	var faults []error
 	note := func(of programs.Thing, i int, err error) error {
-		var fault *keyFault
+		var fault *keyError
 		switch {
 		case err == nil:
 			return nil
@@ -141,7 +141,7 @@ func (d *declaration) proveKeys(ctx context.Context) error {
 			continue
 		}
 		if err := d.proveZPK(ctx, z.Key, z.PINFormat); err != nil {
-			if err := note(programs.Zones, i, &keyFault{"zone " + z.Code, []string{"key"}, z.Key, err}); err != nil {
+			if err := note(programs.Zones, i, &keyError{"zone " + z.Code, []string{"key"}, z.Key, err}); err != nil {
 				return err
 			}
 		}

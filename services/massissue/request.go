@@ -2,6 +2,7 @@ package massissue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -236,7 +237,7 @@ func (r *Request) checkDeclared(ctx context.Context, c *records.Checker, q store
 			_, err = q.RecordNamed(ctx, named.kind, i.ID, named.reference)
 		}
 		switch {
-		case batch.IsNotFound(err) || err == records.ErrReference:
+		case batch.IsNotFound(err) || errors.Is(err, records.ErrReference):
 			c.Fault(named.field, "unknown_"+named.field, "declare it first")
 		case err != nil:
 			return err

@@ -50,7 +50,7 @@ func (s *Service) RunDue(ctx context.Context, number int64) error {
 		}
 		if slices.Contains(cycle.Bureaus, product.Bureau) {
 			if err := s.carryOut(ctx, i, b, m); err != nil {
-				return fmt.Errorf("mass issue %s: %w", m.Record.Reference, err)
+				return fmt.Errorf("mass issue %s: %w", m.Reference, err)
 			}
 		}
 	}
