@@ -31,6 +31,7 @@ func TestNoSecretReachesPostgreSQL(t *testing.T) {
 
 	dir := prepare(t, sizes{mass: 250, bulk: 300, actions: 60})
 	platen(t, "init", dir, "--database", cluster.DSN("postgres"))
+	tellingNumbers(t, dir)
 	longPINs(t, dir)
 	declareZones(t, dir)
 	r, _ := demo(t, dir, "--cards", "250")
