@@ -24,10 +24,11 @@ test:
 	.ci/deps
 	CGO_ENABLED=1 $(GO) run ./testbed/with $(GO) test -tags $(TAGS) $(RACE) -p 3 -timeout 30m ./jobs ./cmd/... ./...
 
-# The whole fault matrix, which `test` runs a sample of; it writes docs/faults.md. SEED=N repeats the cases of a run.
+# The whole fault matrix, which `test` runs a sample of; it writes docs/faults.md. SEED=N repeats the cases of a run; ROWS=kill,disk rehearses those rows and leaves
+# the others as they stand.
 faults:
 	.ci/deps
-	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED))
+	$(GO) test ./faults -run TestFaults -count 1 -timeout 2h -v -args -whole -report ../docs/faults.md $(if $(SEED),-seed $(SEED)) $(if $(ROWS),-rows $(ROWS))
 
 # Every reader of bytes that come from others, FUZZTIME each: files, key blocks, PIN blocks, security modules' answers, known answers, signatures. Then the files of every
 # return layout cut at twenty thousand places. `test` runs a sample of both.

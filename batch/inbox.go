@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"platen/card"
 	"platen/delivery"
@@ -55,7 +57,7 @@ func (p *Plant) Poll(ctx context.Context, i store.Institution, code string) erro
 	var faults []error
 	for _, e := range entries {
 		in.there[e.Name] = true
-		if err := in.look(ctx, e); err != nil {
+		if err := in.look(ctx, e); err != nil && !in.overtaken(ctx, e.Name, err) {
 			faults = append(faults, fmt.Errorf("return file of bureau %s: %w", code, err))
 		}
 	}
@@ -96,6 +98,18 @@ func (in *inbox) look(ctx context.Context, e delivery.Entry) error {
 		return in.archived(ctx, r.Number)
 	}
 	return nil
+}
+
+// overtaken tells whether a look failed because another process was quicker: it has moved the file on in our books, or away at the bureau.
+func (in *inbox) overtaken(ctx context.Context, name string, err error) bool {
+	if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrStale) {
+		return true
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	entries, err := delivery.List(ctx, in.target)
+	return err == nil && !slices.ContainsFunc(entries, func(e delivery.Entry) bool { return e.Name == name })
 }
 
 func (in *inbox) archived(ctx context.Context, number int64) error {

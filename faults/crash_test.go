@@ -18,38 +18,34 @@ import (
 )
 
 // beginCrashes rehearses deaths of PostgreSQL: the process is stopped at a fault point, all of the server is killed, and either wakes first.
-func beginCrashes(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
-	server := newServer(t)
-	p := newPress(t, server, seed)
-	r := record(p)
+func beginCrashes(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
+	p, r := made.recorded(t, true)
 	cases := func() (all []string) {
 		for i := range 110 {
 			first := "the-process"
-			if fraction(seed, "wakes", i) < 0.5 {
+			if fraction(made.seed, "wakes", i) < 0.5 {
 				first = "the-server"
 			}
-			all = append(all, fmt.Sprintf("%d/%s-wakes-first", 1+int(fraction(seed, "crash", i)*float64(r.total())), first))
+			all = append(all, fmt.Sprintf("%d/%s-wakes-first", 1+int(fraction(made.seed, "crash", i)*float64(r.total())), first))
 		}
 		return all
 	}
 	return func(c string) (int, violations) {
 		at, first, _ := strings.Cut(c, "/")
 		return p.stopped(r, at, func(resume func()) {
-			must(t, server.cluster.Kill())
+			must(t, p.server.cluster.Kill())
 			if strings.HasPrefix(first, "the-process") {
 				resume()
 			}
-			must(t, server.cluster.Restart())
+			must(t, p.server.cluster.Restart())
 			resume()
 		})
 	}, cases
 }
 
 // beginCommitCuts rehearses commits whose reply is lost: the server has done it, and the process cannot know.
-func beginCommitCuts(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
-	server := newServer(t)
-	p := newPress(t, server, seed)
-	r := record(p)
+func beginCommitCuts(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
+	p, r := made.recorded(t, true)
 	proxy := startMute(t, p.database)
 	return func(c string) (int, violations) {
 		p.through = proxy.address
@@ -62,7 +58,7 @@ func beginCommitCuts(t *testing.T, seed string) (func(string) (int, violations),
 			n = 0 // nothing came back that could have been lost
 		}
 		return n, v
-	}, func() []string { return commits(r, seed, 130) }
+	}, func() []string { return commits(r, made.seed, 130) }
 }
 
 // commits draws count commits of a life, among them at least one of each place that commits.

@@ -20,6 +20,12 @@ func rehearsals() []rehearsal {
 			how: "The process is stopped at a fault point drawn by the seed and all processes of its PostgreSQL are killed; the process wakes while the server is down or after its crash recovery."},
 		{name: "commit", fault: "reply to a COMMIT lost", wanted: 100, sample: 2, begin: beginCommitCuts,
 			how: "A proxy cuts the connection between a COMMIT and its reply, at least once for every place in the program that commits."},
+		{name: "together", fault: "two and eight processes hold one cut-off", wanted: 100, sample: 2, begin: beginTogether(map[int]int{2: 60, 8: 40}),
+			how: "Real processes on one PostgreSQL, started at once when a cut-off is due: each opens windows, plans, builds, sends, and reads answers."},
+		{name: "pause", fault: "worker paused past its lease, PostgreSQL", wanted: 100, sample: 2, begin: beginPauses(110),
+			how: "SIGSTOP at a fault point drawn by the seed, the lease ends, another process does all that is due, SIGCONT. What woke must leave every row as it was. By the seed, all its connections were cut meanwhile or only those that held locks."},
+		{name: "disk", fault: "disk full under database, ledger and spool", wanted: 100, sample: 2, inside: true, begin: beginFullDisks,
+			how: "The real program on SQLite in a file system of limited size, in a namespace of its own; so many pages are left as the seed draws when a step begins. A command that fails must say that the disk is full. Then there is room again."},
 		{name: "upload", fault: "upload cut", wanted: 10_000, sample: 2, begin: beginUploads,
 			how: "In process: the connection to the bureau is cut after each byte of the conversation in turn, in either direction, over a TCP proxy; every second time the bureau takes what it sees before the file is settled."},
 		{name: "return", fault: "answer in pieces, duplicate or reordered", wanted: 4_000, sample: 2, begin: beginPieces(false, 84),
@@ -70,15 +76,10 @@ func kill(n, second int, seed string) string {
 	return fmt.Sprintf("%d+%d/bureaus-%s-the-restart", n, second, when)
 }
 
-func beginKills(postgres bool, draw func(recording, string) []string) func(*testing.T, string) (func(string) (int, violations), func() []string) {
-	return func(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
-		var server *databaseServer
-		if postgres {
-			server = newServer(t)
-		}
-		p := newPress(t, server, seed)
-		r := record(p)
-		return func(c string) (int, violations) { return p.killed(r, c) }, func() []string { return draw(r, seed) }
+func beginKills(postgres bool, draw func(recording, string) []string) func(*testing.T, *presses) (func(string) (int, violations), func() []string) {
+	return func(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
+		p, r := made.recorded(t, postgres)
+		return func(c string) (int, violations) { return p.killed(r, c) }, func() []string { return draw(r, made.seed) }
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
 )
 
 // stage is one step of the life that is rehearsed: a command, or a time in which the bureaus work.
@@ -87,6 +89,62 @@ func record(p *press) recording {
 	return r
 }
 
+// presses makes presses that have lived once. A sample needs one at a time, which then serves every row.
+type presses struct {
+	t      *testing.T // of all rows
+	seed   string
+	server *databaseServer
+	kept   map[bool]*keptPress // by whether it is on PostgreSQL
+}
+
+type keptPress struct {
+	press *press
+	life  recording
+}
+
+// recorded is a press and its undisturbed life.
+func (m *presses) recorded(t *testing.T, postgres bool) (*press, recording) {
+	t.Helper()
+	if k := m.kept[postgres]; k != nil && !*whole {
+		k.press.t = t
+		return k.press, k.life
+	}
+	of := m.owner(t)
+	var server *databaseServer
+	if postgres {
+		server = m.database(t)
+	}
+	p := newPress(of, server, m.seed)
+	r := record(p)
+	if !*whole {
+		if m.kept == nil {
+			m.kept = map[bool]*keptPress{}
+		}
+		m.kept[postgres] = &keptPress{p, r}
+	}
+	p.t = t
+	return p, r
+}
+
+// database is a server: the worker's own, or the one of all rows.
+func (m *presses) database(t *testing.T) *databaseServer {
+	t.Helper()
+	if *whole {
+		return newServer(t)
+	}
+	if m.server == nil {
+		m.server = newServer(m.t)
+	}
+	return m.server
+}
+
+func (m *presses) owner(t *testing.T) *testing.T {
+	if *whole {
+		return t
+	}
+	return m.t
+}
+
 // total is how many fault points a life has.
 func (r recording) total() (n int) {
 	for _, list := range r.points {
@@ -104,6 +162,11 @@ func (r recording) at(n int) (stage, point int) {
 		n -= len(list)
 	}
 	return -1, 0
+}
+
+// stage is the number of the first stage of a name.
+func (r recording) stage(name string) int {
+	return slices.IndexFunc(r.stages, func(s stage) bool { return s.name == name })
 }
 
 // back makes the press what it was before a stage.

@@ -1,11 +1,13 @@
 package faults_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ var (
 	report   = flag.String("report", "", "write the matrix to this file")
 	seedFlag = flag.String("seed", "", "repeat the cases of this seed; empty = draw one")
 	only     = flag.String("only", "", "repeat one case, as a failure names it")
+	rows     = flag.String("rows", "", "rehearse these rows only, by their names with commas between; a report keeps what it says of the others")
 	workers  = flag.Int("workers", runtime.NumCPU(), "cases that are rehearsed side by side")
 )
 
@@ -32,12 +35,13 @@ type rehearsal struct {
 	name    string // of its cases
 	fault   string // in words
 	how     string
-	sample  int // cases in a sample
-	wanted  int // faults that the whole matrix must inject; 0 = as many as there are
-	workers int // 0 = as many as are asked for
+	sample  int  // cases in a sample
+	wanted  int  // faults that the whole matrix must inject; 0 = as many as there are
+	workers int  // 0 = as many as are asked for
+	inside  bool // rehearsed in a namespace of its own, where file systems can be mounted
 
 	// begin prepares one worker, and returns what rehearses a case: whether the fault was injected, and what must not be.
-	begin func(t *testing.T, seed string) (rehearse func(c string) (int, violations), cases func() []string)
+	begin func(t *testing.T, made *presses) (rehearse func(c string) (int, violations), cases func() []string)
 }
 
 // result is what a rehearsal found.
@@ -48,6 +52,7 @@ type result struct {
 	injected int
 	harmed   [harms]int
 	took     time.Duration
+	missing  string // why this machine cannot make the fault
 }
 
 // TestFaults rehearses every row of the matrix, one after another, and prints it.
@@ -57,25 +62,42 @@ func TestFaults(t *testing.T) {
 		seed = fmt.Sprint(time.Now().UnixNano() % 1_000_000)
 	}
 	t.Logf("seed %s; repeat with -args -seed %s", seed, seed)
+	made := &presses{t: t, seed: seed}
 	var all []*result
 	for _, r := range rehearsals() {
-		if *only != "" && !strings.HasPrefix(*only, r.name+"/") {
-			continue
+		if r.asked() {
+			res := &result{rehearsal: r}
+			all = append(all, res)
+			t.Run(r.name, func(t *testing.T) { res.run(t, made) })
 		}
-		res := &result{rehearsal: r}
-		all = append(all, res)
-		t.Run(r.name, func(t *testing.T) { res.run(t, seed) })
 	}
-	table := matrix(all)
-	t.Log("\n" + table)
+	if *results != "" {
+		hand(t, all)
+		return
+	}
+	lines := tableLines(all, seed)
+	t.Log("\n" + strings.Join(lines, ""))
 	if *report != "" {
-		must(t, os.WriteFile(*report, []byte(document(seed, table)), 0o644))
+		before, err := os.ReadFile(*report)
+		if !errors.Is(err, os.ErrNotExist) {
+			must(t, err)
+		}
+		must(t, os.WriteFile(*report, []byte(document(lines, string(before))), 0o644))
 	}
 }
 
-func (r *result) run(t *testing.T, seed string) {
+// asked tells whether a row is to be rehearsed.
+func (r *rehearsal) asked() bool {
+	return (*only == "" || strings.HasPrefix(*only, r.name+"/")) && (*rows == "" || slices.Contains(strings.Split(*rows, ","), r.name))
+}
+
+func (r *result) run(t *testing.T, made *presses) {
 	began := time.Now()
 	defer func() { r.took = time.Since(began) }()
+	if r.inside && !*within {
+		r.runInside(t, made.seed)
+		return
+	}
 	n := r.workers
 	if n == 0 && *whole {
 		n = *workers
@@ -87,10 +109,10 @@ func (r *result) run(t *testing.T, seed string) {
 		for w := range n {
 			t.Run(fmt.Sprint("worker ", w), func(t *testing.T) {
 				t.Parallel()
-				rehearse, cases := r.begin(t, seed)
-				fill.Do(func() { queue = r.choose(cases(), seed) })
+				rehearse, cases := r.begin(t, made)
+				fill.Do(func() { queue = r.choose(cases(), made.seed) })
 				for c := range queue {
-					r.judge(t, seed, c, rehearse)
+					r.judge(t, made.seed, c, rehearse)
 				}
 			})
 		}
@@ -150,37 +172,52 @@ func fraction(of ...any) float64 {
 	return float64(x>>11) / (1 << 53)
 }
 
-// matrix is the table of results.
-func matrix(all []*result) string {
-	var b strings.Builder
-	b.WriteString("| fault | injected | cards lost | issued twice | half a file seen | sent again | other breaches | seconds |\n")
-	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+// tableHead are the first two lines of the matrix.
+const tableHead = "| fault | injected | cards lost | issued twice | half a file seen | sent again | other breaches | seconds | on | seed |\n" +
+	"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |\n"
+
+// tableLines are the lines of the matrix for what was rehearsed now.
+func tableLines(all []*result, seed string) (lines []string) {
+	today := time.Now().UTC().Format(time.DateOnly)
 	for _, r := range all {
-		fmt.Fprintf(&b, "| %s | %d |", r.fault, r.injected)
-		for _, n := range r.harmed {
-			fmt.Fprintf(&b, " %d |", n)
+		if r.missing != "" {
+			lines = append(lines, fmt.Sprintf("| %s | not on this machine: %s | - | - | - | - | - | - | %s | - |\n", r.fault, r.missing, today))
+			continue
 		}
-		fmt.Fprintf(&b, " %.0f |\n", r.took.Seconds())
+		line := fmt.Sprintf("| %s | %d |", r.fault, r.injected)
+		for _, n := range r.harmed {
+			line += fmt.Sprintf(" %d |", n)
+		}
+		lines = append(lines, line+fmt.Sprintf(" %.0f | %s | %s |\n", r.took.Seconds(), today, seed))
 	}
-	b.WriteString("\n")
-	for _, r := range all {
-		fmt.Fprintf(&b, "- **%s** (`%s`). %s\n", r.fault, r.name, r.how)
-	}
-	return b.String()
+	return lines
 }
 
-// document is docs/faults.md.
-func document(seed, table string) string {
+// document is docs/faults.md: the lines of this run, and of earlier ones what was not rehearsed again.
+func document(lines []string, before string) string {
+	var table, hows strings.Builder
+	for _, r := range rehearsals() {
+		begins := "| " + r.fault + " |"
+		i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, begins) })
+		if i >= 0 {
+			table.WriteString(lines[i])
+		} else if _, rest, known := strings.Cut(before, begins); known {
+			rest, _, _ = strings.Cut(rest, "\n")
+			table.WriteString(begins + rest + "\n")
+		}
+		fmt.Fprintf(&hows, "- **%s** (`%s`). %s\n", r.fault, r.name, r.how)
+	}
 	how := "a sample"
 	if *whole {
 		how = "everything"
 	}
 	return fmt.Sprintf(`# Faults
 
-Written by `+"`make faults`"+`, never by hand: %s, on %s, with seed %s, on %d cores.
+Written by `+"`make faults`"+`, never by hand: %s, on %d cores. Each row says when it was rehearsed and with which seed.
 
+%s%s
 %s
 After each fault Platen is started again and left alone until nothing is due. Then these must agree: `+"`platen check`"+`, the books, the journal of what was ordered, and the files that
 the bureaus took, opened with the bureaus' own keys. A failure prints the command that repeats it.
-`, how, time.Now().UTC().Format(time.DateOnly), seed, runtime.NumCPU(), table)
+`, how, runtime.NumCPU(), tableHead, table.String(), hows.String())
 }

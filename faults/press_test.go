@@ -28,6 +28,9 @@ import (
 
 // program is the real binary, built once beside the test binary, in the directory that `go test` removes.
 var program = sync.OnceValues(func() (string, error) {
+	if *built != "" {
+		return *built, nil
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
@@ -69,9 +72,15 @@ var address = regexp.MustCompile(`address: \S+`)
 // Each edit changes what a bureau is declared as: pairs of what stands there and what is to stand there.
 func newPress(t testing.TB, server *databaseServer, seed string, edits ...string) *press {
 	t.Helper()
+	return newPressIn(t, filepath.Join(memory(t), "press"), server, seed, edits...)
+}
+
+// newPressIn is newPress in a directory of the caller's.
+func newPressIn(t testing.TB, dir string, server *databaseServer, seed string, edits ...string) *press {
+	t.Helper()
 	binary, err := program()
 	must(t, err)
-	p := &press{t: t, binary: binary, dir: filepath.Join(memory(t), "press"), seed: seed, server: server, openers: map[string]*delivery.Opener{}, sides: map[string]bureau.Config{}}
+	p := &press{t: t, binary: binary, dir: dir, seed: seed, server: server, openers: map[string]*delivery.Opener{}, sides: map[string]bureau.Config{}}
 	bureaus, err := fs.Glob(samples.FS, "programs/bureaus/*.yaml")
 	must(t, err)
 	for _, name := range bureaus {

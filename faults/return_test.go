@@ -17,7 +17,6 @@ import (
 	"platen/card"
 	"platen/formats"
 	"platen/jobs"
-	"platen/sql/store"
 )
 
 // answered is a press with one acknowledged file at a bureau, and what the bureau says of each of its lines.
@@ -136,8 +135,7 @@ func (a *answered) settle(all []*worker, v *violations) {
 		}
 		running.Wait()
 		for _, err := range faults {
-			// Of two workers who reach for the same answer, one is turned away.
-			if err != nil && (len(all) == 1 || !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrFenced) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, os.ErrNotExist)) {
+			if err != nil {
 				v.add(other, "work: %v", err)
 			}
 		}
@@ -146,14 +144,14 @@ func (a *answered) settle(all []*worker, v *violations) {
 }
 
 // beginPieces rehearses answers that come in pieces, more than once and in any order.
-func beginPieces(postgres bool, cases int) func(*testing.T, string) (func(string) (int, violations), func() []string) {
-	return func(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
+func beginPieces(postgres bool, cases int) func(*testing.T, *presses) (func(string) (int, violations), func() []string) {
+	return func(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
 		var server *databaseServer
 		workers := 1
 		if postgres {
-			server, workers = newServer(t), 2
+			server, workers = made.database(t), 2
 		}
-		a := newAnswered(t, server, seed)
+		a := newAnswered(t, server, made.seed)
 		return func(c string) (int, violations) { return a.inPieces(c, workers) }, func() (all []string) {
 			for i := range cases {
 				all = append(all, strconv.Itoa(i))
@@ -292,8 +290,8 @@ func (a *answered) sound(c string, w *worker, v *violations) {
 // truncatedPerCase is how many cuts one case rehearses.
 const truncatedPerCase = 250
 
-func beginTruncated(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
-	a := newAnswered(t, nil, seed)
+func beginTruncated(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
+	a := newAnswered(t, nil, made.seed)
 	return a.truncated, func() (all []string) {
 		for at := 0; at < len(a.status)-1; at += truncatedPerCase {
 			all = append(all, strconv.Itoa(at))

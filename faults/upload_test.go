@@ -32,8 +32,8 @@ type uploads struct {
 	files map[string]store.File
 }
 
-func beginUploads(t *testing.T, seed string) (func(string) (int, violations), func() []string) {
-	p := newPress(t, nil, seed, "strict_order: true", "strict_order: false", "max_records: 5_000", fmt.Sprint("max_records: ", recordsPerUpload),
+func beginUploads(t *testing.T, made *presses) (func(string) (int, violations), func() []string) {
+	p := newPress(t, nil, made.seed, "strict_order: true", "strict_order: false", "max_records: 5_000", fmt.Sprint("max_records: ", recordsPerUpload),
 		"  out: out", "  out: out\n  connections: 1")
 	u := &uploads{from: memory(t)}
 	side := p.sides["south"]
@@ -46,8 +46,8 @@ func beginUploads(t *testing.T, seed string) (func(string) (int, violations), fu
 		t.Fatal("the files have left before their time")
 	}
 	p.save(u.from)
-	toBureau, fromBureau := u.measure(p, seed)
-	return func(c string) (int, violations) { return u.cutAll(p, seed, c) }, func() (all []string) {
+	toBureau, fromBureau := u.measure(p, made.seed)
+	return func(c string) (int, violations) { return u.cutAll(p, made.seed, c) }, func() (all []string) {
 		for direction, length := range map[string]int64{"to-the-bureau": toBureau, "from-the-bureau": fromBureau} {
 			for at := int64(0); at < length; at += cutsPerCase {
 				all = append(all, fmt.Sprintf("%s/%d", direction, at))

@@ -98,9 +98,18 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	read.SetMaxOpenConns(4)
 	s := &Store{Q: Q{run: read, dialect: SQLite}, write: write, read: read}
 	if err := write.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open SQLite: %w", err), s.Close())
+		return nil, errors.Join(fmt.Errorf("open SQLite: %w", withoutRoom(err)), s.Close())
 	}
 	return s, nil
+}
+
+// withoutRoom says in words what SQLite has a number for: the file that its connections share beside the database cannot grow.
+func withoutRoom(err error) error {
+	var l *sqlite.Error
+	if errors.As(err, &l) && l.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return fmt.Errorf("no space left on device: %w", err)
+	}
+	return err
 }
 
 func openPostgres(ctx context.Context, address string) (*Store, error) {
