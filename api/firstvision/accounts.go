@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"platen/api"
+	"platen/batch"
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/records"
@@ -190,19 +191,17 @@ type cardToAccount struct {
 	Primary       *bool  `json:"isPrimaryCard"`
 }
 
+func (b cardToAccount) on() (Org, string) { return b.Org, b.CardNumber }
+
 // link moves an anonymous card to the account of somebody.
-func (s *service) link(ctx context.Context, c *api.Call, body cardToAccount) (api.Reply, error) {
+func (s *service) link(ctx context.Context, c *api.Call, story *batch.Story, body cardToAccount) (api.Reply, error) {
 	account, err := s.account(ctx, c, body.Org, body.AccountNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
 	if err != nil {
 		return api.Reply{}, err
 	}
 	if logo := account.Attributes[logoAttribute]; logo != "" && c.Dialect.Products[body.Organization+"/"+logo] != story.Product {
 		return api.Reply{}, customers.ErrProduct
 	}
-	_, err = s.customers.Link(ctx, act(c, &story), account.Reference)
+	_, err = s.customers.Link(ctx, act(c, story), account.Reference)
 	return api.Reply{Status: http.StatusNoContent}, err
 }

@@ -28,6 +28,20 @@ type OnCard struct {
 	Sequence   string `json:"cardSequence,omitempty" pattern:"^(0{0,3}[01])$"`
 }
 
+func (o OnCard) on() (Org, string) { return o.Org, o.CardNumber }
+
+// onCard is an operation on the card that its body names.
+func onCard[T interface{ on() (Org, string) }](s *service, handle func(context.Context, *api.Call, *batch.Story, T) (api.Reply, error)) func(context.Context, *api.Call, T) (api.Reply, error) {
+	return func(ctx context.Context, c *api.Call, body T) (api.Reply, error) {
+		org, token := body.on()
+		story, err := s.card(ctx, c, org, token)
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return handle(ctx, c, &story, body)
+	}
+}
+
 // card finds a card of a product that an organization has.
 func (s *service) card(ctx context.Context, c *api.Call, org Org, token string) (batch.Story, error) {
 	if err := org.known(c); err != nil {
@@ -131,9 +145,8 @@ func (s *service) row(ctx context.Context, c *api.Call, account customers.Accoun
 	return formats.BulkOrder, row, nil
 }
 
-// Why cards are stopped, for their history: one that was deactivated is activated again, one that was blocked is not.
+// Why cards are stopped, for their history.
 const (
-	deactivated = "deactivated"
 	blockedWith = "block code "
 	statusTo    = "card status "
 )
@@ -167,15 +180,15 @@ func (s *service) activate(ctx context.Context, c *api.Call, body activation) (a
 	}
 	switch body.Service {
 	case "I":
-		err = s.cards.Block(ctx, act(c, &story), deactivated)
+		err = s.cards.Deactivate(ctx, act(c, &story))
 	case "U":
-		err = s.deactivatePrior(ctx, c, &story, true)
+		err = s.deactivatePrior(ctx, c, &story)
 	case "T":
-		if err = s.putIntoUse(ctx, c, &story); err == nil {
-			err = s.deactivatePrior(ctx, c, &story, false)
+		if err = s.cards.Reactivate(ctx, act(c, &story)); err == nil {
+			_, err = s.cards.DeactivatePrior(ctx, act(c, &story))
 		}
 	default:
-		err = s.putIntoUse(ctx, c, &story)
+		err = s.cards.Reactivate(ctx, act(c, &story))
 	}
 	return done(http.StatusOK, activated(n)), err
 }
@@ -184,29 +197,13 @@ func activated(n int) map[string]string {
 	return map[string]string{"numberCardsActivated": fmt.Sprintf("%04d", n)}
 }
 
-// putIntoUse activates a card, also one that was deactivated.
-func (s *service) putIntoUse(ctx context.Context, c *api.Call, story *batch.Story) error {
-	if story.Card.Status == card.CardBlocked && story.Said("blocked")["reason"] == deactivated {
-		if err := s.cards.Unblock(ctx, act(c, story), "activated"); err != nil {
-			return err
-		}
+// deactivatePrior takes the card out of use whose place a card took; there must be one.
+func (s *service) deactivatePrior(ctx context.Context, c *api.Call, story *batch.Story) error {
+	had, err := s.cards.DeactivatePrior(ctx, act(c, story))
+	if err == nil && !had {
+		err = fmt.Errorf("the card took no card's place: %w", store.ErrNotFound)
 	}
-	return s.cards.Activate(ctx, act(c, story))
-}
-
-// deactivatePrior stops the card whose place a card took; one that has ended, or was stopped, stays as it is.
-func (s *service) deactivatePrior(ctx context.Context, c *api.Call, story *batch.Story, needed bool) error {
-	if story.Replaces == "" {
-		if needed {
-			return fmt.Errorf("the card took no card's place: %w", store.ErrNotFound)
-		}
-		return nil
-	}
-	prior, err := s.plant.ExplainCard(ctx, c.Institution, story.Replaces)
-	if err != nil || prior.Card.Status == card.CardClosed || prior.Card.Status == card.CardExpired {
-		return err
-	}
-	return s.cards.Block(ctx, act(c, &prior), deactivated)
+	return err
 }
 
 // activateAll activates the cards of an account that may be.
@@ -223,11 +220,7 @@ func (s *service) activateAll(ctx context.Context, c *api.Call, account customer
 			if newest.Card == nil || newest.Card.Status == card.CardClosed || newest.Card.Status == card.CardExpired {
 				continue
 			}
-			story, err := s.plant.ExplainCard(ctx, c.Institution, newest.Token)
-			if err != nil {
-				return n, err
-			}
-			switch err := s.putIntoUse(ctx, c, &story); {
+			switch err := s.cards.Reactivate(ctx, cards.Act{Institution: c.Institution, Card: newest.Token, Actor: c.Actor}); {
 			case err == nil:
 				n++
 			case !errors.Is(err, cards.ErrStatus) && !errors.Is(err, cards.ErrNotMade) && !errors.Is(err, cards.ErrBusy):
@@ -246,16 +239,12 @@ type blocking struct {
 	BlockCode string `json:"blockCode" pattern:"^[A-Z]$"`
 }
 
-func (s *service) block(ctx context.Context, c *api.Call, body blocking) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) block(ctx context.Context, c *api.Call, story *batch.Story, body blocking) (api.Reply, error) {
 	do := s.cards.Block
 	if body.Function == "U" {
 		do = s.cards.Unblock
 	}
-	return done(http.StatusOK, body), do(ctx, act(c, &story), blockedWith+body.BlockCode)
+	return done(http.StatusOK, body), do(ctx, act(c, story), blockedWith+body.BlockCode)
 }
 
 type cardStatus struct {
@@ -265,16 +254,13 @@ type cardStatus struct {
 }
 
 // status sets what the service calls a card's status. Two of its values mean nothing that is known here.
-func (s *service) status(ctx context.Context, c *api.Call, body cardStatus) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) status(ctx context.Context, c *api.Call, story *batch.Story, body cardStatus) (api.Reply, error) {
+	var err error
 	switch body.Status {
 	case "0":
-		err = s.cards.Unblock(ctx, act(c, &story), statusTo+body.Status)
+		err = s.cards.Unblock(ctx, act(c, story), statusTo+body.Status)
 	case "1":
-		err = s.cards.Block(ctx, act(c, &story), statusTo+body.Status)
+		err = s.cards.Block(ctx, act(c, story), statusTo+body.Status)
 	default:
 		err = api.Refusal(http.StatusUnprocessableEntity, "card_status_unknown", "only 0 (permanent) and 1 (temporarily stopped) have a meaning here")
 	}
@@ -303,12 +289,8 @@ type transfer struct {
 }
 
 // transfer orders the card that takes a lost, stolen or abused one's place, on the same account. It is blocked already, and closed when the new one is made.
-func (s *service) transfer(ctx context.Context, c *api.Call, body transfer) (api.Reply, error) {
+func (s *service) transfer(ctx context.Context, c *api.Call, story *batch.Story, body transfer) (api.Reply, error) {
 	account, err := s.account(ctx, c, body.Org, body.Account)
-	if err != nil {
-		return api.Reply{}, err
-	}
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
 	if err != nil {
 		return api.Reply{}, err
 	}

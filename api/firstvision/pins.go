@@ -57,20 +57,16 @@ type validation struct {
 	Block string `json:"currentPinBlock" pattern:"^[0-9A-Fa-f]{16}$"`
 }
 
-func (s *service) validatePIN(ctx context.Context, c *api.Call, body validation) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) validatePIN(ctx context.Context, c *api.Call, story *batch.Story, body validation) (api.Reply, error) {
 	p, err := presented(body.Key, body.Block)
 	if err != nil {
 		return api.Reply{}, err
 	}
-	v, err := s.pins.Verify(ctx, act(c, &story), p)
+	v, err := s.pins.Verify(ctx, act(c, story), p)
 	if err == nil && !v.Verified {
 		err = errWrongPIN
 	}
-	return named(&story), err
+	return named(story), err
 }
 
 // named tells which card something was done to.
@@ -84,6 +80,8 @@ type attempts struct {
 	Sequence   string `json:"cardSequenceNumber,omitempty" pattern:"^(0{0,3}[01])$"`
 }
 
+func (a attempts) on() (Org, string) { return a.Org, a.CardNumber }
+
 // Attempts is how often the PIN of a card was wrong.
 type Attempts struct {
 	Tries    string `json:"cardInvalidPinTries"`
@@ -93,12 +91,8 @@ type Attempts struct {
 	Blocked  string `json:"blockedIndicator"`        // B or N
 }
 
-func (s *service) invalidAttempts(ctx context.Context, c *api.Call, body attempts) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
-	v, err := s.pins.Look(ctx, act(c, &story))
+func (s *service) invalidAttempts(ctx context.Context, c *api.Call, story *batch.Story, body attempts) (api.Reply, error) {
+	v, err := s.pins.Look(ctx, act(c, story))
 	if err != nil {
 		return api.Reply{}, err
 	}
@@ -123,11 +117,7 @@ type pinChange struct {
 	New     string `json:"reqdPinBlock" pattern:"^[0-9A-Fa-f]{16}$"`
 }
 
-func (s *service) changePIN(ctx context.Context, c *api.Call, body pinChange) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) changePIN(ctx context.Context, c *api.Call, story *batch.Story, body pinChange) (api.Reply, error) {
 	old, err := presented(body.Key, body.Current)
 	if err != nil {
 		return api.Reply{}, err
@@ -136,11 +126,11 @@ func (s *service) changePIN(ctx context.Context, c *api.Call, body pinChange) (a
 	if err != nil {
 		return api.Reply{}, err
 	}
-	v, err := s.pins.Change(ctx, act(c, &story), pins.Chosen{Zone: old.Zone, Old: old.Block, New: next.Block})
+	v, err := s.pins.Change(ctx, act(c, story), pins.Chosen{Zone: old.Zone, Old: old.Block, New: next.Block})
 	if err == nil && !v.Verified {
 		err = api.Refusal(http.StatusUnprocessableEntity, "pin_wrong", "the current PIN is incorrect; nothing was changed")
 	}
-	return named(&story), err
+	return named(story), err
 }
 
 type pinReassign struct {
@@ -150,17 +140,13 @@ type pinReassign struct {
 	Block   string `json:"newPinBlock" pattern:"^[0-9A-Fa-f]{16}$"`
 }
 
-func (s *service) reassignPIN(ctx context.Context, c *api.Call, body pinReassign) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) reassignPIN(ctx context.Context, c *api.Call, story *batch.Story, body pinReassign) (api.Reply, error) {
 	p, err := presented(body.Key, body.Block)
 	if err != nil {
 		return api.Reply{}, err
 	}
-	_, err = s.pins.Set(ctx, act(c, &story), p, "reassigned by channel "+body.Channel)
-	return named(&story), err
+	_, err = s.pins.Set(ctx, act(c, story), p, "reassigned by channel "+body.Channel)
+	return named(story), err
 }
 
 type pinStatus struct {
@@ -169,15 +155,11 @@ type pinStatus struct {
 	Channel  string `json:"channel,omitempty" enum:"A,B,C,F,I,W"`
 }
 
-func (s *service) pinStatus(ctx context.Context, c *api.Call, body pinStatus) (api.Reply, error) {
-	story, err := s.card(ctx, c, body.Org, body.CardNumber)
-	if err != nil {
-		return api.Reply{}, err
-	}
+func (s *service) pinStatus(ctx context.Context, c *api.Call, story *batch.Story, body pinStatus) (api.Reply, error) {
 	do, why := s.pins.Block, "blocked by channel "
 	if body.Function == "U" {
 		do, why = s.pins.Unblock, "unblocked by channel "
 	}
-	_, err = do(ctx, act(c, &story), why+body.Channel)
-	return named(&story), err
+	_, err := do(ctx, act(c, story), why+body.Channel)
+	return named(story), err
 }

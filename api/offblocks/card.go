@@ -12,6 +12,7 @@ import (
 	"platen/api"
 	"platen/batch"
 	"platen/card"
+	"platen/services/cards"
 	"platen/services/simulate"
 	"platen/sql/store"
 )
@@ -65,19 +66,16 @@ const (
 	terminated  = "terminated"
 )
 
-// Why cards are stopped and closed, for their history: a card that its holder stopped is inactive, one that somebody else stopped is suspended.
-const (
-	deactivatedReason = "deactivated"
-	terminatedReason  = "terminated"
-)
+// terminatedReason is why cards are closed, for their history.
+const terminatedReason = "terminated"
 
-// statusOf is a card's state as the service has it.
+// statusOf is a card's state as the service has it: a card that its holder stopped is inactive, one that somebody else stopped is suspended.
 func statusOf(s *batch.Story) string {
 	switch s.Card.Status {
 	case card.CardActive:
 		return active
 	case card.CardBlocked:
-		if s.Said("blocked")["reason"] == deactivatedReason {
+		if cards.IsDeactivated(s) {
 			return inactive
 		}
 		return suspended

@@ -215,7 +215,7 @@ func (s *service) change(ctx context.Context, c *api.Call, to string, do map[str
 func (s *service) activate(ctx context.Context, c *api.Call) (api.Reply, error) {
 	story, err := s.change(ctx, c, active, map[string]func(context.Context, cards.Act) error{
 		issuing:  s.cards.Activate,
-		inactive: func(ctx context.Context, a cards.Act) error { return s.cards.Unblock(ctx, a, "activated") },
+		inactive: s.cards.Reactivate,
 	})
 	if err != nil {
 		return api.Reply{}, err
@@ -225,7 +225,7 @@ func (s *service) activate(ctx context.Context, c *api.Call) (api.Reply, error) 
 
 func (s *service) deactivate(ctx context.Context, c *api.Call) (api.Reply, error) {
 	story, err := s.change(ctx, c, inactive, map[string]func(context.Context, cards.Act) error{
-		active: func(ctx context.Context, a cards.Act) error { return s.cards.Block(ctx, a, deactivatedReason) },
+		active: s.cards.Deactivate,
 	})
 	if err != nil {
 		return api.Reply{}, err
