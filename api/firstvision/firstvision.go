@@ -20,6 +20,7 @@ import (
 	"platen/programs"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/massissue"
 	"platen/services/pins"
 )
 
@@ -29,11 +30,14 @@ type service struct {
 	cards     *cards.Service
 	customers *customers.Service
 	pins      *pins.Service
+
+	massIssues *massissue.Service
 }
 
 // New is the dialect over a plant.
 func New(plant *batch.Plant) api.Dialect {
-	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant}}
+	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant},
+		massIssues: &massissue.Service{Plant: plant}}
 	var routes []api.DialectRoute
 	route := func(method string, role api.Role, handle api.Handler, paths ...string) {
 		for _, path := range paths {
@@ -53,6 +57,11 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPut, api.PIN, taking(changeCodes, onCard(s, s.changePIN)), "/cards/pin/pin-change")
 	route(http.MethodPut, api.PIN, taking(reassignCodes, onCard(s, s.reassignPIN)), "/cards/pin/reassign", "/cards/pin/{$}")
 	route(http.MethodPut, api.PIN, taking(nil, onCard(s, s.pinStatus)), "/cards/pin/status")
+	const mass, keyed = "/cards/mass-card-issue-L8V3", "/cards/v1/cards/massIssue"
+	route(http.MethodPost, api.Submit, taking(nil, s.addMass), mass)
+	route(http.MethodPut, api.Submit, taking(nil, s.keepMass), keyed)
+	routes = append(routes, api.DialectRoute{Pattern: "GET " + mass, Query: massQuery, Handle: s.getMass},
+		api.DialectRoute{Pattern: "GET " + keyed, Query: append([]string{requestParameter}, massQuery...), Handle: s.getKeyedMass})
 	return api.Dialect{Code: programs.Firstvision, Routes: routes, Proof: proof, Refuse: refuse}
 }
 

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,6 +64,12 @@ func (s *flowSite) follow(script string, environ ...string) string {
 func (s *flowSite) produced(token string) {
 	s.t.Helper()
 	night(s.t, s.dir)
+	s.comesBack(token)
+}
+
+// comesBack waits until a card that left came back produced.
+func (s *flowSite) comesBack(token string) {
+	s.t.Helper()
 	until(s.t, "the answer of the bureau", func() bool {
 		c := loose[struct{ Issues []struct{ State string } }](s.t, s.get("/v1/cards/"+token).body)
 		return len(c.Issues) == 1 && c.Issues[0].State == "PRODUCED"
@@ -122,6 +129,19 @@ func TestTheFlowOverFirstvision(t *testing.T) {
 		if match == nil {
 			t.Fatal("no card")
 		}
+		s.follow("firstvision-mass.sh", "APIKEY="+app.ID, "SECRET="+app.Key)
 		s.produced(match[1])
+		for reference, cards := range map[string]int64{"prepaid-mag.1.0": 5, "prepaid-mag.1.A1": 3} {
+			m := loose[struct {
+				Runs []struct {
+					Cards int64
+					Order string
+				}
+			}](t, s.get("/v1/mass-issues/"+reference).body)
+			if len(m.Runs) != 1 || m.Runs[0].Cards != cards {
+				t.Fatalf("%s: %+v", reference, m)
+			}
+			s.comesBack(fmt.Sprintf("%s%%23%d", m.Runs[0].Order, cards))
+		}
 	})
 }

@@ -9,26 +9,7 @@
 #
 # and then: URL=http://127.0.0.1:8080 samples/flows/firstvision-digital.sh
 set -euo pipefail
-: "${URL:?}" "${APIKEY:?}" "${SECRET:?}"
-
-key=$(openssl base64 -d -A <<<"$SECRET" | od -An -v -tx1 | tr -d ' \n')
-
-# call METHOD PATH BODY sends a signed request, prints the answer's body, and fails unless the status is $WANT. ID is its request id.
-call() {
-	local path=/firstvision$2 id=${ID-$(openssl rand -hex 16)} at answer signature
-	at=$(date +%s)000
-	signature=$(printf '%s\n%s\n%s\n%s\n%s' "$at" "$id" "$1" "$path" "$3" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | openssl base64 -A)
-	answer=$(curl -sS -X "$1" "$URL$path" -H 'Content-Type: application/json' -H "apikey: $APIKEY" -H "X-Client-Request-Id: $id" -H "Timestamp: $at" -H "Signature: $signature" \
-		--data-binary "$3" -w '\n%{http_code}')
-	if [ "${answer##*$'\n'}" != "$WANT" ]; then
-		echo "$1 $2: $answer, expected $WANT" >&2
-		return 1
-	fi
-	printf '%s\n' "${answer%$'\n'*}"
-}
-
-# member NAME prints a member of the JSON object on standard input.
-member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
+. "$(dirname "$0")/firstvision-call.sh"
 
 echo '== 1. Customer add'
 customer=$(WANT=201 call POST /customer '{"organizationNumber":"001","nameLine1":"ANA GOMEZ","houseAddress1":"Calle 1","city":"Madrid","postalCode":"28001","countryCode":"ES"}' | member customerNumber)

@@ -159,6 +159,9 @@ func (r *Request) checkKey(c *records.Checker) {
 }
 
 func (r *Request) checkNumbers(c *records.Checker) {
+	if r.Scheme < 0 || r.Scheme > 3 {
+		c.Fault("scheme", "bad_scheme", "0 to 3")
+	}
 	switch {
 	case r.Quantity == 0:
 		c.Fault("quantity", "quantity_zero", "ask for at least one card")
@@ -168,9 +171,6 @@ func (r *Request) checkNumbers(c *records.Checker) {
 		c.Fault("quantity", "quantity_over_account", "9998 at most on one account")
 	case r.Quantity > 1 && r.Scheme != 3:
 		c.Fault("scheme", "scheme_needs_one_card", "more than one card takes scheme 3: each has a number of its own")
-	}
-	if r.Scheme < 0 || r.Scheme > 3 {
-		c.Fault("scheme", "bad_scheme", "0 to 3")
 	}
 	if r.Minimum < 0 || r.Minimum > maxMinimum || r.Minimum > r.Quantity {
 		c.Fault("minimum", "bad_minimum", "0 to 9999, and not more than the quantity")
