@@ -28,6 +28,7 @@ type job struct {
 	names   *formats.Names           // the product's
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
+	letters int64                    // carriers of the file, where the layout tells of each
 	printed atomic.Int64             // lines rendered so far
 }
 

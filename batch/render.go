@@ -28,6 +28,11 @@ func (j *job) render(ctx context.Context, w io.Writer) error {
 
 // renderShowing shows the rows of each chunk before the chunk is written.
 func (j *job) renderShowing(ctx context.Context, w io.Writer, show func([]store.PrintRow)) error {
+	if j.layout.CarrierWise() {
+		if err := j.countCarriers(ctx); err != nil {
+			return err
+		}
+	}
 	head := j.head()
 	out, err := j.layout.NewWriter(w, head)
 	if err != nil {
@@ -51,7 +56,42 @@ func (j *job) head() *formats.Record {
 		r.SetString(formats.FileSHA256, hexString(j.file.PlaintextSHA))
 		r.SetInt(formats.FileBytes, *j.file.PlaintextBytes)
 	}
+	if j.layout.CarrierWise() {
+		r.SetInt(formats.FileCarriers, j.letters)
+	}
 	return r
+}
+
+// countCarriers counts the letters of a file before its header tells how many there are.
+func (j *job) countCarriers(ctx context.Context) error {
+	var carriers formats.Carriers
+	var record formats.Record
+	for first := int64(1); first <= j.file.Planned; first += renderChunk {
+		rows, err := j.storedRows(ctx, first, min(first+renderChunk-1, j.file.Planned))
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			putRow(&record, &j.file, &rows[i])
+			carriers.Add(&record)
+		}
+	}
+	record.Reset()
+	j.letters = carriers.Count()
+	return nil
+}
+
+// details is how many records the file has: one a line, unless its layout says otherwise.
+func (j *job) details() int64 {
+	switch {
+	case j.layout.EachFile():
+		return 1
+	case j.layout.EachProduct():
+		return min(j.file.Planned, 1)
+	case j.layout.EachCarrier():
+		return j.letters
+	}
+	return j.file.Planned
 }
 
 // renderLines renders chunks side by side and writes them in order: place n of a ring belongs to chunk n, so memory is bounded by the ring.

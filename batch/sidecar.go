@@ -72,11 +72,7 @@ func (j *job) sendSidecar(ctx context.Context, t delivery.Target, s store.Sideca
 	if err != nil {
 		return err
 	}
-	want := side.file.Planned
-	if side.layout.EachFile() {
-		want = 1
-	}
-	if made.records != want {
+	if want := side.details(); made.records != want {
 		return fmt.Errorf("%d records were read back, %d are due", made.records, want)
 	}
 	side.file.CiphertextSHA, side.file.CiphertextBytes, side.file.Spool = made.ciphertext, &made.ciphertextBytes, made.name

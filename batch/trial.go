@@ -104,7 +104,7 @@ func (t *trial) add(p *Plant, i store.Institution, product *card.Product, d decl
 				return fmt.Errorf("layout %s: sidecar %q is not declared", layout.Name(), sidecar)
 			}
 		}
-		j := &job{Plant: p, inst: i, file: f, product: product, bureau: bureau, layout: l, press: press, names: names}
+		j := &job{Plant: p, inst: i, file: f, product: product, bureau: bureau, layout: l, press: press, names: names, letters: most}
 		t.files = append(t.files, trialFile{job: j, part: l.NewPart(), record: j.head()})
 	}
 	return nil

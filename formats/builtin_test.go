@@ -214,6 +214,13 @@ func checkRoundTrip(t *rapid.T, l *Layout, cards []*Record) bool {
 	}
 	head.SetInt(FileRecords, int64(len(cards)))
 	head.SetInt(FileCarriers, int64(len(cards)))
+	if l.CarrierWise() {
+		var carriers Carriers
+		for _, c := range cards {
+			carriers.Add(c)
+		}
+		head.SetInt(FileCarriers, carriers.Count())
+	}
 	head.SetInt(FileProducts, int64(min(1, len(cards))))
 	var out bytes.Buffer
 	w, err := l.NewWriter(&out, head)
@@ -234,6 +241,7 @@ func checkRoundTrip(t *rapid.T, l *Layout, cards []*Record) bool {
 		return false
 	}
 	r := l.NewReader(bytes.NewReader(out.Bytes()))
+	kept = l.gather(kept)
 	read := 0
 	for {
 		which, rec, err := r.Next()

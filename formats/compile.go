@@ -55,10 +55,14 @@ func load(src []byte) (*Layout, error) {
 			return nil, err
 		}
 	}
-	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkControls, l.compileFrame, l.mark} {
+	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkEach, l.checkCounts, l.checkControls, l.compileFrame, l.mark} {
 		if err := check(); err != nil {
 			return nil, err
 		}
+	}
+	l.kept = l.keptFields(GroupOpen, GroupClose)
+	if s.each().gathers() {
+		l.gathered = l.keptFields(GroupOpen, Detail, GroupClose)
 	}
 	return l, nil
 }
@@ -170,11 +174,11 @@ func (s *spec) flowOf(f Field, length int) flow {
 // checkPlace checks that a value is known where it stands.
 func (s *spec) checkPlace(which Section, f *fieldSpec) error {
 	switch f.value {
-	case RecordNumber, RecordUID:
+	case RecordNumber, RecordUID, RecordCards, RecordLastUID:
 		if which != Detail {
 			return faultAt(f.node, "%s: stands in the detail only", f.value)
 		}
-	case TotalsRecords, TotalsPANHash, TotalsCRC32, TotalsSHA256:
+	case TotalsRecords, TotalsPANHash, TotalsCRC32, TotalsSHA256, TotalsCards, TotalsCarriers:
 		if which != Trailer {
 			return faultAt(f.node, "%s: is known only in the trailer", f.value)
 		}
@@ -245,7 +249,7 @@ func (l *Layout) checkPlan() error {
 		}
 	}
 	for _, f := range s.groupBy {
-		if (s.kind == CardFile || s.kind == PINMailer) && !s.kind.planned(f, sorters) {
+		if (s.kind == CardFile || s.kind == PINMailer) && s.groupEach == 0 && !s.kind.planned(f, sorters) {
 			return faultAt(s.group.node, "group: a %s cannot be ordered by %s", s.kind, f)
 		}
 	}
@@ -273,6 +277,12 @@ func (l *Layout) checkGroup() error {
 	}
 	if l.sections[GroupOpen] == nil && l.sections[GroupClose] == nil {
 		return faultAt(s.group.node, "group: has neither open nor close")
+	}
+	if s.groupEach > 0 {
+		if s.kind.IsReturn() {
+			return faultAt(s.group.node, "group: each is for files to a bureau")
+		}
+		return nil
 	}
 	for _, f := range s.groupBy {
 		if f.Sensitivity() != Public && f.Sensitivity() != Personal || f == RecordNumber || f == RecordUID {

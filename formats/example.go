@@ -299,7 +299,7 @@ func mismatch(want, got []byte) *MismatchError {
 // readBack reads a file and compares what comes back with the records that made it.
 func (e *Example) readBack(l *Layout, file []byte) error {
 	in := l.NewReader(bytes.NewReader(file))
-	details := 0
+	details, records := 0, l.gather(e.records)
 	for {
 		which, rec, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -311,19 +311,41 @@ func (e *Example) readBack(l *Layout, file []byte) error {
 		if which != Detail {
 			continue
 		}
-		if details++; details > len(e.records) {
-			return fmt.Errorf("read back: there are %d records and more, not %d", details, len(e.records))
+		if details++; details > len(records) {
+			return fmt.Errorf("read back: there are %d records and more, not %d", details, len(records))
 		}
 		for f := Field(1); f < numFields; f++ {
-			if l.sections[Detail].returns(f) && !bytes.Equal(rec.Get(f), e.records[details-1].Get(f)) {
-				return fmt.Errorf("read back: record %d: %s is %q, not %q", details, f, rec.Get(f), e.records[details-1].Get(f))
+			if l.sections[Detail].returns(f) && !bytes.Equal(rec.Get(f), records[details-1].Get(f)) {
+				return fmt.Errorf("read back: record %d: %s is %q, not %q", details, f, rec.Get(f), records[details-1].Get(f))
 			}
 		}
 	}
-	if details != len(e.records) {
-		return fmt.Errorf("read back: there are %d records, not %d", details, len(e.records))
+	if details != len(records) {
+		return fmt.Errorf("read back: there are %d records, not %d", details, len(records))
 	}
 	return nil
+}
+
+// gather makes of cards the details that stand for them, counted one by one.
+func (l *Layout) gather(cards []*Record) []*Record {
+	by := l.spec.each().key()
+	if by == nil {
+		return cards
+	}
+	var details []*Record
+	var key []byte
+	n := int64(0)
+	for _, c := range cards {
+		if len(details) == 0 || !hasKey(key, by, c) {
+			details, key, n = append(details, merged(c)), appendKey(key[:0], by, c), 0
+		}
+		n++
+		last := details[len(details)-1]
+		last.SetInt(RecordNumber, int64(len(details)))
+		last.SetInt(RecordCards, n)
+		last.Set(RecordLastUID, c.Get(RecordUID))
+	}
+	return details
 }
 
 // returns tells whether a reader gets exactly the value back that was written.

@@ -133,6 +133,10 @@ const (
 	CustomerReference
 	CardName2     // the second line of an embossed name
 	CardPrintName // the name as it is printed, where that is not how it is embossed
+	RecordCards   // how many cards a detail stands for
+	RecordLastUID // of these the last
+	TotalsCards
+	TotalsCarriers
 	numFields
 )
 
@@ -317,6 +321,10 @@ var catalogue = [numFields]fieldFacts{
 	CustomerReference: {"customer.reference", Personal, text, 0},
 	CardName2:         {"card.name2", Personal, text, 0},
 	CardPrintName:     {"card.print_name", Personal, text, 0},
+	RecordCards:       {"record.cards", Public, number, 0},
+	RecordLastUID:     {"record.last_uid", Public, text, 0},
+	TotalsCards:       {"totals.cards", Public, number, 0},
+	TotalsCarriers:    {"totals.carriers", Public, number, 0},
 }
 
 // ParseField finds a field by its name.

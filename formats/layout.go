@@ -22,7 +22,9 @@ type Layout struct {
 	plain    *[256]bool
 	page     *codePage
 	audience Audience
-	byPlace  bool // the first line is the header, all others are details
+	byPlace  bool    // the first line is the header, all others are details
+	kept     []Field // what is kept of a group
+	gathered []Field // what is kept of the cards that a detail stands for
 }
 
 // ValueError says that a value cannot stand in a file. It names the field, never the value.
@@ -59,14 +61,16 @@ func (l *Layout) MaxRecords() int { return l.spec.maxRecords }
 func (l *Layout) SplitBy() []Field { return append([]Field(nil), l.spec.splitBy...) }
 
 // OrderBy lists the fields by which lines are ordered within a file: first the key of its groups, then what order_by says. Lines that are alike
-// in all of them stand as they were ordered.
-func (l *Layout) OrderBy() []Field { return slices.Concat(l.spec.groupBy, l.spec.orderBy) }
+// in all of them stand as they were ordered. Groups of one carrier or product are what follows each other, and order nothing.
+func (l *Layout) OrderBy() []Field {
+	if l.spec.groupEach > 0 {
+		return slices.Clone(l.spec.orderBy)
+	}
+	return slices.Concat(l.spec.groupBy, l.spec.orderBy)
+}
 
 // Sidecars names the layouts whose files go along with each file of this one.
 func (l *Layout) Sidecars() []string { return slices.Clone(l.spec.sidecars) }
-
-// EachFile tells whether a sidecar has one detail for the file that it goes along with, instead of one a line.
-func (l *Layout) EachFile() bool { return l.spec.sections[Detail].each == eachFile }
 
 // Has tells whether the layout has a section.
 func (l *Layout) Has(which Section) bool {

@@ -56,6 +56,10 @@ func (l *Layout) Preview(head *Record, records []*Record) (Preview, error) {
 		}
 		out.cut(&p, Detail)
 	}
+	if err := errors.Join(w.release(), w.flush()); err != nil {
+		return p, err
+	}
+	out.cut(&p, Detail)
 	if err := w.Close(); err != nil {
 		return p, err
 	}

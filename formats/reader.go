@@ -54,7 +54,7 @@ type Reader struct {
 	record  Record
 	seen    [numFields]bool
 	totals  Totals
-	header  [2]int64 // what it says of the count of details and of groups, -1 for nothing
+	header  [3]int64 // what it says of the count of cards, of products and of carriers, -1 for nothing
 	last    Section
 	inGroup bool
 	groups  int64
@@ -77,7 +77,7 @@ func (l *Layout) NewReader(r io.Reader) *Reader {
 	if l.spec.mode == segmentsMode {
 		buffered = 2 * maxLine // a record is looked at as a whole
 	}
-	out := &Reader{layout: l, in: bufio.NewReaderSize(r, buffered), header: [2]int64{-1, -1}}
+	out := &Reader{layout: l, in: bufio.NewReaderSize(r, buffered), header: [3]int64{-1, -1, -1}}
 	if l.summed() {
 		out.crc, out.sha = crc32.NewIEEE(), sha256.New()
 	}
@@ -174,10 +174,15 @@ func (r *Reader) count(which Section) error {
 		return r.takeHeader()
 	case GroupOpen:
 		r.group.open().forget()
-		r.layout.sections[GroupOpen].copyFields(&r.group, &r.record)
+		for _, f := range r.layout.kept {
+			r.group.Set(f, r.record.Get(f))
+		}
 	case Detail:
 		r.totals.Add(&r.record)
 		r.members++
+		if said := r.record.Get(RecordCards); len(said) > 0 && decimal(said) == 0 {
+			return &ValueError{Field: RecordCards.String(), Reason: errTotals}
+		}
 		r.changeProduct()
 		if said := r.record.Get(RecordNumber); len(said) > 0 && decimal(said) != r.totals.Records() {
 			return &ValueError{Field: RecordNumber.String(), Reason: errNotRunning}
@@ -243,29 +248,30 @@ func (r *Reader) changeProduct() {
 }
 
 func (r *Reader) takeHeader() error {
-	for i, f := range []Field{FileRecords, FileProducts} {
+	for i, f := range headerCounts {
 		if said := r.record.Get(f); len(said) > 0 {
 			r.header[i] = decimal(said)
 		}
 	}
-	// A carrier holds one card.
-	if said := r.record.Get(FileCarriers); len(said) > 0 {
-		if n := decimal(said); r.header[0] >= 0 && r.header[0] != n {
-			return &ValueError{Field: FileCarriers.String(), Reason: errTotals}
-		}
-		r.header[0] = decimal(said)
+	if cards, carriers := r.header[0], r.header[2]; cards >= 0 && carriers >= 0 && carriers != cards && r.layout.spec.each() <= eachCard && !r.layout.CarrierWise() {
+		return &ValueError{Field: FileCarriers.String(), Reason: errTotals}
 	}
 	return nil
 }
 
+// headerCounts are what a header may say before the file shows it.
+var headerCounts = [3]Field{FileRecords, FileProducts, FileCarriers}
+
 func (r *Reader) checkTrailer() error {
-	for _, f := range []Field{TotalsRecords, TotalsPANHash} {
+	for _, f := range []Field{TotalsRecords, TotalsCards, TotalsPANHash} {
 		if err := r.totals.check(&r.record, f); err != nil {
 			return &ValueError{Field: f.String(), Reason: err}
 		}
 	}
-	if said := r.record.Get(FileRecords); len(said) > 0 && decimal(said) != r.totals.Records() {
-		return &ValueError{Field: FileRecords.String(), Reason: errTotals}
+	for f, counted := range r.counted() {
+		if said := r.record.Get(f); len(said) > 0 && counted >= 0 && decimal(said) != counted {
+			return &ValueError{Field: f.String(), Reason: errTotals}
+		}
 	}
 	if r.crc != nil {
 		for f, sum := range map[Field]string{TotalsCRC32: fmt.Sprintf("%08X", r.crc.Sum32()), TotalsSHA256: hex.EncodeToString(r.sha.Sum(nil))} {
@@ -290,18 +296,52 @@ func (r *Reader) sum(record []byte) {
 
 // endTotals compares the header's counts; good is what it returns when they are right.
 func (r *Reader) endTotals(good error) error {
-	if r.header[0] >= 0 && r.header[0] != r.totals.Records() {
-		return &ValueError{Field: "header " + FileRecords.String(), Reason: errTotals}
-	}
-	if r.header[1] >= 0 && r.layout.countsProducts() && r.header[1] != r.groups {
-		return &ValueError{Field: "header " + FileProducts.String(), Reason: errTotals}
+	counted := r.counted()
+	for i, f := range headerCounts {
+		if n := counted[f]; r.header[i] >= 0 && n >= 0 && r.header[i] != n {
+			return &ValueError{Field: "header " + f.String(), Reason: errTotals}
+		}
 	}
 	return good
+}
+
+// counted is what the file showed of what it may say of itself, -1 for what its details do not show.
+func (r *Reader) counted() map[Field]int64 {
+	l := r.layout
+	counted := map[Field]int64{FileRecords: -1, FileProducts: -1, FileCarriers: l.carriers(&r.totals, r.groups)}
+	if l.countsCards() {
+		counted[FileRecords] = r.totals.Cards()
+	}
+	if l.countsProducts() {
+		counted[FileProducts] = r.groups
+	}
+	if l.EachProduct() {
+		counted[FileProducts] = r.totals.Records()
+	}
+	counted[TotalsCarriers] = counted[FileCarriers]
+	return counted
+}
+
+// carriers is how many carriers so many details and groups are, -1 where the layout does not tell. A card of which nothing else is said is on a
+// carrier of its own.
+func (l *Layout) carriers(totals *Totals, groups int64) int64 {
+	switch {
+	case l.spec.groupEach == eachCarrier:
+		return groups
+	case l.EachCarrier():
+		return totals.Records()
+	case l.spec.each() <= eachCard:
+		return totals.Cards()
+	}
+	return -1
 }
 
 // countsProducts tells whether a reader sees how many products there are: as groups, or in the details.
 func (l *Layout) countsProducts() bool {
 	by := l.spec.groupBy
+	if l.spec.groupEach == eachProduct {
+		return true
+	}
 	return len(by) == 0 && l.sections[Detail].carries(ProductDesign) || len(by) == 1 && (by[0] == ProductCode || by[0] == ProductDesign)
 }
 

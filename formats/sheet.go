@@ -221,9 +221,14 @@ func (l *Layout) facts() []fact {
 		name   string
 		fields []Field
 	}{{"a file for each", s.splitBy}, {"ordered by", s.orderBy}, {"grouped by", s.groupBy}} {
-		if len(list.fields) > 0 {
+		if list.name == "grouped by" && s.groupEach > 0 {
+			all = append(all, fact{"a group for each", eachNames[s.groupEach]})
+		} else if len(list.fields) > 0 {
 			all = append(all, fact{list.name, strings.Trim(fmt.Sprint(list.fields), "[]")})
 		}
+	}
+	if e := s.each(); e > eachCard {
+		all = append(all, fact{"a detail for each", eachNames[e]})
 	}
 	if len(s.sidecars) > 0 {
 		all = append(all, fact{"goes along with it", strings.Join(s.sidecars, " ")})

@@ -50,17 +50,6 @@ var lineEnds = map[string]string{"crlf": "\r\n", "lf": "\n", "cr": "\r", "none":
 // literalEnd begins an eol that is a text of its own.
 const literalEnd = "literal:"
 
-// each is what a detail stands for. A carrier holds one card and a file one product, so that a detail a card is also one a carrier, and a
-// detail a file one a product.
-type each uint8
-
-const (
-	eachCard each = iota + 1
-	eachFile
-)
-
-var eachNames = []string{eachCard: "card", eachFile: "file"}
-
 // lengthUnit is what positions and lengths of a fixed layout count.
 type lengthUnit uint8
 
@@ -91,6 +80,7 @@ type spec struct {
 	tables        map[string]*table
 	tracks        map[string][]fieldSpec
 	groupBy       []Field
+	groupEach     each // what a group stands for, where that and no key says it
 	sections      [Trailer + 1]*sectionSpec
 	group         *sectionSpec // where the group's element or array is named
 	root, naming  *yaml.Node
@@ -311,14 +301,22 @@ func (s *spec) readGroup(n *yaml.Node) error {
 	s.group = &sectionSpec{node: n}
 	err := mapping(n, "group", map[string]func(*yaml.Node) error{
 		"key":   fieldList("key", &s.groupBy),
+		"each":  word("each", eachNames, &s.groupEach),
 		"path":  formed("path", keyForm, &s.group.path),
 		"open":  s.readSection(GroupOpen),
 		"close": s.readSection(GroupClose),
 	})
-	if err == nil && len(s.groupBy) == 0 {
-		err = faultAt(n, "group: key is missing")
+	switch {
+	case err != nil:
+		return err
+	case len(s.groupBy) == 0 && s.groupEach == 0:
+		return faultAt(n, "group: key is missing")
+	case s.groupEach > 0 && (len(s.groupBy) > 0 || !s.groupEach.gathers()):
+		return faultAt(n, "group: each is carrier or product, and stands without key")
+	case s.groupEach > 0:
+		s.groupBy = s.groupEach.key()
 	}
-	return err
+	return nil
 }
 
 // readTables reads the tables of lookup.

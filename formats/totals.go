@@ -18,7 +18,7 @@ type Totals struct{ box *totalsBox }
 // totalsBox is behind two pointers for the same reason as recordBox.
 type totalsBox struct{ sums *sums }
 
-type sums struct{ records, panHash uint64 }
+type sums struct{ records, cards, panHash uint64 }
 
 func (t *Totals) open() *sums {
 	if t.box == nil {
@@ -27,10 +27,16 @@ func (t *Totals) open() *sums {
 	return t.box.sums
 }
 
-// Add counts one detail.
+// Add counts one detail, and the cards that it stands for.
 func (t *Totals) Add(rec *Record) {
 	box := t.open()
 	box.records++
+	cards := rec.Get(RecordCards)
+	if len(cards) > 0 {
+		box.cards += uint64(decimal(cards))
+	} else {
+		box.cards++
+	}
 	pan := rec.Get(CardPAN)
 	if len(pan) > panHashLast {
 		pan = pan[len(pan)-panHashLast:]
@@ -49,16 +55,21 @@ func (t *Totals) Merge(other *Totals) {
 	}
 	box, more := t.open(), other.open()
 	box.records += more.records
+	box.cards += more.cards
 	box.panHash = (box.panHash + more.panHash) % panHashModulus
 }
 
 // Records is the count of details.
 func (t *Totals) Records() int64 { return int64(t.open().records) }
 
-// Put sets totals.records and totals.pan_hash (twelve digits).
+// Cards is the count of cards that the details stand for.
+func (t *Totals) Cards() int64 { return int64(t.open().cards) }
+
+// Put sets totals.records, totals.cards and totals.pan_hash (twelve digits).
 func (t *Totals) Put(rec *Record) {
 	box := t.open()
 	rec.SetInt(TotalsRecords, int64(box.records))
+	rec.SetInt(TotalsCards, int64(box.cards))
 	sum := box.hashDigits()
 	rec.Set(TotalsPANHash, sum[:])
 }
@@ -84,10 +95,13 @@ func (t *Totals) check(rec *Record, f Field) error {
 	}
 	box := t.open()
 	var counted []byte
-	if f == TotalsPANHash {
+	switch f {
+	case TotalsPANHash:
 		sum := box.hashDigits()
 		counted = sum[:]
-	} else {
+	case TotalsCards:
+		counted = fmt.Appendf(nil, "%d", box.cards)
+	default:
 		counted = fmt.Appendf(nil, "%d", box.records)
 	}
 	if string(said) != string(counted) {

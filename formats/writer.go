@@ -16,38 +16,71 @@ type Part struct {
 	layout *Layout
 	body   []byte
 	runs   []run
+	packed []byte  // what is kept of the runs
+	kept   []Field // which values these are
+	by     []Field // what details of one run are alike in
 	key    []byte
+	each   each // what a run is one detail of, if it is one
 	totals Totals
 }
 
-// run is neighbouring details of one group.
+// run is neighbouring details of one group, or neighbouring cards that one detail stands for.
 type run struct {
-	end     int // in the body
-	records int64
-	head    *Record // what the group shows; nil where the layout has no groups
+	end      int // in the body
+	records  int64
+	from, to int    // in the packed values
+	last     []byte // record.uid of the last card of a detail
 }
 
 // NewPart makes an empty part.
-func (l *Layout) NewPart() *Part { return &Part{layout: l} }
+func (l *Layout) NewPart() *Part {
+	if e := l.spec.each(); e.gathers() {
+		return &Part{layout: l, kept: l.gathered, by: e.key(), each: e}
+	}
+	return l.newPart()
+}
 
-// Add appends one detail. It allocates nothing while the part has room. What does not fit is a *ValueError that names the field, and the
-// part is then of no use.
+// newPart makes a part for details as they stand in the file.
+func (l *Layout) newPart() *Part { return &Part{layout: l, kept: l.kept, by: l.spec.groupBy} }
+
+// Add appends one detail, or one card of several that a detail stands for; then record.cards and record.last_uid of the record are the part's to
+// set. It allocates nothing while the part has room. What does not fit is a *ValueError that names the field, and the part is then of no use.
 func (p *Part) Add(rec *Record) error {
 	l := p.layout
-	if len(p.runs) == 0 || p.changes(rec) {
+	switch {
+	case len(p.runs) == 0 || len(p.by) > 0 && !hasKey(p.key, p.by, rec):
 		p.begin(rec)
-	} else {
+	case p.each > 0: // the detail is begun
+	default:
 		p.body = append(p.body, l.join...)
+	}
+	r := &p.runs[len(p.runs)-1]
+	r.records++
+	if p.each > 0 {
+		r.last = append(r.last[:0], rec.Get(RecordUID)...)
+		if r.records > 1 {
+			return nil
+		}
+		p.tryOn(rec)
 	}
 	var err error
 	if p.body, err = l.appendSection(p.body, Detail, rec); err != nil {
 		return err
 	}
-	r := &p.runs[len(p.runs)-1]
 	r.end = len(p.body)
-	r.records++
 	p.totals.Add(rec)
 	return nil
+}
+
+// tryOn makes a record one that is written only to see whether it can be: with counts as high as those of its detail may become. A file has one
+// product.
+func (p *Part) tryOn(rec *Record) {
+	p.body = p.body[:0]
+	rec.Set(RecordCards, rec.Get(RecordNumber))
+	rec.Set(RecordLastUID, rec.Get(RecordUID))
+	if p.each == eachProduct {
+		rec.SetInt(RecordNumber, 1)
+	}
 }
 
 // Len is how many bytes the part has.
@@ -57,65 +90,22 @@ func (p *Part) Len() int { return len(p.body) }
 func (p *Part) Wipe() {
 	clear(p.body)
 	clear(p.runs)
-	*p = Part{layout: p.layout, body: p.body[:0], runs: p.runs[:0], key: p.key[:0]}
-}
-
-// changes tells whether a detail begins another group.
-func (p *Part) changes(rec *Record) bool {
-	by := p.layout.spec.groupBy
-	if len(by) == 0 {
-		return false
-	}
-	key := p.key
-	for _, f := range by {
-		v := rec.Get(f)
-		if len(key) < len(v)+1 || string(key[:len(v)]) != string(v) || key[len(v)] != 0 {
-			return true
-		}
-		key = key[len(v)+1:]
-	}
-	return false
+	clear(p.packed)
+	p.body, p.runs, p.packed, p.key, p.totals = p.body[:0], p.runs[:0], p.packed[:0], p.key[:0], Totals{}
 }
 
 func (p *Part) begin(rec *Record) {
-	l := p.layout
-	r := run{end: len(p.body)}
-	if len(l.spec.groupBy) > 0 {
-		p.key = appendKey(p.key[:0], l.spec.groupBy, rec)
-		r.head = new(Record)
-		for which := GroupOpen; which <= GroupClose; which += GroupClose - GroupOpen {
-			if s := l.sections[which]; s != nil {
-				s.copyFields(r.head, rec)
-			}
-		}
-		for _, f := range l.spec.groupBy {
-			r.head.Set(f, rec.Get(f))
-		}
+	r := run{end: len(p.body), from: len(p.packed)}
+	if len(p.by) > 0 {
+		p.key = appendKey(p.key[:0], p.by, rec)
+		p.packed = packValues(p.packed, p.kept, rec)
 	}
+	r.to = len(p.packed)
 	p.runs = append(p.runs, r)
 }
 
-// appendKey makes the key of a group; no value holds the byte that ends each.
-func appendKey(dst []byte, by []Field, rec *Record) []byte {
-	for _, f := range by {
-		dst = append(append(dst, rec.Get(f)...), 0)
-	}
-	return dst
-}
-
-// copyFields copies what a section shows.
-func (s *section) copyFields(to, from *Record) {
-	for i := range s.columns {
-		for _, c := range append([]column{s.columns[i]}, s.columns[i].parts...) {
-			if c.field != 0 {
-				to.Set(c.field, from.Get(c.field))
-			}
-			if c.when != nil {
-				to.Set(c.when.field, from.Get(c.when.field))
-			}
-		}
-	}
-}
+// show sets what is kept of a run.
+func (p *Part) show(r *run, rec *Record) { unpackValues(p.packed[r.from:r.to], p.kept, rec) }
 
 // Writer puts a file together: the header, details in order with what stands between them, the trailer with its totals. Equal records give
 // equal bytes, however they are divided into parts.
@@ -127,9 +117,16 @@ type Writer struct {
 	single  *Part
 	buffer  []byte
 	started bool
-	group   *Record // of the group that is open
-	key     string
+	group   Record // of the group that is open
+	grouped bool   // one is
+	key     []byte
 	records int64 // of the open group
+	groups  int64
+	cards   *Part  // where a detail stands for several cards, those that are added one by one
+	held    Record // the detail that may stand for more cards
+	heldKey []byte
+	holding int64 // how many it stands for
+	next    Record
 	crc     hash.Hash32
 	sha     hash.Hash
 }
@@ -139,7 +136,7 @@ const flushAt = 32 << 10
 
 // NewWriter writes the header of a file to w. head holds what is true of the whole file; the Writer sets its totals.
 func (l *Layout) NewWriter(w io.Writer, head *Record) (*Writer, error) {
-	out := &Writer{layout: l, out: w, head: head, single: l.NewPart()}
+	out := &Writer{layout: l, out: w, head: head, single: l.newPart(), cards: l.NewPart()}
 	if l.summed() {
 		out.crc, out.sha = crc32.NewIEEE(), sha256.New()
 	}
@@ -149,8 +146,20 @@ func (l *Layout) NewWriter(w io.Writer, head *Record) (*Writer, error) {
 	return out, nil
 }
 
-// Write adds one detail.
+// Write adds one detail, or one card of several that a detail stands for.
 func (w *Writer) Write(rec *Record) error {
+	if w.cards.each > 0 {
+		err := w.cards.Add(rec)
+		if err == nil {
+			err = w.gather(w.cards)
+		}
+		w.cards.Wipe()
+		return err
+	}
+	return w.detail(rec)
+}
+
+func (w *Writer) detail(rec *Record) error {
 	if err := w.single.Add(rec); err != nil {
 		return err
 	}
@@ -168,6 +177,9 @@ func (w *Writer) flush() error {
 
 // Append adds the details of a part behind all that were added before.
 func (w *Writer) Append(p *Part) error {
+	if p.each > 0 {
+		return w.gather(p)
+	}
 	if len(w.single.runs) > 0 {
 		if err := w.flush(); err != nil {
 			return err
@@ -176,11 +188,40 @@ func (w *Writer) Append(p *Part) error {
 	return w.append(p)
 }
 
+// gather joins the cards of a part to those of the parts before: a detail stands for all that follow each other and are alike.
+func (w *Writer) gather(p *Part) error {
+	for i := range p.runs {
+		r := &p.runs[i]
+		p.show(r, &w.next)
+		if w.holding == 0 || !hasKey(w.heldKey, p.by, &w.next) {
+			if err := w.release(); err != nil {
+				return err
+			}
+			w.held, w.next = w.next, w.held
+			w.heldKey = appendKey(w.heldKey[:0], p.by, &w.held)
+		}
+		w.holding += r.records
+		w.held.Set(RecordLastUID, r.last)
+	}
+	return nil
+}
+
+// release writes the detail that waited for more cards.
+func (w *Writer) release() error {
+	if w.holding == 0 {
+		return nil
+	}
+	w.held.SetInt(RecordNumber, w.Records()+1)
+	w.held.SetInt(RecordCards, w.holding)
+	w.holding = 0
+	return w.detail(&w.held)
+}
+
 func (w *Writer) append(p *Part) error {
 	start := 0
 	for i := range p.runs {
 		r := &p.runs[i]
-		if err := w.join(r); err != nil {
+		if err := w.join(p, r); err != nil {
 			return err
 		}
 		if err := w.write(p.body[start:r.end]); err != nil {
@@ -194,17 +235,17 @@ func (w *Writer) append(p *Part) error {
 }
 
 // join writes what stands before a run: the end of a group and the beginning of the next, or what parts two details.
-func (w *Writer) join(r *run) error {
-	key := ""
-	if r.head != nil {
-		key = string(appendKey(nil, w.layout.spec.groupBy, r.head))
-	}
+func (w *Writer) join(p *Part, r *run) error {
 	first := !w.started
 	w.started = true
-	if !first && key == w.key {
+	grouping := len(p.by) > 0
+	if grouping {
+		p.show(r, &w.next)
+	}
+	if !first && (!grouping || hasKey(w.key, p.by, &w.next)) {
 		return w.write(w.layout.join)
 	}
-	if r.head == nil {
+	if !grouping {
 		return nil
 	}
 	if !first {
@@ -215,27 +256,32 @@ func (w *Writer) join(r *run) error {
 			return err
 		}
 	}
-	w.key, w.group, w.records = key, r.head, 0
-	if err := w.section(GroupOpen, r.head); err != nil {
+	w.group, w.next = w.next, w.group
+	w.key, w.grouped, w.records = appendKey(w.key[:0], p.by, &w.group), true, 0
+	w.groups++
+	if err := w.section(GroupOpen, &w.group); err != nil {
 		return fmt.Errorf("group: %w", err)
 	}
 	return nil
 }
 
 func (w *Writer) closeGroup() error {
-	if w.group == nil {
+	if !w.grouped {
 		return nil
 	}
 	w.group.SetInt(GroupRecords, w.records)
-	if err := w.section(GroupClose, w.group); err != nil {
+	if err := w.section(GroupClose, &w.group); err != nil {
 		return fmt.Errorf("end of a group: %w", err)
 	}
-	w.group = nil
+	w.grouped = false
 	return nil
 }
 
 // Close writes the trailer. It does not close what the file is written to.
 func (w *Writer) Close() error {
+	if err := w.release(); err != nil {
+		return err
+	}
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -243,6 +289,9 @@ func (w *Writer) Close() error {
 		return err
 	}
 	w.totals.Put(w.head)
+	if w.layout.CarrierWise() {
+		w.head.SetInt(TotalsCarriers, w.layout.carriers(&w.totals, w.groups))
+	}
 	if w.crc != nil {
 		w.head.SetString(TotalsCRC32, fmt.Sprintf("%08X", w.crc.Sum32()))
 		w.head.SetString(TotalsSHA256, strings.ToUpper(hex.EncodeToString(w.sha.Sum(nil))))

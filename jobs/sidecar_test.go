@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"platen/batch"
 	"platen/bureau"
 	"platen/card"
 	"platen/delivery"
@@ -20,11 +22,11 @@ import (
 	"platen/sql/store"
 )
 
-// withSidecars lets the files of south-delimited have a manifest and a packing list, and returns the card file of an order of 30, built and not sent.
+// withSidecars lets the files of south-delimited have every kind of sidecar, and returns the card file of an order of 30, built and not sent.
 func (s *site) withSidecars() store.File {
 	s.t.Helper()
 	i := slices.IndexFunc(s.set.Layouts, func(l *formats.Layout) bool { return l.Name() == "south-delimited" })
-	source := regexp.MustCompile(`version: \S+`).ReplaceAll(s.set.Layouts[i].Source(), []byte("version: \"9\"\nsidecars: [manifest, packing-list]"))
+	source := regexp.MustCompile(`version: \S+`).ReplaceAll(s.set.Layouts[i].Source(), []byte("version: \"9\"\nsidecars: [manifest, packing-list, address-file, batch-card]"))
 	l, err := formats.Load("with sidecars", source)
 	s.must(err)
 	s.set.Layouts = slices.Clone(s.set.Layouts)
@@ -72,7 +74,7 @@ func TestSidecarsGoAlongWithTheirFile(t *testing.T) {
 		s.settle()
 		sidecars, err := s.store.Sidecars(t.Context(), f.Number)
 		s.must(err)
-		if len(sidecars) != 2 || sidecars[0].Name != f.Name+".manifest.json" || !strings.HasSuffix(sidecars[1].Name, "_packing_"+strings.ReplaceAll(f.BusinessDate, "-", "")+fmt.Sprintf("_%06d_%d.txt", f.Sequence, f.Number)) {
+		if len(sidecars) != 4 || sidecars[0].Name != f.Name+".manifest.json" || !strings.HasSuffix(sidecars[1].Name, "_packing_"+strings.ReplaceAll(f.BusinessDate, "-", "")+fmt.Sprintf("_%06d_%d.txt", f.Sequence, f.Number)) {
 			t.Fatalf("sidecars %+v", sidecars)
 		}
 		var manifest struct {
@@ -89,6 +91,16 @@ func TestSidecarsGoAlongWithTheirFile(t *testing.T) {
 		list := string(s.opened("south", sidecars[1].Name))
 		if lines := regexp.MustCompile(`(?m)^0000\d\d@401288\*{6}\d{4}@`).FindAllString(list, -1); len(lines) != 30 || strings.Count(list, "\n") != 30 {
 			t.Errorf("the packing list is\n%s", list)
+		}
+		// Cards without an address go together.
+		day, err := time.Parse("2006-01-02", f.BusinessDate)
+		s.must(err)
+		want := fmt.Sprintf("H@%d@1@30\nD@000001@%s@30@%s@%s@@@@@@@@@@\nT@1@30\n", f.Number, strings.ToUpper(day.Format("02-Jan-2006")), batch.RecordUID(f.Number, 1), batch.RecordUID(f.Number, 30))
+		if got := string(s.opened("south", sidecars[2].Name)); got != want {
+			t.Errorf("the address file is\n%s\nnot\n%s", got, want)
+		}
+		if got := strings.Fields(string(s.opened("south", sidecars[3].Name))); len(got) < 7 || got[3] != "00000030"+batch.RecordUID(f.Number, 1) || got[len(got)-1] != "T00100000030" {
+			t.Errorf("the batch card is %q", got)
 		}
 		for n := range sidecars {
 			if got := fmt.Sprint(s.sidecarAttempts(f.Number, n+1)); got != "[DELIVERED]" {
