@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"platen/delivery"
+	"platen/formats"
 	"platen/programs"
 	"platen/sql/store"
 )
@@ -43,13 +44,23 @@ func (j *job) sealer() (*delivery.Sealer, error) {
 	return s, nil
 }
 
+// transfer is how files of the job's layout travel: what the bureau does not say of that, the layout may.
+func (j *job) transfer() formats.Transfer { return j.layout.Transfer().Under(j.bureau.SFTP.Transfer()) }
+
+// travelling is a target for files of the job's layout.
+func (j *job) travelling(t delivery.Target) delivery.Target {
+	how := j.transfer()
+	t.Marker, t.MarkerContent = how.Marker, how.Content
+	return t
+}
+
 // target is where and how a bureau is reached.
 func (p *Plant) target(b *programs.Bureau) (delivery.Target, error) {
 	f := b.SFTP
 	t := delivery.Target{Address: f.Address, User: f.User, HostKeys: f.HostKeys, In: f.In, Out: f.Out, Archive: f.Archive,
 		Concurrency: or(f.Requests, writesInFlight), DialTimeout: time.Duration(or(f.Timeout, programs.Duration(dialTimeout))),
 		Stall: time.Duration(or(f.Stall, programs.Duration(stallTime))), Deadline: time.Duration(or(f.Deadline, programs.Duration(transferDeadline))),
-		Quirks: delivery.Quirks{Marker: f.Marker, NoStat: f.NoStat, NoFsync: f.NoFsync, NoReadBack: f.NoReadBack, TakesAtOnce: f.TakesAtOnce, ReadyMarker: f.ReadyMarker}}
+		Quirks: delivery.Quirks{Marker: f.Marker, MarkerContent: f.MarkerText, NoStat: f.NoStat, NoFsync: f.NoFsync, NoReadBack: f.NoReadBack, TakesAtOnce: f.TakesAtOnce, ReadyMarker: f.ReadyMarker}}
 	switch f.Rename {
 	case programs.RenamePosix:
 		t.Naming = delivery.PosixRename

@@ -86,10 +86,11 @@ func (j *job) resend(ctx context.Context, reason, actor string) (name string, re
 		return "", receipt, err
 	}
 	j.bureau = j.at.value
-	t, err := j.target(j.bureau)
+	bureau, err := j.target(j.bureau)
 	if err != nil {
 		return "", receipt, err
 	}
+	t := j.travelling(bureau)
 	if err := j.ensureSpool(ctx); err != nil {
 		return "", receipt, err
 	}

@@ -41,10 +41,11 @@ func (j *job) send(ctx context.Context) error {
 			return err
 		}
 	}
-	t, err := j.target(j.bureau)
+	bureau, err := j.target(j.bureau)
 	if err != nil {
 		return err
 	}
+	t := j.travelling(bureau)
 	if j.file.State == card.FileSending {
 		if settled, err := j.settle(ctx, t); err != nil || settled {
 			return err
@@ -56,7 +57,7 @@ func (j *job) send(ctx context.Context) error {
 	if err := j.ensureSpool(ctx); err != nil {
 		return err
 	}
-	if err := j.sendSidecars(ctx, t); err != nil {
+	if err := j.sendSidecars(ctx, bureau); err != nil {
 		return err
 	}
 	return j.attempt(ctx, t)
@@ -129,7 +130,7 @@ func (j *job) prepare(ctx context.Context, finalName string) (store.Attempt, del
 	if err != nil {
 		return a, delivery.Upload{}, err
 	}
-	if a.TempName, err = tempName(finalName); err != nil {
+	if a.TempName, err = tempName(finalName, j.transfer().TempSuffix); err != nil {
 		return a, delivery.Upload{}, err
 	}
 	up := delivery.Upload{FinalName: finalName, TempName: a.TempName, Size: a.CiphertextBytes, Open: func() (io.ReadCloser, error) { return j.open(ctx) }}
@@ -157,13 +158,13 @@ func (j *job) open(ctx context.Context) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(j.Spool, j.file.Spool))
 }
 
-func tempName(finalName string) (string, error) {
+func tempName(finalName, suffix string) (string, error) {
 	var b [6]byte
 	// The name must be new for every try, so it does not come from the seeded source.
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", fmt.Errorf("name a temporary file: %w", err)
 	}
-	return delivery.TempName(finalName, hex.EncodeToString(b[:]))
+	return delivery.TempName(finalName, hex.EncodeToString(b[:]), suffix)
 }
 
 func (j *job) delivered(ctx context.Context, a *store.Attempt, evidence string) error {

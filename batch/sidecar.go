@@ -16,7 +16,7 @@ import (
 // by themselves; one that is in doubt is left to people, and its file goes on.
 
 // sendSidecars sends what goes along with the file and has not left yet.
-func (j *job) sendSidecars(ctx context.Context, t delivery.Target) error {
+func (j *job) sendSidecars(ctx context.Context, bureau delivery.Target) error {
 	all, err := j.Store.Sidecars(ctx, j.file.Number)
 	if err != nil || len(all) == 0 {
 		return err
@@ -29,9 +29,13 @@ func (j *job) sendSidecars(ctx context.Context, t delivery.Target) error {
 		return err
 	}
 	for _, s := range all {
-		done, err := j.settleSidecar(ctx, t, s, attempts)
+		side, err := j.asSidecar(ctx, s)
+		done := false
+		if err == nil {
+			done, err = j.settleSidecar(ctx, side.travelling(bureau), s, attempts)
+		}
 		if err == nil && !done {
-			err = j.sendSidecar(ctx, t, s)
+			err = j.sendSidecar(ctx, side, side.travelling(bureau), s)
 		}
 		if err != nil {
 			return fmt.Errorf("sidecar %s: %w", s.Name, err)
@@ -63,11 +67,7 @@ func (j *job) settleSidecar(ctx context.Context, t delivery.Target, s store.Side
 }
 
 // sendSidecar makes a sidecar and sends it, with its evidence.
-func (j *job) sendSidecar(ctx context.Context, t delivery.Target, s store.Sidecar) error {
-	side, err := j.asSidecar(ctx, s)
-	if err != nil {
-		return err
-	}
+func (j *job) sendSidecar(ctx context.Context, side *job, t delivery.Target, s store.Sidecar) error {
 	made, err := side.makeSpool(ctx)
 	if err != nil {
 		return err

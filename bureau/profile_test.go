@@ -38,7 +38,7 @@ func (h *house) behave(profile string) (pass func(time.Duration)) {
 func (h *house) bring(name string) error {
 	h.t.Helper()
 	sealed := h.seal(h.file(formats.CardFile, h.cards(20)))
-	temp, err := delivery.TempName(name, "0011223344556677")
+	temp, err := delivery.TempName(name, "0011223344556677", "")
 	h.must(err)
 	_, err = delivery.Send(h.t.Context(), h.target, delivery.Upload{FinalName: name, TempName: temp, Size: int64(len(sealed)), SHA256: sha256.Sum256(sealed),
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(sealed)), nil }})

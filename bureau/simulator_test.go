@@ -325,7 +325,7 @@ func TestAFileIsTakenWhenItsSessionEnds(t *testing.T) {
 	sealed := h.seal(h.file(formats.CardFile, h.cards(5)))
 	session, err := delivery.Dial(t.Context(), h.target)
 	h.must(err)
-	temp, err := delivery.TempName(cardFile, "0011223344556677")
+	temp, err := delivery.TempName(cardFile, "0011223344556677", "")
 	h.must(err)
 	receipt, err := session.Send(t.Context(), delivery.Upload{
 		FinalName: cardFile, TempName: temp, Size: int64(len(sealed)), SHA256: sha256.Sum256(sealed),

@@ -23,6 +23,12 @@ import (
 // take checks one finished file, answers it and moves it away. Each step that is done already is not done again, and the file is moved last: whatever
 // breaks in between, the next look continues.
 func (s *Simulator) take(ctx context.Context, dir, name string) error {
+	if file := s.markerOf(name); file != "" {
+		return s.dropMarker(dir, name, file)
+	}
+	if wait, err := s.waits(dir, name); err != nil || wait {
+		return err
+	}
 	log := s.config.Log.With().Str("bureau", s.config.Bureau.Code).Str("file", name).Logger()
 	done := path.Join(doneDir, name)
 	if _, err := s.root.Lstat(done); err == nil {

@@ -122,8 +122,11 @@ func (v *visit) rename(dir, file, target string) error {
 		v.bring(toFile)
 	}
 	to := path.Join(toDir, toFile)
-	if err := moveNew(v.sim.root, path.Join(dir, file), to); err != nil || toDir != v.sim.in || delivery.Unfinished(toFile) {
+	if err := moveNew(v.sim.root, path.Join(dir, file), to); err != nil || toDir != v.sim.in || delivery.Unfinished(toFile) || v.sim.markerOf(toFile) != "" {
 		return err
+	}
+	if wait, err := v.sim.waits(toDir, toFile); err != nil || wait {
+		return err // who waits for a marker takes nothing the moment it has its name
 	}
 	return v.sim.vanish(to, v.dials)
 }

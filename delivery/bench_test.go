@@ -134,7 +134,7 @@ func (u *uploadBench) ours(addr string, readBack bool) (took, cpu float64) {
 	took = u.deliver(func(name string) {
 		target := opensshTarget(u.server)
 		target.Address, target.Concurrency, target.NoReadBack = addr, 64, !readBack
-		temp, err := delivery.TempName(name, "bench")
+		temp, err := delivery.TempName(name, "bench", "")
 		u.must(err)
 		_, err = delivery.Send(u.b.Context(), target, delivery.Upload{FinalName: name, TempName: temp, Size: benchBytes, SHA256: u.sum,
 			Open: func() (io.ReadCloser, error) { return os.Open(u.file) }})

@@ -39,10 +39,22 @@ func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, te
 	}
 	ctx, end := s.begin(ctx, answerBytes)
 	defer end()
-	if s.target.Naming == MarkerFile {
+	if s.target.Marker != "" {
 		return s.probeMarked(ctx, finalName, sizes, temps)
 	}
 	var result ProbeResult
+	if err := s.deleteTemps(ctx, temps, &result); err != nil {
+		return ProbeResult{}, err
+	}
+	if err := s.probeFinal(ctx, finalName, sizes, &result); err != nil {
+		return ProbeResult{}, err
+	}
+	err := s.probeArchive(ctx, finalName, sizes, &result)
+	return result, err
+}
+
+// deleteTemps deletes the temporary files of every attempt.
+func (s *Session) deleteTemps(ctx context.Context, temps []string, result *ProbeResult) error {
 	for _, name := range temps {
 		switch err := s.remove(ctx, path.Join(s.target.In, name)); {
 		case err == nil:
@@ -50,15 +62,11 @@ func (s *Session) Probe(ctx context.Context, finalName string, sizes []int64, te
 		case errors.Is(err, fs.ErrNotExist):
 			result.Missing = append(result.Missing, name)
 		default:
-			return ProbeResult{}, failed(ctx, op, InDoubt, CodeRefused, err)
+			return failed(ctx, "probe", InDoubt, CodeRefused, err)
 		}
 	}
 	result.TempsDeleted = len(temps) > 0 && slices.Contains(result.Deleted, temps[len(temps)-1])
-	if err := s.probeFinal(ctx, finalName, sizes, &result); err != nil {
-		return ProbeResult{}, err
-	}
-	err := s.probeArchive(ctx, finalName, sizes, &result)
-	return result, err
+	return nil
 }
 
 func (s *Session) probeFinal(ctx context.Context, finalName string, sizes []int64, result *ProbeResult) error {

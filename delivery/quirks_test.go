@@ -3,7 +3,9 @@ package delivery_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"platen/card"
 	"platen/delivery"
 )
 
@@ -66,6 +69,8 @@ func TestEachQuirkStillDeliversWholeAndReplacesNothing(t *testing.T) {
 	for name, quirks := range map[string]delivery.Quirks{
 		"posix-rename": {Naming: delivery.PosixRename},
 		"marker":       {Naming: delivery.MarkerFile, Marker: ".done"},
+		"marker after": {Marker: ".ok"},
+		"marker tells": {Naming: delivery.PosixRename, Marker: ".ok", MarkerContent: "{name} {bytes} {sha256}\n"},
 		"no stat":      {NoStat: true},
 		"no fsync":     {NoFsync: true},
 		"no reading":   {NoReadBack: true},
@@ -86,6 +91,9 @@ func TestEachQuirkStillDeliversWholeAndReplacesNothing(t *testing.T) {
 				}
 				if got := names(t, server.Root, "in"); !slices.Equal(got, want) || !bytes.Equal(atFinal(t, server.Root), b) {
 					t.Errorf("the bureau's directory holds %q", got)
+				}
+				if said, err := os.ReadFile(filepath.Join(server.Root, "in", finalName+quirks.Marker)); quirks.MarkerContent != "" && (err != nil || string(said) != fmt.Sprintf("%s %d %x\n", finalName, len(b), sha256.Sum256(b))) {
+					t.Errorf("the marker says %q, %v", said, err)
 				}
 				if receipt.Synced != (server.syncs && !quirks.NoFsync) || receipt.ReadBack == quirks.NoReadBack {
 					t.Errorf("receipt %+v", receipt)
@@ -147,13 +155,23 @@ func TestOnlyMarkedAnswersAreListed(t *testing.T) {
 
 // A bureau that waits for the marker never takes half a file, wherever the connection breaks.
 func TestACutAtAnyMessageNeverMarksHalfAFile(t *testing.T) {
+	for name, quirks := range map[string]delivery.Quirks{
+		"no rename":    {Naming: delivery.MarkerFile, Marker: ".done"},
+		"marker after": {Marker: ".done"},
+		"marker tells": {Marker: ".done", MarkerContent: "{bytes}"},
+	} {
+		t.Run(name, func(t *testing.T) { cutAtAnyMessage(t, quirks) })
+	}
+}
+
+func cutAtAnyMessage(t *testing.T, quirks delivery.Quirks) {
 	for _, after := range []bool{false, true} {
 		inDoubt := 0
 		for n := 1; ; n++ {
 			server := startFaultyServer(t)
 			server.misbehave(faults{cutAt: n, cutAfter: after})
 			target := server.target()
-			target.Quirks = delivery.Quirks{Naming: delivery.MarkerFile, Marker: ".done"}
+			target.Quirks = quirks
 			b := content(t, 80_000)
 			u := upload(t, b, 0)
 			marking := false
@@ -178,6 +196,9 @@ func TestACutAtAnyMessageNeverMarksHalfAFile(t *testing.T) {
 			if found.AtFinal {
 				continue
 			}
+			if !marking && !found.TempsDeleted && slices.Contains(names(t, server.root, "in"), finalName) {
+				t.Fatalf("cut at message %d: the name stays taken", n)
+			}
 			if _, err := delivery.Send(t.Context(), target, upload(t, b, 1)); err != nil {
 				t.Fatalf("cut at message %d, the next attempt: %v", n, err)
 			}
@@ -197,4 +218,24 @@ func wantMarkedWhole(t *testing.T, root string, b []byte) {
 	if got := atFinal(t, root); !bytes.Equal(got, b) {
 		t.Errorf("marked, and %d of %d bytes stand at the final name", len(got), len(b))
 	}
+	if said, err := os.ReadFile(filepath.Join(root, "in", finalName+".done")); err != nil || len(said) > 0 && string(said) != fmt.Sprint(len(b)) {
+		t.Errorf("the marker says %q, %v", said, err)
+	}
+}
+
+func TestTargetsWithMarkersThatCannotBeAreRefused(t *testing.T) {
+	for _, quirks := range []delivery.Quirks{{Naming: delivery.MarkerFile}, {Naming: delivery.MarkerFile, Marker: ".ok", MarkerContent: "x"}, {MarkerContent: "x"}, {Marker: "/ok"}} {
+		target := delivery.Target{Address: "127.0.0.1:1", User: "u", Password: card.NewSecret([]byte("x")), HostKeys: []string{testHostKey(t)}, Quirks: quirks}
+		_, err := delivery.Dial(t.Context(), target)
+		wantFailure(t, err, delivery.NotDelivered, delivery.CodeConfig)
+	}
+}
+
+func testHostKey(t *testing.T) string {
+	t.Helper()
+	_, public, err := delivery.NewSSHKeyPair("north")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(public)
 }

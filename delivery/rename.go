@@ -28,7 +28,7 @@ func (d *sending) rename(ctx context.Context) error {
 		return e
 	}
 	fault.Point("upload: before the rename")
-	err := d.renameRequest()
+	err := d.renameRequest(d.temp, d.final)
 	fault.Point("upload: renamed")
 	switch {
 	case err == nil:
@@ -39,11 +39,11 @@ func (d *sending) rename(ctx context.Context) error {
 	return failed(ctx, op, InDoubt, CodeConnectionLost, err)
 }
 
-func (d *sending) renameRequest() error {
+func (d *sending) renameRequest(from, to string) error {
 	if d.target.Naming == PosixRename {
-		return d.sftp.PosixRename(d.temp, d.final)
+		return d.sftp.PosixRename(from, to)
 	}
-	return d.sftp.Rename(d.temp, d.final)
+	return d.sftp.Rename(from, to)
 }
 
 // renamed looks whether the bureau has what it said yes to.

@@ -73,8 +73,7 @@ func (s *Session) Send(ctx context.Context, u Upload) (Receipt, error) {
 	defer end()
 	d := &sending{Session: s, Upload: u, final: path.Join(s.target.In, u.FinalName), temp: path.Join(s.target.In, u.TempName)}
 	d.receipt = Receipt{HostKey: s.hostKey}
-	if s.target.Naming == MarkerFile {
-		d.temp = d.final
+	if s.target.Marker != "" {
 		return d.sendWithMarker(ctx)
 	}
 	if err := d.deleteEarlier(ctx); err != nil {

@@ -356,7 +356,7 @@ func upload(t *testing.T, b []byte, attempt int) delivery.Upload {
 	u := delivery.Upload{FinalName: finalName, Size: int64(len(b)), SHA256: sha256.Sum256(b)}
 	u.Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(b))), nil }
 	for n := range attempt + 1 {
-		name, err := delivery.TempName(finalName, hex.EncodeToString([]byte{byte(n), 0xA5, 0x5A, byte(n)}))
+		name, err := delivery.TempName(finalName, hex.EncodeToString([]byte{byte(n), 0xA5, 0x5A, byte(n)}), "")
 		if err != nil {
 			t.Fatal(err)
 		}

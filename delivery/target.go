@@ -44,7 +44,12 @@ type Target struct {
 // Quirks are what a bureau's server cannot do or does otherwise. Each takes a proof away, and the Receipt says less then.
 type Quirks struct {
 	Naming Naming // how a file that lies whole at the bureau gets its name
-	Marker string // MarkerFile: what the marker's name has behind the file's, such as .done
+	// Marker is what the name of a marker file has behind the file's, such as .done: the bureau takes a file when its marker lies beside it,
+	// so that the marker and not the rename is what counts. MarkerFile needs one.
+	Marker string
+	// MarkerContent is what the marker holds, with {name}, {bytes} and {sha256} of the file; empty for nothing. It takes a server that
+	// renames: the marker comes to its name with its content.
+	MarkerContent string
 
 	NoStat      bool // the server answers no questions about one file, or deletes what is asked about: its directory is listed instead
 	NoFsync     bool // fsync@openssh.com is offered and must not be used
@@ -63,7 +68,7 @@ type Naming uint8
 const (
 	PlainRename Naming = iota // SFTP's own rename, which refuses a name that exists
 	PosixRename               // posix-rename@openssh.com, which would replace: the name is looked at immediately before
-	MarkerFile                // no rename: written under its final name; what counts is an empty marker file that is written last
+	MarkerFile                // no rename: written under its final name; only its marker says that it is whole
 )
 
 // checked returns t with its defaults filled in, and the pinned keys.
@@ -88,8 +93,11 @@ func (t Target) checked() (Target, []ssh.PublicKey, error) {
 	if len(keys) == 0 {
 		return t, nil, errors.New("no host key is pinned")
 	}
-	if (t.Naming == MarkerFile) != (t.Marker != "") || !plainSuffix(t.Marker) || !plainSuffix(t.ReadyMarker) {
-		return t, nil, errors.New("a marker file needs a suffix of its own, and nothing else has one")
+	if t.Naming == MarkerFile && t.Marker == "" || !plainSuffix(t.Marker) || !plainSuffix(t.ReadyMarker) {
+		return t, nil, errors.New("a marker file needs a suffix of its own")
+	}
+	if t.MarkerContent != "" && (t.Marker == "" || t.Naming == MarkerFile || len(t.MarkerContent) > maxMarkerContent) {
+		return t, nil, errors.New("a marker with content is short and takes a server that renames")
 	}
 	t.Concurrency = min(orDefault(t.Concurrency, defaultConcurrency), 64)
 	t.DialTimeout = orDefault(t.DialTimeout, defaultDialTimeout)
@@ -152,15 +160,22 @@ func plainName(name string) bool {
 	return true
 }
 
+// maxMarkerContent bounds what a marker file says.
+const maxMarkerContent = 1000
+
 // plainSuffix tells whether s may stand behind a name; empty is none.
 func plainSuffix(s string) bool { return s == "" || (len(s) <= 20 && plainName("x"+s)) }
 
-// TempSuffix ends every temporary name that TempName makes.
+// TempSuffix ends a temporary name where nobody wants another ending.
 const TempSuffix = ".part"
 
-// TempName is the name under which finalName is uploaded: hidden, with the attempt's own random text, in the same directory.
-func TempName(finalName, random string) (string, error) {
-	name := "." + finalName + "." + random + TempSuffix
+// TempName is the name under which finalName is uploaded: hidden, with the attempt's own random text, in the same directory. An empty suffix is
+// TempSuffix.
+func TempName(finalName, random, suffix string) (string, error) {
+	if suffix == "" {
+		suffix = TempSuffix
+	}
+	name := "." + finalName + "." + random + suffix
 	if !ValidName(finalName) || random == "" || !plainName(name) {
 		return "", fmt.Errorf("%q is not a name that a file can have at a bureau", finalName)
 	}

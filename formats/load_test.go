@@ -73,6 +73,12 @@ func TestLoadRefusesAWrongLayoutAndNamesTheLine(t *testing.T) {
 		{"not YAML", "eol: lf", "eol: [", "not YAML"},
 		{"eol none with runes", "eol: lf", "eol: none\nunit: runes", "eol none needs unit bytes"},
 		{"delimited with positions", "mode: fixed", "mode: delimited", "x.yaml:12: field: at, len and fill are for fixed layouts"},
+		{"transfer without a dot", "eol: lf", "eol: lf\ntransfer: {temp_suffix: part}", "x.yaml:6: transfer: temp_suffix: is a dot and letters"},
+		{"transfer to another place", "eol: lf", "eol: lf\ntransfer: {marker: {suffix: ./ok}}", "transfer: marker: is a dot and letters"},
+		{"transfer with one name for two", "eol: lf", "eol: lf\ntransfer: {temp_suffix: .x, marker: {suffix: .x}}", "temp_suffix: is the marker's, too"},
+		{"transfer with a value of a card", "eol: lf", "eol: lf\ntransfer: {marker: {suffix: .ok, content: '{card.pan}'}}", "content: is printable ASCII of 200 characters"},
+		{"transfer with words for nobody", "eol: lf", "eol: lf\ntransfer: {marker: {content: x}}", "content: there is no marker"},
+		{"transfer with an unknown option", "eol: lf", "eol: lf\ntransfer: {mode: ascii}", `unknown key "mode"`},
 		{"unquoted YAML number", `version: "1"`, "version: one", `x.yaml:2: version: "one" does not have the form`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -230,8 +230,20 @@ func (l *Layout) facts() []fact {
 	if e := s.each(); e > eachCard {
 		all = append(all, fact{"a detail for each", eachNames[e]})
 	}
+	all = append(all, s.transfer.facts()...)
 	if len(s.sidecars) > 0 {
 		all = append(all, fact{"goes along with it", strings.Join(s.sidecars, " ")})
+	}
+	return all
+}
+
+// facts lists how a file travels, where its layout says it.
+func (t Transfer) facts() (all []fact) {
+	if t.TempSuffix != "" {
+		all = append(all, fact{"temporary name ends with", t.TempSuffix})
+	}
+	if t.Marker != "" {
+		all = append(all, fact{"after it comes", fmt.Sprintf("a file with %s behind its name, which holds %q", t.Marker, t.Content)})
 	}
 	return all
 }

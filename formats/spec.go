@@ -76,6 +76,7 @@ type spec struct {
 	splitBy       []Field
 	orderBy       []Field
 	sidecars      []string
+	transfer      Transfer
 	rootName      string // of an XML document
 	tables        map[string]*table
 	tracks        map[string][]fieldSpec
@@ -173,6 +174,7 @@ func (s *spec) read() error {
 		"clearance": sequence("clearance", s.readClearance),
 		"sidecars":  sequence("sidecars", s.readSidecar),
 		"file":      s.readFile,
+		"transfer":  s.readTransfer,
 		"root":      formed("root", keyForm, &s.rootName),
 		"tables":    s.readTables,
 		"tracks":    s.readTracks,

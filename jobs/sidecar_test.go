@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +24,7 @@ import (
 // withSidecars lets the files of south-delimited have every kind of sidecar, and returns the card file of an order of 30, built and not sent.
 func (s *site) withSidecars() store.File {
 	s.t.Helper()
-	i := slices.IndexFunc(s.set.Layouts, func(l *formats.Layout) bool { return l.Name() == "south-delimited" })
-	source := regexp.MustCompile(`version: \S+`).ReplaceAll(s.set.Layouts[i].Source(), []byte("version: \"9\"\nsidecars: [manifest, packing-list, address-file, batch-card]"))
-	l, err := formats.Load("with sidecars", source)
-	s.must(err)
-	s.set.Layouts = slices.Clone(s.set.Layouts)
-	s.set.Layouts[i] = l
+	s.set.Layouts = retold(s.t, s.set.Layouts, "south-delimited", "sidecars: [manifest, packing-list, address-file, batch-card]")
 	s.apply()
 	s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "30"})
 	b, _, err := s.plant.RunNow(s.t.Context(), s.inst, "nightly", "one", "test")

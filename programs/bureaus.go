@@ -89,13 +89,17 @@ func (l *loader) checkQuirks(s SFTP, from source) {
 	if s.Rename != "" && !slices.Contains(renames, s.Rename) {
 		l.at(from, "sftp", "rename")("rename: %s", oneOf(renames))
 	}
-	if (s.Rename == RenameNone) != (s.Marker != "") {
-		l.at(from, "sftp", "marker")("marker: rename: NONE needs a marker, and nothing else has one")
+	if s.Rename == RenameNone && s.Marker == "" {
+		l.at(from, "sftp", "marker")("marker: rename: NONE needs a marker")
 	}
-	for _, m := range []struct{ key, suffix string }{{"marker", s.Marker}, {"ready_marker", s.ReadyMarker}} {
-		if strings.Trim(m.suffix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || len(m.suffix) > maxSuffix {
-			l.at(from, "sftp", m.key)("%s: has letters, digits and . _ - only", m.key)
-		}
+	if s.Rename == RenameNone && s.MarkerText != "" {
+		l.at(from, "sftp", "marker_content")("marker_content: with rename: NONE a marker is empty, since half of one could be seen")
+	}
+	if err := s.Transfer().Check(); err != nil {
+		l.at(from, "sftp", "marker")("%v", err)
+	}
+	if strings.Trim(s.ReadyMarker, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || len(s.ReadyMarker) > maxSuffix {
+		l.at(from, "sftp", "ready_marker")("ready_marker: has letters, digits and . _ - only")
 	}
 	l.checkBounds(from, int64(s.Connections), 0, 16, "sftp", "connections")
 	l.checkBounds(from, int64(s.Requests), 0, 64, "sftp", "requests")

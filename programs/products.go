@@ -184,6 +184,7 @@ func (l *loader) checkDestinations(p *card.Product, from source) {
 		l.at(from, "pin", "in_card_file")("in_card_file: bureau %s has no zpk to encrypt PIN blocks under", p.Bureau)
 	}
 	l.checkLayoutOf(from, p.Layout, formats.CardFile, "layout")
+	l.checkTransfer(from, p.Layout, printer, "layout")
 	if !p.PIN.Mailer {
 		if p.MailerBureau != "" || p.MailerLayout != "" {
 			l.at(from, "mailer_bureau")("mailer_bureau: the product mails no PINs: say mailer: true or leave it out")
@@ -192,6 +193,7 @@ func (l *loader) checkDestinations(p *card.Product, from source) {
 	}
 	l.checkLayoutOf(from, p.MailerLayout, formats.PINMailer, "mailer_layout")
 	mailer := l.bureau(p.MailerBureau)
+	l.checkTransfer(from, p.MailerLayout, mailer, "mailer_layout")
 	switch {
 	case mailer == nil:
 		l.at(from, "mailer_bureau")("mailer_bureau: there is no bureau %q", p.MailerBureau)
@@ -217,6 +219,26 @@ func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key 
 		l.at(from, key)("%s: layout %s has a place for %v, which nothing fills: every card would leave it empty; mark it optional, or leave it out", key, name, layout.Unfilled())
 	case !layout.NamesApart():
 		l.at(from, key)("%s: layout %s gives two files one name: {file.sequence} or {file.reference} must stand in it", key, name)
+	}
+}
+
+// checkTransfer holds how a layout's files, and what goes along with them, travel against what the bureau's server can do.
+func (l *loader) checkTransfer(from source, name string, bureau *Bureau, key string) {
+	layout := l.layout(name)
+	if layout == nil || bureau == nil {
+		return
+	}
+	for _, one := range append([]string{name}, layout.Sidecars()...) {
+		of := l.layout(one)
+		if of == nil {
+			continue
+		}
+		how := of.Transfer().Under(bureau.SFTP.Transfer())
+		if err := how.Check(); err != nil {
+			l.at(from, key)("%s: layout %s at bureau %s: %v", key, one, bureau.Code, err)
+		} else if bureau.SFTP.Rename == RenameNone && how.Content != "" && bureau.SFTP.MarkerText == "" {
+			l.at(from, key)("%s: layout %s wants a marker with content, which bureau %s cannot have: its server does not rename", key, one, bureau.Code)
+		}
 	}
 }
 

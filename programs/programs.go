@@ -128,13 +128,20 @@ type SFTP struct {
 	Stall       Duration `json:"stall"`       // silence after which a connection counts as dead; 0 = 60 s
 	Deadline    Duration `json:"deadline"`    // for one file; 0 = 30 min
 
-	Rename      string `json:"rename"`        // PLAIN (default), POSIX, or NONE with a marker
-	Marker      string `json:"marker"`        // what the name of the marker file has behind the file's, with rename: NONE
-	ReadyMarker string `json:"ready_marker"`  // with what the bureau marks an answer as complete
-	NoStat      bool   `json:"no_stat"`       // its server answers no questions about one file
-	NoFsync     bool   `json:"no_fsync"`      // its server offers fsync and does not stand it
-	NoReadBack  bool   `json:"no_read_back"`  // its server deletes or hides what is read
-	TakesAtOnce bool   `json:"takes_at_once"` // it may take a file away before we look
+	Rename      string `json:"rename"`         // PLAIN (default), POSIX, or NONE with a marker
+	Marker      string `json:"marker"`         // what the name of a marker file has behind the file's, which is written after it; NONE needs one
+	MarkerText  string `json:"marker_content"` // of the marker, with {name}, {bytes} and {sha256}; not with NONE
+	TempSuffix  string `json:"temp_suffix"`    // what temporary names end with; empty = .part
+	ReadyMarker string `json:"ready_marker"`   // with what the bureau marks an answer as complete
+	NoStat      bool   `json:"no_stat"`        // its server answers no questions about one file
+	NoFsync     bool   `json:"no_fsync"`       // its server offers fsync and does not stand it
+	NoReadBack  bool   `json:"no_read_back"`   // its server deletes or hides what is read
+	TakesAtOnce bool   `json:"takes_at_once"`  // it may take a file away before we look
+}
+
+// Transfer is what the declaration says of how files travel that their layouts may say, too.
+func (s *SFTP) Transfer() formats.Transfer {
+	return formats.Transfer{TempSuffix: s.TempSuffix, Marker: s.Marker, Content: s.MarkerText}
 }
 
 // How a file gets its final name.
