@@ -188,6 +188,14 @@ func pgpKeys(t *testing.T) batch.KeySource {
 // newClient declares an institution with the sample programs, its ranges moved so that no two have a number in common, and gives it a client.
 func (s *site) newClient(code string, move int64) client {
 	s.t.Helper()
+	c := client{institution: s.declare(code, move, func(*programs.Set) {})}
+	c.key = s.addBearer(store.Client{Institution: c.institution.ID, Name: code + "-desk", Roles: "submit,operate", Rate: 1_000_000})
+	return c
+}
+
+// declare applies the sample programs of an institution, with a change.
+func (s *site) declare(code string, move int64, change func(*programs.Set)) store.Institution {
+	s.t.Helper()
 	set, err := programs.Load(samples.FS, "programs")
 	if err != nil {
 		s.t.Fatal(err)
@@ -200,16 +208,16 @@ func (s *site) newClient(code string, move int64) client {
 	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
 		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}
 	set.Products = append(set.Products, cardTypes(set)...)
+	change(set)
 	ctx := s.t.Context()
 	if _, err := s.plant.Apply(ctx, set, "test", false); err != nil {
 		s.t.Fatal(err)
 	}
-	c := client{}
-	if c.institution, err = s.plant.Store.Institution(ctx, code); err != nil {
+	i, err := s.plant.Store.Institution(ctx, code)
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	c.key = s.addBearer(store.Client{Institution: c.institution.ID, Name: code + "-desk", Roles: "submit,operate", Rate: 1_000_000})
-	return c
+	return i
 }
 
 // addBearer adds a client that has a bearer key, and returns the key.

@@ -22,6 +22,24 @@ func Works(c programs.Calendar, date time.Time) bool {
 	return len(c.Weekdays) == 0 || slices.Contains(c.Weekdays, strings.ToLower(date.Format("Mon")))
 }
 
+// workingDay is the date so many days on which a bureau works after a business date.
+func workingDay(c programs.Calendar, businessDate string, days int) (string, error) {
+	date, err := businessDay(businessDate)
+	if err != nil {
+		return "", err
+	}
+	for left := days; left > 0; {
+		date = date.AddDate(0, 0, 1)
+		if Works(c, date) {
+			left--
+		}
+		if date.Year() > 9000 {
+			return "", fmt.Errorf("a bureau has no %d working days after %s", days, businessDate)
+		}
+	}
+	return date.Format(time.DateOnly), nil
+}
+
 // cutoffOn returns the instant of a schedule's cut-off on a business date, and false when it has none that day. Local times that do not
 // exist become the next that does; of a time that exists twice the first counts.
 func cutoffOn(spec string, date time.Time, loc *time.Location) (time.Time, bool, error) {

@@ -212,6 +212,10 @@ type Cutoff struct {
 
 // NextCutoff tells when lines for a bureau, submitted now, are locked; false when no schedule will take them.
 func (p *Plant) NextCutoff(ctx context.Context, i store.Institution, bureau string, sameDay bool) (Cutoff, bool, error) {
+	return p.nextCutoffAfter(ctx, i, bureau, sameDay, p.Now())
+}
+
+func (p *Plant) nextCutoffAfter(ctx context.Context, i store.Institution, bureau string, sameDay bool, after time.Time) (Cutoff, bool, error) {
 	loc, err := zone(i)
 	if err != nil {
 		return Cutoff{}, false, err
@@ -230,7 +234,7 @@ func (p *Plant) NextCutoff(ctx context.Context, i store.Institution, bureau stri
 		if s.value.SameDay && !sameDay || !contains(s.value.Bureaus, bureau) {
 			continue
 		}
-		at, date, ok, err := nextCutoff(onlyFor(s.value, bureau), bureaus, p.Now(), loc)
+		at, date, ok, err := nextCutoff(onlyFor(s.value, bureau), bureaus, after, loc)
 		if err != nil {
 			return Cutoff{}, false, err
 		}

@@ -55,10 +55,14 @@ type Submission struct {
 	Single         bool                          // it is one row, and what is wrong with that refuses the order: nothing is stored. A card that it replaces is blocked where it will be closed
 	Instant        bool                          // the card of a single row is made when it is taken in
 	BlockCode      string                        // its new cards are made blocked; empty = they are not
+	Delay          Delay
 
 	// Also does more in the transaction that makes the order stand, once. What it fails with refuses the order: nothing is stored. nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
 }
+
+// Delay holds back what an order asks for, by so many working days of whose bureau makes it. 0 = by the product's rule.
+type Delay struct{ Card, Mailer int }
 
 // RowError says what is wrong with the row of a single order.
 type RowError struct{ Faults []formats.Fault }
@@ -112,7 +116,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
 	in.blockCode = s.BlockCode
-	in.instant = s.Instant
+	in.instant, in.delay = s.Instant, s.Delay
 	if err := in.takeAll(ctx, rows); err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
@@ -293,7 +297,7 @@ func (p *Plant) receipt(ctx context.Context, i store.Institution, o store.Order,
 		if e.number != lines[0].Product {
 			continue
 		}
-		c, ok, err := p.NextCutoff(ctx, i, e.value.Bureau, lines[0].SameDay)
+		c, ok, err := p.cutoffAfter(ctx, i, e.value.Bureau, lines[0].SameDay, lines[0].NotBefore)
 		if err != nil {
 			return r, err
 		}
@@ -318,9 +322,11 @@ type intake struct {
 	ranges    map[int32]store.PANRange
 	today     time.Time
 	blockCode string
-	units     int64           // cards accepted
-	refused   int64           // rows refused
-	faults    []formats.Fault // of the first refused row
+	delay     Delay
+	due       map[delayed]string // business dates
+	units     int64              // cards accepted
+	refused   int64              // rows refused
+	faults    []formats.Fault    // of the first refused row
 	seen      map[card.ID]bool
 	gathered  // the open chunk
 }
@@ -330,7 +336,7 @@ func (p *Plant) newIntake(ctx context.Context, i store.Institution, kind formats
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}, names: map[string]*formats.Names{}, trials: map[string]*trial{}}
+	in := &intake{plant: p, inst: i, kind: kind, order: o, today: p.Now().In(loc), seen: map[card.ID]bool{}, gathered: gathered{kept: map[int64]formats.Row{}}, byNumber: map[int64]entry[*card.Product]{}, ranges: map[int32]store.PANRange{}, names: map[string]*formats.Names{}, trials: map[string]*trial{}, due: map[delayed]string{}}
 	if in.products, err = current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product]); err != nil {
 		return nil, err
 	}
@@ -436,7 +442,10 @@ func (in *intake) take(ctx context.Context, row formats.Row, faults []formats.Fa
 		}
 		return nil
 	}
-	line.BlockCode = in.blockCode
+	line.BlockCode, line.MailerDelay = in.blockCode, in.delay.Mailer
+	if line.NotBefore, err = in.notBefore(ctx, &line); err != nil {
+		return err
+	}
 	if in.kind == formats.ActionOrder {
 		in.kept[row.Line] = row
 	}

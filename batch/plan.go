@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,6 +61,7 @@ type run struct {
 	quantity int64
 	rangeOf  string
 	mailer   bool
+	delay    int                  // working days until the mailer is planned
 	waiting  []store.WaitingIssue // attach and instant runs
 	rank     string               // what the layout orders lines by
 }
@@ -174,6 +176,9 @@ func (pl *planner) run(ctx context.Context) error {
 		return err
 	}
 	if err := pl.gatherOrders(ctx); err != nil {
+		return err
+	}
+	if err := pl.gatherMailers(ctx); err != nil {
 		return err
 	}
 	cardGroups := pl.sortedGroups(store.CardPurpose)
@@ -368,7 +373,7 @@ func (l *lineLock) flush(ctx context.Context) error {
 
 // takeLine puts one open line into its group, if this schedule takes it and its range has the numbers.
 func (pl *planner) takeLine(ctx context.Context, o store.Order, l *store.OrderLine) (bool, error) {
-	if pl.schedule.SameDay && !l.SameDay {
+	if pl.schedule.SameDay && !l.SameDay || l.NotBefore > pl.batch.BusinessDate {
 		return false, nil
 	}
 	product, ok := pl.products[l.Product]
@@ -393,6 +398,9 @@ func (pl *planner) takeLine(ctx context.Context, o store.Order, l *store.OrderLi
 		return false, nil
 	}
 	r := run{kind: store.ReissueSlice, source: o.Number, first: l.Unit, quantity: l.Quantity, mailer: action.Mailer && product.value.PIN.Mailer}
+	if r.mailer {
+		r.delay = cmp.Or(l.MailerDelay, product.value.MailerDelay(l.Reason))
+	}
 	if l.Instant() {
 		r.kind, r.waiting = store.InstantSlice, []store.WaitingIssue{{Card: *l.Card, Issue: 1, Product: l.Product}}
 	} else if l.Card == nil || action.NewPAN {
@@ -434,7 +442,7 @@ func (pl *planner) lapsed(l *store.OrderLine, p *card.Product) (bool, error) {
 func (g *group) add(r run) {
 	if n := len(g.runs); n > 0 {
 		last := &g.runs[n-1]
-		if last.kind == r.kind && r.kind != store.InstantSlice && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.rank == r.rank && last.first+last.quantity == r.first {
+		if last.kind == r.kind && r.kind != store.InstantSlice && last.source == r.source && last.rangeOf == r.rangeOf && last.mailer == r.mailer && last.delay == r.delay && last.rank == r.rank && last.first+last.quantity == r.first {
 			last.quantity += r.quantity
 			return
 		}

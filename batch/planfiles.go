@@ -159,8 +159,13 @@ func (pl *planner) makeFile(ctx context.Context, g *group, runs []run, lines int
 				}
 			}
 		}
+		if r.mailer && r.delay > 0 {
+			if s.MailerDue, err = workingDay(pl.bureaus[g.product.value.MailerBureau].value.Calendar, pl.batch.BusinessDate, r.delay); err != nil {
+				return err
+			}
+		}
 		slices = append(slices, s)
-		if r.mailer {
+		if r.mailer && r.delay == 0 {
 			if err := pl.planMailers(ctx, g.product, f.Number, line, r.quantity); err != nil {
 				return err
 			}
@@ -187,6 +192,41 @@ func (pl *planner) planSidecars(ctx context.Context, g *group, f *store.File) er
 			return fmt.Errorf("name a sidecar of file %d: %w", f.Number, err)
 		}
 		if err := pl.tx.InsertSidecar(ctx, store.Sidecar{File: f.Number, Sidecar: i + 1, Layout: layout.number, LayoutVersion: layout.version, Name: name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherMailers plans the PIN mailers of card files that were held back until today.
+func (pl *planner) gatherMailers(ctx context.Context) error {
+	if pl.schedule.SameDay {
+		return nil
+	}
+	due, err := pl.tx.DueMailers(ctx, pl.inst.ID, pl.batch.BusinessDate)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		product, ok := pl.products[d.Product]
+		switch {
+		case !ok:
+			return fmt.Errorf("product %d of file %d: %w", d.Product, d.File, store.ErrNotFound)
+		case !product.value.PIN.Mailer:
+			pl.except("PIN mailers of file %d wait: product %s mails no PINs any more", d.File, product.code)
+			continue
+		case !contains(pl.schedule.Bureaus, product.value.MailerBureau):
+			continue
+		}
+		g, err := pl.groupFor(ctx, product, store.MailerPurpose)
+		if err != nil {
+			return err
+		}
+		if g == nil {
+			continue
+		}
+		g.add(run{kind: store.MailerSlice, source: d.File, first: d.FirstLine, quantity: d.Quantity})
+		if err := pl.tx.MailersPlanned(ctx, d.Slice); err != nil {
 			return err
 		}
 	}

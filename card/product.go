@@ -61,9 +61,12 @@ type PINPolicy struct {
 	InCardFile  bool      `json:"in_card_file"`        // the PIN block stands in the card file
 	DecTable    string    `json:"dec_table"`           // IBM 3624 decimalisation table, 16 digits
 	Validation  string    `json:"validation"`          // IBM 3624 validation data: Thales template of 12 with one N
-	MailerDelay int       `json:"mailer_delay"`        // business days after the card file
+	MailerDelay int       `json:"mailer_delay"`        // working days of its bureau from the card file to the mailer, 0 to MostDelay
 	MaxTries    int       `json:"max_tries,omitempty"` // wrong PINs in a row that are looked at, 1 to MostPINTries; 0 = DefaultPINTries
 }
+
+// MostDelay is how many working days a card or a PIN mailer may be held back.
+const MostDelay = 30
 
 // Bounds of PINPolicy.MaxTries.
 const (
@@ -150,6 +153,9 @@ type Action struct {
 	PIN       PINChange `json:"pin"`
 	Mailer    bool      `json:"mailer"` // a PIN mailer is made, if the product has mailers
 	OldCard   OldCard   `json:"old_card"`
+
+	CardDelay   int `json:"card_delay,omitempty"`   // working days of its bureau that the card is held back, 0 to MostDelay
+	MailerDelay int `json:"mailer_delay,omitempty"` // in the place of PINPolicy.MailerDelay; 0 = as that has it
 }
 
 // DefaultActions is the card-action table before a product overrides it.
@@ -229,4 +235,12 @@ func (p *Product) Action(r Reason) (Action, bool) {
 	}
 	a, ok := DefaultActions()[r]
 	return a, ok
+}
+
+// MailerDelay is how many working days after the card file the PIN mailer of a card follows that is made for a reason.
+func (p *Product) MailerDelay(r Reason) int {
+	if a, ok := p.Action(r); ok && a.MailerDelay > 0 {
+		return a.MailerDelay
+	}
+	return p.PIN.MailerDelay
 }

@@ -170,6 +170,7 @@ var edits = map[string]struct{ file, old, new, at, want string }{
 	"no PIN but a length":       {file: "products/prepaid-mag.yaml", old: "method: IBM3624", new: "method: NONE", at: `pin:`, want: `has a method and nothing else`},
 	"decimalisation table":      {file: "products/prepaid-mag.yaml", old: `"0123456789012345"`, new: `"0000000000012345"`, want: `at least 8 different`},
 	"validation template":       {file: "products/prepaid-mag.yaml", old: `"1357924N6800"`, new: `"135792406800"`, want: `with one N`},
+	"action held back too long": {file: "products/mc-credit-chip.yaml", old: "    mailer: false\n", new: "    mailer: false\n    card_delay: 31\n", at: `card_delay: 31`, want: `card_delay:`},
 	"action of a half row":      {file: "products/mc-credit-chip.yaml", old: "    mailer: false\n", new: "", at: `LOST:`, want: `LOST: mailer is missing`},
 	"action of a remake":        {file: "products/mc-credit-chip.yaml", old: "  LOST:", new: "  REMAKE:", want: `REMAKE cannot be changed`},
 	"action that loses the PIN": {file: "products/mc-credit-chip.yaml", old: "    pin: TRANSFER", new: "    pin: KEEP", at: `LOST:`, want: `a PIN is bound to its number`},

@@ -128,7 +128,7 @@ func (l *loader) checkPIN(p *card.Product, from source) {
 	}
 	l.checkBounds(from, int64(pin.Length), 4, 12, "pin", "length")
 	l.checkBounds(from, int64(pin.MaxTries), 0, card.MostPINTries, "pin", "max_tries")
-	l.checkBounds(from, int64(pin.MailerDelay), 0, 30, "pin", "mailer_delay")
+	l.checkBounds(from, int64(pin.MailerDelay), 0, card.MostDelay, "pin", "mailer_delay")
 	l.checkLabel(from, p.Keys.PVK, "to verify PINs", "keys", "pvk")
 }
 
@@ -260,6 +260,8 @@ func (l *loader) checkActions(p *card.Product, from source) {
 			}
 		}
 		a := p.Actions[reason]
+		l.checkBounds(from, int64(a.CardDelay), 0, card.MostDelay, "actions", reason.String(), "card_delay")
+		l.checkBounds(from, int64(a.MailerDelay), 0, card.MostDelay, "actions", reason.String(), "mailer_delay")
 		switch {
 		case a.NewPAN && a.NextPSN:
 			at("actions: %s: a new number starts its PSN again: new_pan and next_psn exclude each other", reason)

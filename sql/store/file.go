@@ -118,9 +118,10 @@ type Slice struct {
 	Quantity      int64     `db:"quantity"`
 	Range         int32     `db:"range_number"`
 	FirstSequence int64     `db:"first_sequence"`
+	MailerDue     string    `db:"mailer_due"` // of a card file: business date on which its PIN mailers are planned; empty = they are, or there are none
 }
 
-const sliceColumns = `file_number, first_line, kind, source, first_unit, quantity, range_number, first_sequence`
+const sliceColumns = `file_number, first_line, kind, source, first_unit, quantity, range_number, first_sequence, mailer_due`
 
 // FileCounter counts the numbers that files carry as their references.
 const FileCounter = "file"
@@ -140,15 +141,36 @@ func (t *Tx) InsertFile(ctx context.Context, f File) error {
 
 // InsertSlices stores a file's slices.
 func (t *Tx) InsertSlices(ctx context.Context, slices []Slice) error {
-	b := t.bulk("file_slices", []string{"file_number", "first_line", "kind", "source", "first_unit", "quantity", "range_number", "first_sequence"}, len(slices))
+	b := t.bulk("file_slices", []string{"file_number", "first_line", "kind", "source", "first_unit", "quantity", "range_number", "first_sequence", "mailer_due"}, len(slices))
 	for i := range slices {
 		s := &slices[i]
 		for _, v := range [...]int64{s.File, s.FirstLine, int64(s.Kind), s.Source, s.FirstUnit, s.Quantity, int64(s.Range), s.FirstSequence} {
 			b.int(v)
 		}
+		b.string(s.MailerDue)
 		b.endRow()
 	}
 	return t.Insert(ctx, b)
+}
+
+// DueMailers are slices of an institution's card files whose PIN mailers are due on a business date, with the product of each.
+func (q Q) DueMailers(ctx context.Context, institution uuid.UUID, date string) ([]DueMailer, error) {
+	var all []DueMailer
+	err := q.list(ctx, "PIN mailers that are due", &all, `SELECT f.product_number, `+prefixed("s.", sliceColumns)+` FROM file_slices s JOIN files f ON f.number = s.file_number
+		WHERE f.institution_id = $1 AND s.mailer_due <> '' AND s.mailer_due <= $2 ORDER BY s.file_number, s.first_line`, institution, date)
+	return all, err
+}
+
+// DueMailer is a slice of a card file whose PIN mailers are due.
+type DueMailer struct {
+	Product int64 `db:"product_number"`
+	Slice
+}
+
+// MailersPlanned records that the PIN mailers of a slice of a card file are planned.
+func (t *Tx) MailersPlanned(ctx context.Context, s Slice) error {
+	return t.execOne(ctx, "plan PIN mailers that are due", `UPDATE file_slices SET mailer_due = '' WHERE file_number = $1 AND first_line = $2 AND mailer_due = $3`,
+		s.File, s.FirstLine, s.MailerDue)
 }
 
 // FileByNumber reads a file by the number that its lines carry.

@@ -63,7 +63,8 @@ func (q Q) ReturnsToPurge(ctx context.Context, h Horizon) ([]ReturnFile, error) 
 func (q Q) MadeAgain(ctx context.Context, h Horizon) (int64, error) {
 	var n int64
 	err := q.get(ctx, "what is made again", &n, `SELECT (SELECT count(*) FROM issues i WHERE i.file_number IS NULL AND i.state <> $2 AND i.order_number < $1 AND NOT `+virtualIssue+`)
-		+ (SELECT count(*) FROM pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue WHERE m.file_number IS NULL AND m.state <> $2 AND i.order_number < $1)`,
+		+ (SELECT count(*) FROM pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue WHERE m.file_number IS NULL AND m.state <> $2 AND i.order_number < $1)
+		+ (SELECT count(*) FROM file_slices WHERE mailer_due <> '' AND source < $1)`,
 		h.order(), int64(card.IssueCancelled))
 	return n, err
 }

@@ -91,7 +91,8 @@ CREATE INDEX orders_list ON orders (institution_id, number);
 CREATE INDEX orders_active ON orders (institution_id, number) WHERE state IN (5, 6, 7, 9);
 
 -- Partitioned by the month that begins an order's number. A line is one row of what was submitted; unit is the number of its first card in the order, quantity how many it asks for.
--- Its cards are made blocked where it has a block code.
+-- Its cards are made blocked where it has a block code. not_before is the business date before which no cycle takes it; mailer_delay how many working days its PIN mailer follows its
+-- card file, 0 = by the product's rule.
 CREATE TABLE order_lines (
     order_number       BIGINT NOT NULL REFERENCES orders (number),
     unit               BIGINT NOT NULL,
@@ -123,6 +124,8 @@ CREATE TABLE order_lines (
     branch             TEXT NOT NULL DEFAULT '',
     language           TEXT NOT NULL DEFAULT '',
     block_code         TEXT NOT NULL DEFAULT '',
+    not_before         TEXT NOT NULL DEFAULT '',
+    mailer_delay       SMALLINT NOT NULL DEFAULT 0,
     PRIMARY KEY (order_number, unit)
 ) PARTITION BY RANGE (order_number);
 
@@ -437,7 +440,8 @@ CREATE TABLE inbox_items (
     PRIMARY KEY (institution_id, item)
 );
 
--- kind 1 new, 2 reissue, 3 attach, 4 mailer, 5 made at once. source is an order and unit, or for mailers a file and line.
+-- kind 1 new, 2 reissue, 3 attach, 4 mailer, 5 made at once. source is an order and unit, or for mailers a file and line. mailer_due is the business date
+-- on which the PIN mailers of a card file's lines are planned that are held back.
 CREATE TABLE file_slices (
     file_number    BIGINT NOT NULL REFERENCES files (number),
     first_line     BIGINT NOT NULL,
@@ -447,10 +451,12 @@ CREATE TABLE file_slices (
     quantity       BIGINT NOT NULL CHECK (quantity > 0),
     range_number   INTEGER NOT NULL DEFAULT 0,
     first_sequence BIGINT NOT NULL DEFAULT 0,
+    mailer_due     TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (file_number, first_line)
 );
 
 CREATE INDEX file_slices_source ON file_slices (source, first_unit);
+CREATE INDEX file_slices_mailers ON file_slices (mailer_due) WHERE mailer_due <> '';
 
 -- What goes along with a file: the layout of each sidecar by version, and its name at the bureau.
 CREATE TABLE file_sidecars (
