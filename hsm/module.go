@@ -129,6 +129,11 @@ type Module interface {
 	// Codes computes card verification values (Visa CVV, Mastercard CVC 1: three digits) into out, whose cells are 3 wide.
 	Codes(ctx context.Context, cvk card.KeyRef, in []CodeRequest, out card.Secrets) error
 
+	// CSCs computes American Express card security codes of version 1 into out, whose cells are 12 wide: of each card the five digits of the
+	// stripe, the four of the front and the three of the signature panel, as package amex takes them apart. A number that is not one of 15
+	// digits beginning 34 or 37 fails with an InputError of pan. The key is one of usage C0 as a CVK is, for X9.143 knows no other for it.
+	CSCs(ctx context.Context, csck card.KeyRef, pans []card.PAN, expiries []card.Expiry, out card.Secrets) error
+
 	// GeneratePINs draws a random PIN of length digits for each PAN and stores it under the storage key. objects number the
 	// draws: with a seeded source of randomness the same object gets the same PIN. Trivial PINs are redrawn.
 	GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []PIN) error

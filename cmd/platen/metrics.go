@@ -215,6 +215,11 @@ func (c *watchedModule) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.Cod
 	return c.count("codes", c.Module.Codes(ctx, cvk, in, out), cvk)
 }
 
+// CSCs implements hsm.Module.
+func (c *watchedModule) CSCs(ctx context.Context, csck card.KeyRef, pans []card.PAN, expiries []card.Expiry, out card.Secrets) error {
+	return c.count("cscs", c.Module.CSCs(ctx, csck, pans, expiries, out), csck)
+}
+
 // GeneratePINs implements hsm.Module.
 func (c *watchedModule) GeneratePINs(ctx context.Context, storage card.KeyRef, length int, pans []card.PAN, objects []uint64, out []hsm.PIN) error {
 	return c.count("generate_pins", c.Module.GeneratePINs(ctx, storage, length, pans, objects, out), storage)

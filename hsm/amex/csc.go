@@ -16,20 +16,95 @@ type Codes struct {
 	Three string // signature panel
 }
 
-const (
-	panDigits  = 15
-	codeDigits = 5 + 4 + 3
-)
+// Digits is the length of the three codes of a card, one behind the other: five, four and three.
+const Digits = 5 + 4 + 3
 
-// Version1 computes the codes of a number of 15 digits beginning 34 or 37 and an expiry as YYMM: one block of expiry and digits 3 to 14 (first
-// the digits, for 34) under the double-length card security code key, decimalised with A to F as 1 to 6.
+const panDigits = 15
+
+// Five, Four and Three are the parts of the digits that one calculation gives; none where there are none.
+func Five(digits []byte) []byte { return part(digits, 0, 5) }
+
+// Four is the code on the front.
+func Four(digits []byte) []byte { return part(digits, 5, 9) }
+
+// Three is the code on the signature panel.
+func Three(digits []byte) []byte { return part(digits, 9, Digits) }
+
+func part(digits []byte, from, to int) []byte {
+	if len(digits) != Digits {
+		return nil
+	}
+	return digits[from:to]
+}
+
+// IsNumber tells whether card numbers are American Express ones: 15 digits of which the first two are 34 or 37.
+func IsNumber(pan []byte) bool {
+	return len(pan) == panDigits && pan[0] == '3' && (pan[1] == '4' || pan[1] == '7')
+}
+
+// Bench is one caller's working storage, so that a card costs no allocation. The digits stand in it until its next use.
+type Bench struct {
+	block  [tdes.BlockSize]byte
+	wide   [2 * tdes.BlockSize]byte
+	digits [Digits]byte
+}
+
+// Code computes the digits of version 1 of a number that IsNumber and an expiry as YYMM.
+func (b *Bench) Code(k *tdes.Key, pan []byte, expiry [4]byte) []byte {
+	b.Block(pan, expiry)
+	k.Encrypt(b.block[:], b.block[:])
+	return b.Value(b.block[:])
+}
+
+// Block is what Code enciphers, for those whose cipher is elsewhere: expiry and digits 3 to 14, for 34 the digits first.
+func (b *Bench) Block(pan []byte, expiry [4]byte) []byte {
+	body := pan[2 : panDigits-1]
+	if pan[1] == '4' {
+		copy(b.wide[copy(b.wide[:], body):], expiry[:])
+	} else {
+		copy(b.wide[copy(b.wide[:], expiry[:]):], body)
+	}
+	nibbles.Join(b.block[:], b.wide[:])
+	return b.block[:]
+}
+
+// letterShift is where in the block letters begin to stand for other digits.
+const letterShift = 5
+
+// Value decimalises the enciphered block: its digits 0 to 9 in order, then, as far as they are too few, A to F as 1 to 6 among its first five places
+// and as 6, 7, 8, 9, 0, 1 behind them. That the places differ is known from one source, the Thales simulator of nickntg (RY), whose published values
+// show letters of the first five only.
+func (b *Bench) Value(block []byte) []byte {
+	nibbles.Split(b.wide[:], block)
+	n := 0
+	for _, d := range b.wide {
+		if n < Digits && d < 10 {
+			b.digits[n] = '0' + d
+			n++
+		}
+	}
+	for i, d := range b.wide {
+		if n == Digits {
+			break
+		}
+		if d < 10 {
+			continue
+		}
+		if d -= 9; i >= letterShift {
+			d = (d + 5) % 10
+		}
+		b.digits[n] = '0' + d
+		n++
+	}
+	return b.digits[:]
+}
+
+// Version1 is Bench.Code for text, with everything checked: one block of expiry and digits 3 to 14 under the double-length card security code key.
 func Version1(k *tdes.Key, pan, expiry string) (Codes, error) {
-	block, err := front(k, pan, expiry)
-	if err != nil {
+	if err := check(k, pan, expiry); err != nil {
 		return Codes{}, err
 	}
-	k.Encrypt(block[:], block[:])
-	return extract(block), nil
+	return codesOf(new(Bench).Code(k, []byte(pan), [4]byte([]byte(expiry)))), nil
 }
 
 // Version2 is Version1 with the service code in a second block, chained to the first. Its algorithm is known from one source: an issuer confirms
@@ -38,51 +113,32 @@ func Version2(k *tdes.Key, pan, expiry, service string) (Codes, error) {
 	if err := hsm.CheckDigits("service_code", service, 3, 3); err != nil {
 		return Codes{}, err
 	}
-	block, err := front(k, pan, expiry)
-	if err != nil {
+	if err := check(k, pan, expiry); err != nil {
 		return Codes{}, err
 	}
-	k.Encrypt(block[:], block[:])
-	second := packed(service + strings.Repeat("0", 2*tdes.BlockSize-len(service)))
-	nibbles.Xor(block[:], second[:])
-	k.Encrypt(block[:], block[:])
-	return extract(block), nil
+	var b Bench
+	block := b.Block([]byte(pan), [4]byte([]byte(expiry)))
+	k.Encrypt(block, block)
+	var second [tdes.BlockSize]byte
+	nibbles.Join(second[:], []byte(service+strings.Repeat("0", 2*tdes.BlockSize-len(service))))
+	nibbles.Xor(block, second[:])
+	k.Encrypt(block, block)
+	return codesOf(b.Value(block)), nil
 }
 
-// front is the first block.
-func front(k *tdes.Key, pan, expiry string) ([tdes.BlockSize]byte, error) {
-	var none [tdes.BlockSize]byte
+func check(k *tdes.Key, pan, expiry string) error {
 	if k.Parts() != 2 {
-		return none, &hsm.InputError{Field: "key", Reason: "must be of double length"}
+		return &hsm.InputError{Field: "key", Reason: "must be of double length"}
 	}
 	if err := hsm.CheckDigits("pan", pan, panDigits, panDigits); err != nil {
-		return none, err
+		return err
 	}
-	if err := hsm.CheckDigits("expiry", expiry, 4, 4); err != nil {
-		return none, err
+	if !IsNumber([]byte(pan)) {
+		return &hsm.InputError{Field: "pan", Reason: "must begin with 34 or 37"}
 	}
-	body := pan[2 : panDigits-1]
-	switch pan[:2] {
-	case "34":
-		return packed(body + expiry), nil
-	case "37":
-		return packed(expiry + body), nil
-	}
-	return none, &hsm.InputError{Field: "pan", Reason: "must begin with 34 or 37"}
+	return hsm.CheckDigits("expiry", expiry, 4, 4)
 }
 
-func packed(digits string) [tdes.BlockSize]byte {
-	var wide [2 * tdes.BlockSize]byte
-	var out [tdes.BlockSize]byte
-	copy(wide[:], digits)
-	nibbles.Join(out[:], wide[:])
-	return out
-}
-
-func extract(block [tdes.BlockSize]byte) Codes {
-	var digits [2 * tdes.BlockSize]byte
-	nibbles.Split(digits[:], block[:])
-	out := make([]byte, codeDigits)
-	nibbles.DecimaliseFromOne(out, digits[:])
-	return Codes{Five: string(out[:5]), Four: string(out[5:9]), Three: string(out[9:])}
+func codesOf(digits []byte) Codes {
+	return Codes{Five: string(Five(digits)), Four: string(Four(digits)), Three: string(Three(digits))}
 }

@@ -7,6 +7,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/amex"
 	"platen/hsm/cvv"
 	"platen/hsm/pin"
 	"platen/hsm/pinblock"
@@ -30,12 +31,38 @@ func request(r *hsm.CodeRequest) error {
 	if r.PAN.IsZero() {
 		return card.ErrPANLength
 	}
-	if _, err := card.NewExpiry(r.Expiry.Year, r.Expiry.Month); err != nil {
+	if err := expiry(r.Expiry); err != nil {
 		return err
 	}
 	for _, c := range r.ServiceCode {
 		if c < '0' || c > '9' {
 			return &hsm.InputError{Field: "service_code", Reason: "must have 3 digits"}
+		}
+	}
+	return nil
+}
+
+func expiry(e card.Expiry) error {
+	_, err := card.NewExpiry(e.Year, e.Month)
+	return err
+}
+
+// CSCs checks the arguments of hsm.Module.CSCs.
+func CSCs(pans []card.PAN, expiries []card.Expiry, out card.Secrets) error {
+	const what = "card security codes"
+	if err := room(what, out, len(pans), amex.Digits); err != nil {
+		return err
+	}
+	if err := cards(what, pans, len(expiries)); err != nil {
+		return err
+	}
+	for i := range pans {
+		err := expiry(expiries[i])
+		if err == nil && !amex.IsNumber(pans[i].Reveal()) {
+			err = &hsm.InputError{Field: "pan", Reason: "must have 15 digits and begin with 34 or 37"}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: card %d: %w", what, i, err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/amex"
 	"platen/hsm/cvv"
 	"platen/hsm/pin"
 	"platen/hsm/pinblock"
@@ -34,6 +35,17 @@ func Code(t testing.TB, r hsm.CodeRequest) string {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// CSC is the digits of the card security codes that a card must get.
+func CSC(t testing.TB, pan card.PAN, e card.Expiry) string {
+	t.Helper()
+	expiry := e.YYMM()
+	codes, err := amex.Version1(tdesKey(t, CVK), string(pan.Reveal()), string(expiry[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codes.Five + codes.Four + codes.Three
 }
 
 // Natural is the natural PIN that a card must get.

@@ -16,7 +16,7 @@ import (
 
 // Labels of the keys that a module under test holds.
 const (
-	CVK     card.KeyLabel = "cvk"
+	CVK     card.KeyLabel = "cvk" // for card security codes too: usage C0 is both
 	VisaPVK card.KeyLabel = "pvk.visa"
 	IBMPVK  card.KeyLabel = "pvk.ibm"
 	ZPK     card.KeyLabel = "zpk.t" // for format 0
@@ -83,6 +83,7 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 	}{
 		{"ReadyAndKeyVersions", readyAndKeyVersions},
 		{"CodesAreThoseOfTheSchemes", codes},
+		{"CardSecurityCodes", cscs},
 		{"DerivedPINsAreNatural", derivedPINs},
 		{"GeneratedPINsHaveTheirLengthAndVary", generatedPINs},
 		{"PVVs", pvvs},
@@ -128,6 +129,22 @@ func pansOf(t testing.TB, prefix string, n int) []card.PAN {
 	out := make([]card.PAN, n)
 	for i := range out {
 		payload := fmt.Appendf(nil, "%s%09d", prefix, (i+1)*792_187)
+		pan, err := card.NewPAN(append(payload, card.CheckDigit(payload)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[i] = pan
+	}
+	return out
+}
+
+// amexPANs makes n American Express test card numbers.
+func amexPANs(t testing.TB, n int) []card.PAN {
+	t.Helper()
+	out := make([]card.PAN, n)
+	for i := range out {
+		prefix := []string{"371449", "378282", "378734"}[i%3]
+		payload := fmt.Appendf(nil, "%s%08d", prefix, (i+1)*792_187)
 		pan, err := card.NewPAN(append(payload, card.CheckDigit(payload)))
 		if err != nil {
 			t.Fatal(err)

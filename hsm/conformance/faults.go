@@ -32,6 +32,13 @@ func (b Bench) operations(t testing.TB, pans []card.PAN, pins []hsm.PIN) []opera
 			}
 			return m.Codes(ctx, k[0], in, card.NewSecrets(n, 3))
 		}},
+		{"card security codes", []card.KeyLabel{CVK}, func(ctx context.Context, k []card.KeyRef) error {
+			expiries := make([]card.Expiry, n)
+			for i := range expiries {
+				expiries[i] = card.Expiry{Year: 2030, Month: 1}
+			}
+			return m.CSCs(ctx, k[0], amexPANs(t, n), expiries, card.NewSecrets(n, 12))
+		}},
 		{"generate PINs", []card.KeyLabel{Storage}, func(ctx context.Context, k []card.KeyRef) error {
 			return m.GeneratePINs(ctx, k[0], 4, pans, objects(n), make([]hsm.PIN, n))
 		}},
@@ -238,20 +245,22 @@ func lengths(t *testing.T, b Bench) {
 	pans := pansOf(t, "400000", 2)
 	pins := b.derive(t, 5, pans)
 	for name, err := range map[string]error{
-		"codes":         m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(1, 3)),
-		"narrow codes":  m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(2, 2)),
-		"generate":      m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(1), make([]hsm.PIN, 2)),
-		"generate out":  m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(2), make([]hsm.PIN, 1)),
-		"derive":        m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, make([]hsm.PIN, 1)),
-		"PVVs":          m.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, pans, pins[:1], make([]hsm.PVV, 2)),
-		"offsets":       m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, pins, make([]hsm.Offset, 1)),
-		"transfer":      m.TransferPINs(ctx, ref(Storage), pans, pins, pans[:1], make([]hsm.PIN, 2)),
-		"export":        m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans[:1], card.NewSecrets(2, 8)),
-		"narrow export": m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans, card.NewSecrets(2, 7)),
-		"blocks":        m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 1, make([]hsm.PVV, 2)),
-		"check":         m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), 4),
-		"import":        m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(1, 8), ref(Storage), make([]hsm.PIN, 2)),
-		"import out":    m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(2, 8), ref(Storage), make([]hsm.PIN, 1)),
+		"codes":           m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(1, 3)),
+		"narrow codes":    m.Codes(ctx, ref(CVK), make([]hsm.CodeRequest, 2), card.NewSecrets(2, 2)),
+		"security codes":  m.CSCs(ctx, ref(CVK), amexPANs(t, 2), make([]card.Expiry, 1), card.NewSecrets(2, 12)),
+		"narrow security": m.CSCs(ctx, ref(CVK), amexPANs(t, 2), make([]card.Expiry, 2), card.NewSecrets(2, 11)),
+		"generate":        m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(1), make([]hsm.PIN, 2)),
+		"generate out":    m.GeneratePINs(ctx, ref(Storage), 4, pans, objects(2), make([]hsm.PIN, 1)),
+		"derive":          m.DerivePINs(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, make([]hsm.PIN, 1)),
+		"PVVs":            m.PVVs(ctx, ref(Storage), ref(VisaPVK), 1, pans, pins[:1], make([]hsm.PVV, 2)),
+		"offsets":         m.Offsets(ctx, ref(Storage), ref(IBMPVK), scheme(5), pans, pins, make([]hsm.Offset, 1)),
+		"transfer":        m.TransferPINs(ctx, ref(Storage), pans, pins, pans[:1], make([]hsm.PIN, 2)),
+		"export":          m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans[:1], card.NewSecrets(2, 8)),
+		"narrow export":   m.ExportPINs(ctx, ref(Storage), ref(ZPK), hsm.ISO0, pans, pins, pans, card.NewSecrets(2, 7)),
+		"blocks":          m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 1, make([]hsm.PVV, 2)),
+		"check":           m.CheckBlocks(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), 4),
+		"import":          m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(1, 8), ref(Storage), make([]hsm.PIN, 2)),
+		"import out":      m.ImportPINs(ctx, ref(ZPK), hsm.ISO0, hsm.PresentedPIN, 4, pans, card.NewSecrets(2, 8), ref(Storage), make([]hsm.PIN, 1)),
 	} {
 		if err == nil {
 			t.Errorf("%s: taken", name)
@@ -281,6 +290,9 @@ func bounds(t *testing.T, b Bench) {
 		"year 1999":           {code(card.Expiry{Year: 1999, Month: 1}, "201"), "expiry must be"},
 		"service code of two": {code(card.Expiry{Year: 2030, Month: 1}, "20\x00"), "service_code must have 3 digits"},
 		"service code 2x1":    {code(card.Expiry{Year: 2030, Month: 1}, "2x1"), "service_code must have 3 digits"},
+		"month 13, security":  {m.CSCs(ctx, ref(CVK), amexPANs(t, 1), []card.Expiry{{Year: 2030, Month: 13}}, card.NewSecrets(1, 12)), "expiry must be"},
+		"16 digits, security": {m.CSCs(ctx, ref(CVK), pans, []card.Expiry{{Year: 2030, Month: 1}}, card.NewSecrets(1, 12)), "pan must have 15 digits"},
+		"no PAN, security":    {m.CSCs(ctx, ref(CVK), none, []card.Expiry{{Year: 2030, Month: 1}}, card.NewSecrets(1, 12)), "PAN must have"},
 		"index 7":             {m.PVVs(ctx, ref(Storage), ref(VisaPVK), 7, pans, pins, pvv), "pvki must be 0 to 6"},
 		"index below 0":       {m.PVVs(ctx, ref(Storage), ref(VisaPVK), -1, pans, pins, pvv), "pvki must be 0 to 6"},
 		"index of a block":    {m.BlockPVVs(ctx, ref(ZPK), hsm.ISO0, pans, card.NewSecrets(1, 8), ref(VisaPVK), 7, pvv), "pvki must be 0 to 6"},

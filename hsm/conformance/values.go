@@ -77,6 +77,30 @@ func codes(t *testing.T, b Bench) {
 	}
 }
 
+func cscs(t *testing.T, b Bench) {
+	ctx := context.Background()
+	pans := amexPANs(t, 30)
+	expiries := make([]card.Expiry, len(pans))
+	for i := range expiries {
+		expiries[i] = card.Expiry{Year: 2027 + i%9, Month: 1 + i%12}
+	}
+	out := card.NewSecrets(len(pans), 12)
+	if err := b.Module.CSCs(ctx, ref(CVK), pans, expiries, out); err != nil {
+		t.Fatal(err)
+	}
+	for i := range pans {
+		if string(out.Reveal(i)) != CSC(t, pans[i], expiries[i]) {
+			t.Errorf("card security code %d is another", i)
+		}
+	}
+	// A number of another scheme stops the call and is named by its field.
+	pans[7] = pansOf(t, "400000", 1)[0]
+	err := b.Module.CSCs(ctx, ref(CVK), pans, expiries, out)
+	if input := new(hsm.InputError); !errors.As(err, &input) || input.Field != "pan" || strings.Contains(err.Error(), string(pans[7].Reveal()[6:])) {
+		t.Errorf("a number of another scheme: %v", err)
+	}
+}
+
 func derivedPINs(t *testing.T, b Bench) {
 	pans := pansOf(t, "400000", 5)
 	for length := pin.MinLength; length <= pin.MaxLength; length++ {

@@ -74,12 +74,7 @@ func Xor(dst, src []byte) {
 
 // Decimalise fills out with ASCII digits: first the digits 0 to 9 in order, then, when they are too few, the digits A to F as 0 to 5
 // (the Visa rule, which Mastercard shares). Where there are too few digits altogether, zero bytes end it.
-func Decimalise(out, digits []byte) { decimalise(out, digits, 0) }
-
-// DecimaliseFromOne is Decimalise with the digits A to F as 1 to 6 (the American Express rule).
-func DecimaliseFromOne(out, digits []byte) { decimalise(out, digits, 1) }
-
-func decimalise(out, digits []byte, a byte) {
+func Decimalise(out, digits []byte) {
 	// Every digit is written and only those that count are kept: which do is chance, and a wrong guess of the processor costs more.
 	n := 0
 	for _, d := range digits {
@@ -93,7 +88,7 @@ func decimalise(out, digits []byte, a byte) {
 		if n == len(out) {
 			return
 		}
-		out[n] = '0' + d - 10 + a
+		out[n] = '0' + d - 10
 		n += int((9 - d) >> 7)
 	}
 	clear(out[n:])

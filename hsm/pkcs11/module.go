@@ -11,6 +11,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/amex"
 	"platen/hsm/arguments"
 	"platen/hsm/cvv"
 	"platen/hsm/keyblock"
@@ -147,6 +148,34 @@ func (m *Module) codes(ctx context.Context, ref card.KeyRef, in []hsm.CodeReques
 		out.Set(from+i, b.Value(whole[i*tdes.BlockSize:][:tdes.BlockSize]))
 	}
 	return nil
+}
+
+// CSCs implements hsm.Module.
+func (m *Module) CSCs(ctx context.Context, csck card.KeyRef, pans []card.PAN, expiries []card.Expiry, out card.Secrets) error {
+	if err := arguments.CSCs(pans, expiries, out); err != nil {
+		return err
+	}
+	ref, err := m.token.resolve(ctx, csck, keyblock.CVK, keyblock.TDES)
+	if err != nil {
+		return fmt.Errorf("card security codes: %w", err)
+	}
+	var b amex.Bench
+	return chunks(ctx, len(pans), func(from, to int) error {
+		blocks := make([]byte, 0, (to-from)*tdes.BlockSize)
+		defer func() { wipe(blocks) }()
+		for i := from; i < to; i++ {
+			blocks = append(blocks, b.Block(pans[i].Reveal(), expiries[i].YYMM())...)
+		}
+		sealed, err := m.token.encrypt(ctx, partID{ref, false}, blocks)
+		if err != nil {
+			return fmt.Errorf("card security codes: %w", err)
+		}
+		defer wipe(sealed)
+		for i := from; i < to; i++ {
+			out.Set(i, b.Value(sealed[(i-from)*tdes.BlockSize:][:tdes.BlockSize]))
+		}
+		return nil
+	})
 }
 
 // naturals computes the natural PINs of some cards.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"platen/card"
+	"platen/hsm/amex"
 	"platen/hsm/cvv"
 	"platen/hsm/pin"
 	"platen/hsm/pinblock"
@@ -15,6 +16,7 @@ import (
 // costs no allocation. It may hold a clear PIN and is wiped before it goes back.
 type bench struct {
 	codes   cvv.Bench
+	cscs    amex.Bench
 	blocks  pinblock.Bench // its PIN is the clear PIN in hand
 	pins    pin.Bench
 	natural pin.Clear

@@ -29,3 +29,18 @@ func (m *Module) Codes(ctx context.Context, cvk card.KeyRef, in []hsm.CodeReques
 		return nil
 	})
 }
+
+// CSCs implements hsm.Module.
+func (m *Module) CSCs(ctx context.Context, csck card.KeyRef, pans []card.PAN, expiries []card.Expiry, out card.Secrets) error {
+	if err := arguments.CSCs(pans, expiries, out); err != nil {
+		return err
+	}
+	key, err := m.keys.tdesFor(csck, keyblock.CVK)
+	if err != nil {
+		return fmt.Errorf("card security codes: %w", err)
+	}
+	return m.each(ctx, "card security code", len(pans), numbers(pans), func(b *bench, i int) error {
+		out.Set(i, b.cscs.Code(key, pans[i].Reveal(), expiries[i].YYMM()))
+		return nil
+	})
+}

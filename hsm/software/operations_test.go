@@ -36,6 +36,10 @@ func operations(m hsm.Module, pans []card.PAN, pins []hsm.PIN) map[string]struct
 		"codes": {[]string{"cvk"}, func(k []card.KeyRef) error {
 			return m.Codes(ctx, k[0], []hsm.CodeRequest{{PAN: pans[0], Expiry: card.Expiry{Year: 2030, Month: 1}, ServiceCode: [3]byte{'2', '0', '1'}}}, card.NewSecrets(1, 3))
 		}},
+		"card security codes": {[]string{"cvk"}, func(k []card.KeyRef) error {
+			expiries := []card.Expiry{{Year: 2030, Month: 1}}
+			return m.CSCs(ctx, k[0], amexOf(pans[:1]), expiries, card.NewSecrets(1, 12))
+		}},
 		"generate PINs": {[]string{"pins"}, func(k []card.KeyRef) error {
 			return m.GeneratePINs(ctx, k[0], 4, pans, objects(n), make([]hsm.PIN, n))
 		}},
@@ -72,6 +76,20 @@ func operations(m hsm.Module, pans []card.PAN, pins []hsm.PIN) map[string]struct
 			return m.ImportPINs(ctx, k[0], hsm.ISO4, hsm.PresentedPIN, 5, pans, blocks("zpk.a", hsm.ISO4), k[1], make([]hsm.PIN, n))
 		}},
 	}
+}
+
+// amexOf makes American Express numbers: of a test BIN where all numbers are of test BINs.
+func amexOf(pans []card.PAN) []card.PAN {
+	prefix := "379999"
+	if strings.HasPrefix(string(pans[0].Reveal()), "400000") {
+		prefix = "371449"
+	}
+	payload := []byte(prefix + "12345678")
+	pan, err := card.NewPAN(append(payload, card.CheckDigit(payload)))
+	if err != nil {
+		panic(err)
+	}
+	return []card.PAN{pan}
 }
 
 func TestRealCardNumbersAreRefusedUnlessAllowedByName(t *testing.T) {
