@@ -27,7 +27,7 @@ type ZoneInput struct {
 // SecurityValues are the codes of a card, for the holder of a zone's private key only.
 type SecurityValues struct {
 	Issue         int        `json:"issue" doc:"The issue whose values they are"`
-	JWE           string     `json:"jwe" doc:"JWE in compact form, RSA-OAEP-256 and A256GCM; its payload has issue, expiry, cvv, cvv2, icvv of a chip, and issued_at"`
+	JWE           string     `json:"jwe" doc:"JWE in compact form, RSA-OAEP-256 and A256GCM; its payload has issue, expiry, cvv, cvv2, icvv of a chip, and issued_at; of an American Express card csc5, csc4 and csc3, and cvv2 is csc4"`
 	CVV2ExpiresAt *time.Time `json:"cvv2_expires_at,omitempty" doc:"When a dynamic CVV2 is followed by the next"`
 }
 
@@ -35,7 +35,7 @@ type SecurityValues struct {
 type CVV2Input struct {
 	CardInput
 	Body struct {
-		CVV2 string `json:"cvv2" pattern:"^[0-9]{3}$" doc:"What the holder typed"`
+		CVV2 string `json:"cvv2" pattern:"^[0-9]{3,4}$" doc:"What the holder typed: three digits, or the four on the front of an American Express card"`
 	}
 }
 

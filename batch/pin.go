@@ -136,7 +136,7 @@ func (p *Plant) madeBy(ctx context.Context, q store.Q, i store.Institution, firs
 // madeWith finds the product's version and the keys that an issue was made with: those of its file, or today's for one that waits for a file.
 func (p *Plant) madeWith(ctx context.Context, q store.Q, i store.Institution, issue store.Issue, today *card.Product) (*card.Product, personalization.Keys, error) {
 	if issue.File == nil {
-		return today, personalization.Keys{CVK: card.KeyRef{Label: today.Keys.CVK}, PVK: card.KeyRef{Label: today.Keys.PVK}}, nil
+		return today, personalization.KeysOf(today), nil
 	}
 	f, err := q.FileByNumber(ctx, *issue.File)
 	if err != nil {
@@ -241,8 +241,9 @@ func (p *Plant) ExportPIN(ctx context.Context, z *programs.Zone, pin CardPIN) ([
 
 // pinPress makes what works on incoming PINs of a card.
 func (p *Plant) pinPress(ctx context.Context, z *programs.Zone, id card.ID, product *card.Product, pvk card.KeyRef) (*personalization.Press, card.PAN, error) {
-	press, err := personalization.NewPress(p.Module, *product, personalization.Keys{CVK: card.KeyRef{Label: product.Keys.CVK}, PVK: pvk,
-		Storage: card.KeyRef{Label: p.PINStorage}, ZPK: card.KeyRef{Label: z.Key}, PINFormat: hsm.PINFormat(z.PINFormat)})
+	keys := personalization.KeysOf(product)
+	keys.PVK, keys.Storage, keys.ZPK, keys.PINFormat = pvk, card.KeyRef{Label: p.PINStorage}, card.KeyRef{Label: z.Key}, hsm.PINFormat(z.PINFormat)
+	press, err := personalization.NewPress(p.Module, *product, keys)
 	if err != nil {
 		return nil, card.PAN{}, err
 	}

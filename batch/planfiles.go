@@ -16,7 +16,8 @@ import (
 
 // pins are the keys that a file's bytes depend on, by version and check value.
 type pins struct {
-	CVK     pin `json:"cvk"`
+	CVK     pin `json:"cvk,omitzero"`
+	CSCK    pin `json:"csck,omitzero"`
 	PVK     pin `json:"pvk,omitzero"`
 	Storage pin `json:"pin_storage,omitzero"`
 	ZPK     pin `json:"zpk,omitzero"`
@@ -45,7 +46,7 @@ func pressKeys(body string) (personalization.Keys, error) {
 	for _, each := range []struct {
 		from pin
 		to   *card.KeyRef
-	}{{k.CVK, &out.CVK}, {k.PVK, &out.PVK}, {k.Storage, &out.Storage}, {k.ZPK, &out.ZPK}} {
+	}{{k.CVK, &out.CVK}, {k.CSCK, &out.CSCK}, {k.PVK, &out.PVK}, {k.Storage, &out.Storage}, {k.ZPK, &out.ZPK}} {
 		ref, err := each.from.ref()
 		if err != nil {
 			return out, fmt.Errorf("pinned keys: %w", err)
@@ -65,6 +66,9 @@ func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *prog
 	}
 	of := "product " + product.Code
 	need := []named{{of, product.Keys.CVK, &k.CVK}}
+	if product.HasCSC() {
+		need = []named{{of, product.Keys.CSCK, &k.CSCK}}
+	}
 	if product.PIN.Method != card.NoPIN {
 		need = append(need, named{of, product.Keys.PVK, &k.PVK}, named{of, p.PINStorage, &k.Storage})
 		if bureau.ZPK != "" { // a bureau that gets no PIN blocks has none

@@ -7,6 +7,7 @@ import (
 
 	"platen/card"
 	"platen/hsm"
+	"platen/hsm/amex"
 	"platen/hsm/keystore"
 	"platen/programs"
 	"platen/sql/store"
@@ -49,8 +50,18 @@ func isKeyFault(err error) bool {
 // Each question below asks the security module to do for no card what it will do for many: so it proves that the newest key of a label is there, in force, and of
 // the usage and algorithm that the operation wants, on any module, as far as that module tells keys apart.
 
-func (p *Plant) proveCVK(ctx context.Context, label card.KeyLabel) error {
-	return p.Module.Codes(ctx, card.KeyRef{Label: label}, nil, card.NewSecrets(1, 3))
+// proveCodeKey asks with the key of a product's codes, for no card or for one.
+func (p *Plant) proveCodeKey(ctx context.Context, product *card.Product, pans []card.PAN, expiries []card.Expiry) (at string, label card.KeyLabel, err error) {
+	if product.HasCSC() {
+		label = product.Keys.CSCK
+		return "csck", label, p.Module.CSCs(ctx, card.KeyRef{Label: label}, pans, expiries, card.NewSecrets(1, amex.Digits))
+	}
+	in := make([]hsm.CodeRequest, len(pans))
+	for i := range in {
+		in[i] = hsm.CodeRequest{PAN: pans[i], Expiry: expiries[i], ServiceCode: [3]byte{'0', '0', '0'}}
+	}
+	label = product.Keys.CVK
+	return "cvk", label, p.Module.Codes(ctx, card.KeyRef{Label: label}, in, card.NewSecrets(1, 3))
 }
 
 func (p *Plant) provePINStorage(ctx context.Context) error {
@@ -74,8 +85,8 @@ func (p *Plant) proveZPK(ctx context.Context, label card.KeyLabel, format int) e
 // proveProductKeys finds the first key of a product that cannot serve.
 func (p *Plant) proveProductKeys(ctx context.Context, product *card.Product) error {
 	of := "product " + product.Code
-	if err := p.proveCVK(ctx, product.Keys.CVK); err != nil {
-		return &keyError{of, []string{"keys", "cvk"}, product.Keys.CVK, err}
+	if at, label, err := p.proveCodeKey(ctx, product, nil, nil); err != nil {
+		return &keyError{of, []string{"keys", at}, label, err}
 	}
 	if product.PIN.Method == card.NoPIN {
 		return nil
@@ -174,8 +185,7 @@ func (d *declaration) proveRange(ctx context.Context, i int, r store.PANRange) e
 		if err != nil {
 			return fmt.Errorf("range %s: %w", r.Code, err)
 		}
-		ask := []hsm.CodeRequest{{PAN: pans[0], Expiry: expiry, ServiceCode: [3]byte{'0', '0', '0'}}}
-		err = d.Module.Codes(ctx, card.KeyRef{Label: d.set.Products[k].Keys.CVK}, ask, card.NewSecrets(1, 3))
+		_, _, err = d.proveCodeKey(ctx, &d.set.Products[k], pans, []card.Expiry{expiry})
 		if errors.Is(err, hsm.ErrRealBIN) {
 			return wrong("prefix", fmt.Errorf("%w: use a published test BIN, or a security module that works with the issuer's own", hsm.ErrRealBIN))
 		}

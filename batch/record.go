@@ -128,6 +128,9 @@ func putCard(r *formats.Record, s *personalization.Sheet, i int, in *personaliza
 	r.Set(formats.CardCVV, s.CVV(i))
 	r.Set(formats.CardCVV2, s.CVV2(i))
 	r.Set(formats.CardICVV, s.ICVV(i))
+	r.Set(formats.CardCSC5, s.CSC5(i))
+	r.Set(formats.CardCSC4, s.CSC4(i))
+	r.Set(formats.CardCSC3, s.CSC3(i))
 	r.Set(formats.CardPINBlock, s.PINBlock(i))
 	r.Set(formats.ProductBIN, in.PAN.Reveal()[:6])
 	if in.HasPVV {

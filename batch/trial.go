@@ -79,7 +79,8 @@ func (t *trial) add(p *Plant, i store.Institution, product *card.Product, d decl
 	if bureau == nil || layout == nil {
 		return fmt.Errorf("product %s: bureau %q or layout %q is not declared", product.Code, bureauCode, name)
 	}
-	keys := personalization.Keys{CVK: card.KeyRef{Label: product.Keys.CVK}, PVK: card.KeyRef{Label: product.Keys.PVK}, PINFormat: hsm.PINFormat(bureau.PINFormat)}
+	keys := personalization.KeysOf(product)
+	keys.PINFormat = hsm.PINFormat(bureau.PINFormat)
 	press, err := personalization.NewPress(p.Module, *product, keys)
 	if err != nil {
 		return err

@@ -20,13 +20,6 @@ type SecurityValues struct {
 	CVV2Until *time.Time // when a dynamic CVV2 is followed by the next; nil for a printed one
 }
 
-// Wipe forgets the codes.
-func (v *SecurityValues) Wipe() {
-	for _, s := range []card.Secret{v.CVV, v.CVV2, v.ICVV} {
-		s.Wipe()
-	}
-}
-
 // SecurityValues computes the codes of a card with the keys that it was made with. Where the product has a dynamic CVV2, that stands for the printed one.
 func (p *Plant) SecurityValues(ctx context.Context, i store.Institution, c store.Card) (SecurityValues, error) {
 	m, err := p.making(ctx, i, c)
@@ -53,18 +46,21 @@ func (p *Plant) SecurityValues(ctx context.Context, i store.Institution, c store
 	return v, nil
 }
 
-// VerifyCVV2 tells in constant time whether a value is a card's CVV2. Where the product has a dynamic one, it is that of the window that the moment lies in or of
+// VerifyCVV2 tells in constant time whether a value is a card's CVV2, or the four digits on the front of an American Express card. Where the product has a dynamic one, it is that of the window that the moment lies in or of
 // one within the grace, and the printed one is none.
 func (p *Plant) VerifyCVV2(ctx context.Context, i store.Institution, c store.Card, value card.Secret) (bool, error) {
 	m, err := p.making(ctx, i, c)
 	if err != nil {
 		return false, err
 	}
-	codes, err := m.press.CVV2s(ctx, m.pan, m.expiry, [][3]byte{{'0', '0', '0'}})
-	if w, on := windowsOf(m.today); on {
-		now := w.Index(p.Now())
-		codes, err = m.dynamicCVV2s(ctx, w, now-int64(w.Grace), now+int64(w.Grace))
+	w, on := windowsOf(m.today)
+	if !on {
+		v, err := m.press.SecurityValues(ctx, m.pan, m.expiry)
+		defer v.Wipe()
+		return err == nil && subtle.ConstantTimeCompare(v.Printed().Reveal(), value.Reveal()) == 1, err
 	}
+	now := w.Index(p.Now())
+	codes, err := m.dynamicCVV2s(ctx, w, now-int64(w.Grace), now+int64(w.Grace))
 	if err != nil {
 		return false, err
 	}

@@ -103,7 +103,7 @@ type sample struct {
 }
 
 // readBack is what one record showed.
-type readBack struct{ track1, track2, cvv2 card.Secret }
+type readBack struct{ track1, track2, cvv2, csc4 card.Secret }
 
 func keep(rec *formats.Record, f formats.Field) card.Secret {
 	return card.NewSecret(bytes.Clone(rec.Get(f)))
@@ -168,7 +168,7 @@ func (c *recordCheck) oneCard(row *store.PrintRow, rec *formats.Record) error {
 	}
 	again := &c.sample
 	again.issues, again.lines = append(again.issues, issue), append(again.lines, row.Position)
-	again.got = append(again.got, readBack{keep(rec, formats.CardTrack1), keep(rec, formats.CardTrack2), keep(rec, formats.CardCVV2)})
+	again.got = append(again.got, readBack{keep(rec, formats.CardTrack1), keep(rec, formats.CardTrack2), keep(rec, formats.CardCVV2), keep(rec, formats.CardCSC4)})
 	return nil
 }
 
@@ -189,6 +189,7 @@ func (c *recordCheck) recompute(ctx context.Context) error {
 			got, want []byte
 		}{
 			{"track 1", got.track1.Reveal(), want.Track1(i)}, {"track 2", got.track2.Reveal(), want.Track2(i)}, {"CVV2", got.cvv2.Reveal(), want.CVV2(i)},
+			{"code on the front", got.csc4.Reveal(), want.CSC4(i)},
 		} {
 			if len(pair.got) > 0 && !bytes.Equal(pair.got, pair.want) {
 				return fmt.Errorf("record %d: its %s cannot be recomputed", again.lines[i], pair.name)

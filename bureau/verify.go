@@ -20,7 +20,7 @@ type Keys struct {
 	Products  map[string]card.Product
 }
 
-// Codes of a Fault, beside the names that personalization gives to what it finds wrong (cvv, cvv2, icvv, track1, track2, chip_track2,
+// Codes of a Fault, beside the names that personalization gives to what it finds wrong (cvv, cvv2, icvv, csc5, csc4, csc3, track1, track2, chip_track2,
 // pin_block).
 const (
 	FaultProduct     = "unknown_product"
@@ -90,7 +90,7 @@ func (v *Verdict) fault(record int64, code string) {
 }
 
 // Verify reads a card file or a PIN-mailer file to its end and checks every record: in a card file the card number's check digit, the
-// expiry, tracks against number, expiry and service code, CVV, CVV2 and iCVV by computing them again, the PIN block by opening it and comparing its
+// expiry, tracks against number, expiry and service code, CVV, CVV2, iCVV and card security codes by computing them again, the PIN block by opening it and comparing its
 // PVV with the tracks'; in a mailer file that the PIN block opens for the mailer's reference and that no card number is shown.
 //
 // Without a module nothing is computed: then the check digit, the expiry, and the tracks against number and expiry are checked.
@@ -233,8 +233,9 @@ func (c *checker) change(ctx context.Context, product card.Product) error {
 	c.product = product.Code
 	c.mailers.length = product.PIN.Length
 	var err error
-	c.press, err = personalization.NewPress(c.module, product, personalization.Keys{CVK: card.KeyRef{Label: product.Keys.CVK},
-		PVK: card.KeyRef{Label: product.Keys.PVK}, ZPK: c.keys.ZPK, PINFormat: c.keys.PINFormat})
+	keys := personalization.KeysOf(&product)
+	keys.ZPK, keys.PINFormat = c.keys.ZPK, c.keys.PINFormat
+	c.press, err = personalization.NewPress(c.module, product, keys)
 	if err != nil {
 		return fmt.Errorf("check the records of a file: %w", err)
 	}
@@ -284,7 +285,8 @@ func (c *checker) printed(rec *formats.Record, record int64) (p personalization.
 		to    *[]byte
 		field formats.Field
 	}{
-		{&p.CVV, formats.CardCVV}, {&p.CVV2, formats.CardCVV2}, {&p.ICVV, formats.CardICVV}, {&p.PINBlock, formats.CardPINBlock},
+		{&p.CVV, formats.CardCVV}, {&p.CVV2, formats.CardCVV2}, {&p.ICVV, formats.CardICVV}, {&p.CSC5, formats.CardCSC5}, {&p.CSC4, formats.CardCSC4},
+		{&p.CSC3, formats.CardCSC3}, {&p.PINBlock, formats.CardPINBlock},
 		{&p.Track1, formats.CardTrack1}, {&p.Track2, formats.CardTrack2}, {&p.ChipTrack2, formats.CardChipTrack2},
 	} {
 		*copied.to = append([]byte(nil), rec.Get(copied.field)...)
@@ -347,7 +349,7 @@ func wrapCheck(err error) error {
 func (c *checker) wipe() {
 	for i := range c.waiting {
 		p := &c.waiting[i]
-		for _, b := range [][]byte{p.CVV, p.CVV2, p.ICVV, p.PINBlock, p.Track1, p.Track2, p.ChipTrack2} {
+		for _, b := range [][]byte{p.CVV, p.CVV2, p.ICVV, p.CSC5, p.CSC4, p.CSC3, p.PINBlock, p.Track1, p.Track2, p.ChipTrack2} {
 			clear(b)
 		}
 	}

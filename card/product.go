@@ -93,8 +93,9 @@ type DynamicCVV2 struct {
 
 // ProductKeys are the labels of the keys that a product's cards are made with.
 type ProductKeys struct {
-	CVK KeyLabel `json:"cvk"`
-	PVK KeyLabel `json:"pvk"`
+	CVK  KeyLabel `json:"cvk"`
+	CSCK KeyLabel `json:"csck,omitempty"` // American Express products have it in the place of a CVK
+	PVK  KeyLabel `json:"pvk"`
 }
 
 // PINChange says what an action does to the PIN.
@@ -227,6 +228,12 @@ type Product struct {
 	Prepaid        Prepaid           `json:"prepaid,omitzero"`
 	Actions        map[Reason]Action `json:"actions,omitempty"`
 }
+
+// Amex is the scheme whose cards carry card security codes instead of card verification values.
+const Amex = "amex"
+
+// HasCSC tells whether the product's cards carry American Express card security codes instead of card verification values.
+func (p *Product) HasCSC() bool { return p.Scheme == Amex }
 
 // Action returns the product's row of the card-action table, and false for a reason that makes no card.
 func (p *Product) Action(r Reason) (Action, bool) {

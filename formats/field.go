@@ -137,6 +137,9 @@ const (
 	RecordLastUID // of these the last
 	TotalsCards
 	TotalsCarriers
+	CardCSC5 // American Express: on the stripe
+	CardCSC4 // printed on the front
+	CardCSC3 // on the signature panel
 	numFields
 )
 
@@ -325,6 +328,9 @@ var catalogue = [numFields]fieldFacts{
 	RecordLastUID:     {"record.last_uid", Public, text, 0},
 	TotalsCards:       {"totals.cards", Public, number, 0},
 	TotalsCarriers:    {"totals.carriers", Public, number, 0},
+	CardCSC5:          {"card.csc5", Code, digits, 5},
+	CardCSC4:          {"card.csc4", Code, digits, 4},
+	CardCSC3:          {"card.csc3", Code, digits, 3},
 }
 
 // ParseField finds a field by its name.

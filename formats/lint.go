@@ -106,13 +106,19 @@ func (l *Layout) Coverage() (missing []Field) {
 // unfilled are the fields of cards that no part of the pipeline makes yet: whoever prints orders through a layout has no value for them.
 var unfilled = []Field{ChipData}
 
-// Unfilled lists the fields that the layout writes an empty place for, because the pipeline never fills them. A place that is left out with its value, an
-// optional one or a member of a document, is none.
-func (l *Layout) Unfilled() (empty []Field) {
+// Codes of cards by scheme: an American Express card has card security codes, and others have card verification values.
+var (
+	SecurityCodes      = []Field{CardCSC5, CardCSC4, CardCSC3}
+	VerificationValues = []Field{CardCVV, CardCVV2, CardICVV}
+)
+
+// Unfilled lists the fields that the layout writes an empty place for, because the pipeline never fills them, or because they are among those that the cards
+// never have. A place that is left out with its value, an optional one or a member of a document, is none.
+func (l *Layout) Unfilled(never ...Field) (empty []Field) {
 	if l.spec.mode != fixedMode && l.spec.mode != delimitedMode && l.spec.mode != segmentsMode {
 		return nil
 	}
-	for _, f := range unfilled {
+	for _, f := range slices.Concat(unfilled, never) {
 		stands := func(c column) bool { return c.field == f && !c.optional }
 		if slices.ContainsFunc(l.sections[Detail].columns, func(c column) bool { return stands(c) || slices.ContainsFunc(c.parts, stands) }) {
 			empty = append(empty, f)

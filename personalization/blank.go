@@ -21,12 +21,7 @@ func (p *Press) Blank(in []Issue, s *Sheet) error {
 	s.Wipe()
 	block, zeros := p.BlankBlock(), []byte(noDigits)
 	for i := range in {
-		for _, code := range [...]card.Secrets{s.box.cvv, s.box.cvv2, s.box.icvv} {
-			code.Set(i, zeros[:codeSize])
-		}
-		if !p.product.Technology.HasChip() {
-			s.box.icvv.Set(i, nil)
-		}
+		p.blankCodes(s, i)
 		if p.product.PIN.InCardFile {
 			s.box.pinBlock.Set(i, block)
 		}
@@ -36,11 +31,24 @@ func (p *Press) Blank(in []Issue, s *Sheet) error {
 		case card.DerivedPIN:
 			in[i].Offset = hsm.Offset{N: uint8(p.product.PIN.Length), Digits: [12]byte(zeros)}
 		}
-		if err := p.tracks(&in[i], s.box, i); err != nil {
+		if err := p.tracks(&in[i], s, i); err != nil {
 			return fmt.Errorf("product %s: card %d: %w", p.product.Code, i, err)
 		}
 	}
 	return nil
+}
+
+func (p *Press) blankCodes(s *Sheet, i int) {
+	zeros := []byte(noDigits)
+	if p.product.HasCSC() {
+		s.box.cscs.Set(i, zeros)
+		return
+	}
+	s.box.cvv.Set(i, zeros[:codeSize])
+	s.box.cvv2.Set(i, zeros[:codeSize])
+	if p.product.Technology.HasChip() {
+		s.box.icvv.Set(i, zeros[:codeSize])
+	}
 }
 
 // BlankBlock has the length of a PIN block of the press (ISO 9564-1), and nothing in it.

@@ -45,7 +45,7 @@ type discretionary struct {
 }
 
 // newDiscretionary compiles the pieces of a product: pvki, pvv, cvv, psn (two digits), offset, const:DIGITS, zeros:N. On the chip's track
-// cvv stands for iCVV.
+// cvv stands for iCVV. American Express products have csc5 in the place of cvv, and zeros for it on the chip's track.
 func newDiscretionary(names []string, p *card.Product) (discretionary, error) {
 	var d discretionary
 	for _, name := range names {
@@ -62,8 +62,8 @@ func newDiscretionary(names []string, p *card.Product) (discretionary, error) {
 func newPiece(name string, p *card.Product) (piece, error) {
 	word, argument, _ := strings.Cut(name, ":")
 	switch word {
-	case "cvv":
-		return piece{kind: codePiece, size: 3}, noArgument(argument)
+	case "cvv", "csc5":
+		return codePieceOf(word, argument, p)
 	case "psn":
 		return piece{kind: psnPiece, size: 2}, noArgument(argument)
 	case "pvki", "pvv":
@@ -91,7 +91,18 @@ func newPiece(name string, p *card.Product) (piece, error) {
 		}
 		return piece{text: strings.Repeat("0", n), size: n}, nil
 	}
-	return piece{}, fmt.Errorf("is not one of pvki, pvv, cvv, psn, offset, const:DIGITS, zeros:N")
+	return piece{}, fmt.Errorf("is not one of pvki, pvv, cvv, csc5, psn, offset, const:DIGITS, zeros:N")
+}
+
+func codePieceOf(word, argument string, p *card.Product) (piece, error) {
+	if p.HasCSC() != (word == "csc5") {
+		return piece{}, fmt.Errorf("csc5 is of products of the scheme %s, cvv of all others", card.Amex)
+	}
+	size := codeSize
+	if word == "csc5" {
+		size = len(noCSC)
+	}
+	return piece{kind: codePiece, size: size}, noArgument(argument)
 }
 
 func noArgument(argument string) error {

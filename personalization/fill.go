@@ -14,7 +14,7 @@ var (
 	icvvService = [3]byte{'9', '9', '9'}
 )
 
-// Fill computes the data of the issues into the sheet: CVV, CVV2, iCVV, the PIN block if the product's card file carries one, track 1, track 2
+// Fill computes the data of the issues into the sheet: CVV, CVV2, iCVV, or the American Express card security codes, the PIN block if the product's card file carries one, track 1, track 2
 // and the chip's track 2. The same issues give the same bytes. It fails when the sheet is too small or an issue lacks what its tracks need.
 func (p *Press) Fill(ctx context.Context, in []Issue, s *Sheet) error {
 	if len(in) > s.box.capacity {
@@ -22,9 +22,9 @@ func (p *Press) Fill(ctx context.Context, in []Issue, s *Sheet) error {
 	}
 	s.Wipe()
 	for i := range in {
-		s.box.requests[i] = hsm.CodeRequest{PAN: in[i].PAN, Expiry: in[i].Expiry}
+		s.box.pans[i], s.box.expiries[i] = in[i].PAN, in[i].Expiry
 	}
-	if err := p.codes(ctx, s.box.requests[:len(in)], s); err != nil {
+	if err := p.codes(ctx, len(in), s); err != nil {
 		return fmt.Errorf("product %s: %w", p.product.Code, err)
 	}
 	if p.product.PIN.InCardFile {
@@ -33,15 +33,23 @@ func (p *Press) Fill(ctx context.Context, in []Issue, s *Sheet) error {
 		}
 	}
 	for i := range in {
-		if err := p.tracks(&in[i], s.box, i); err != nil {
+		if err := p.tracks(&in[i], s, i); err != nil {
 			return fmt.Errorf("product %s: card %d: %w", p.product.Code, i, err)
 		}
 	}
 	return nil
 }
 
-// codes computes the three codes of requests that name card and expiry.
-func (p *Press) codes(ctx context.Context, requests []hsm.CodeRequest, s *Sheet) error {
+// codes computes the codes of the first n cards, whose numbers and expiries stand on the sheet.
+func (p *Press) codes(ctx context.Context, n int, s *Sheet) error {
+	pans, expiries := s.box.pans[:n], s.box.expiries[:n]
+	if p.product.HasCSC() {
+		return p.module.CSCs(ctx, p.keys.CSCK, pans, expiries, s.box.cscs)
+	}
+	requests := s.box.requests[:n]
+	for i := range requests {
+		requests[i] = hsm.CodeRequest{PAN: pans[i], Expiry: expiries[i]}
+	}
 	compute := func(service [3]byte, mmyy bool, out card.Secrets) error {
 		for i := range requests {
 			requests[i].ServiceCode, requests[i].MMYY = service, mmyy
@@ -69,7 +77,7 @@ func (p *Press) pinBlocks(ctx context.Context, in []Issue, s *Sheet) error {
 	}
 	pans, pins := s.box.pans[:len(in)], s.box.pins[:len(in)]
 	for i := range in {
-		pans[i], pins[i] = in[i].PAN, in[i].PIN
+		pins[i] = in[i].PIN
 	}
 	if err := p.module.ExportPINs(ctx, p.keys.Storage, p.keys.ZPK, p.keys.PINFormat, pans, pins, pans, s.box.pinBlock); err != nil {
 		return fmt.Errorf("product %s: %w", p.product.Code, err)
@@ -78,8 +86,9 @@ func (p *Press) pinBlocks(ctx context.Context, in []Issue, s *Sheet) error {
 }
 
 // tracks writes the tracks of one card.
-func (p *Press) tracks(issue *Issue, b *sheetBox, i int) error {
-	v := values{code: b.cvv.Reveal(i), psn: issue.PSN, offset: issue.Offset.Digits[:issue.Offset.N]}
+func (p *Press) tracks(issue *Issue, s *Sheet, i int) error {
+	b := s.box
+	v := values{code: s.stripe(i), psn: issue.PSN, offset: issue.Offset.Digits[:issue.Offset.N]}
 	if issue.HasPVV {
 		v.pvv = issue.PVV[:]
 	}
@@ -95,7 +104,7 @@ func (p *Press) tracks(issue *Issue, b *sheetBox, i int) error {
 	if !p.product.Technology.HasChip() {
 		return nil
 	}
-	v.code = b.icvv.Reveal(i)
+	v.code = s.chip(i)
 	if line, err = p.appendTrack2(b.line[:0], issue, 'D', &v); err != nil {
 		return fmt.Errorf("chip track 2: %w", err)
 	}

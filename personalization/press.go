@@ -12,8 +12,13 @@ import (
 
 // Keys are what a press works with. Versions are pinned by whoever makes a file; Storage and ZPK may be absent where no PIN is touched.
 type Keys struct {
-	CVK, PVK, Storage, ZPK card.KeyRef
-	PINFormat              hsm.PINFormat
+	CVK, CSCK, PVK, Storage, ZPK card.KeyRef
+	PINFormat                    hsm.PINFormat
+}
+
+// KeysOf are the newest versions of a product's own keys.
+func KeysOf(p *card.Product) Keys {
+	return Keys{CVK: card.KeyRef{Label: p.Keys.CVK}, CSCK: card.KeyRef{Label: p.Keys.CSCK}, PVK: card.KeyRef{Label: p.Keys.PVK}}
 }
 
 // Press makes one product's card data for one bureau's file. Its methods may be called by many goroutines at once.
@@ -53,8 +58,8 @@ func NewPress(m hsm.Module, p card.Product, k Keys) (*Press, error) {
 	if press.track2, err = newDiscretionary(p.Track2, &p); err != nil {
 		return nil, fmt.Errorf("product %s: track 2: %w", p.Code, err)
 	}
-	if k.CVK.Label == "" {
-		return nil, fmt.Errorf("product %s: card verification key: %w", p.Code, ErrNoKey)
+	if err := press.needCodeKey(); err != nil {
+		return nil, err
 	}
 	if p.PIN.InCardFile && k.PINFormat != hsm.ISO0 && k.PINFormat != hsm.ISO4 {
 		return nil, fmt.Errorf("product %s: %w: PIN-block format %d", p.Code, ErrProduct, k.PINFormat)
@@ -69,7 +74,7 @@ func checkProduct(p *card.Product, service card.ServiceCode) error {
 	if p.Technology == card.Magstripe && service.Chip() {
 		return errors.New("a card without a chip may not have a service code 2xx or 6xx")
 	}
-	if p.CVV2Order != "MMYY" && p.CVV2Order != "YYMM" {
+	if !p.HasCSC() && p.CVV2Order != "MMYY" && p.CVV2Order != "YYMM" {
 		return errors.New("the expiry order of CVV2 must be MMYY or YYMM")
 	}
 	pin := p.PIN
@@ -94,6 +99,14 @@ func checkProduct(p *card.Product, service card.ServiceCode) error {
 		return errors.New("a PIN must have 4 to 12 digits")
 	}
 	return nil
+}
+
+// needCodeKey tells that the key of the product's codes is missing.
+func (p *Press) needCodeKey() error {
+	if p.product.HasCSC() {
+		return p.need(p.keys.CSCK, "card security code key")
+	}
+	return p.need(p.keys.CVK, "card verification key")
 }
 
 // need tells that an operation lacks a key.

@@ -18,6 +18,7 @@ type Printed struct {
 	PSN                        card.PSN
 	HasPSN                     bool
 	CVV, CVV2, ICVV            []byte
+	CSC5, CSC4, CSC3           []byte
 	PINBlock                   []byte // binary
 	Track1, Track2, ChipTrack2 []byte // without sentinels; ChipTrack2 as Sheet.ChipTrack2
 }
@@ -33,6 +34,9 @@ const (
 	WrongCVV        = "cvv"
 	WrongCVV2       = "cvv2"
 	WrongICVV       = "icvv"
+	WrongCSC5       = "csc5"
+	WrongCSC4       = "csc4"
+	WrongCSC3       = "csc3"
 	WrongTrack1     = "track1"
 	WrongTrack2     = "track2"
 	WrongChipTrack2 = "chip_track2"
@@ -49,9 +53,9 @@ func (p *Press) VerifyCodes(ctx context.Context, in []Printed, s *Sheet, wrong f
 	s.Wipe()
 	defer s.Wipe()
 	for i := range in {
-		s.box.requests[i] = hsm.CodeRequest{PAN: in[i].PAN, Expiry: in[i].Expiry}
+		s.box.pans[i], s.box.expiries[i] = in[i].PAN, in[i].Expiry
 	}
-	if err := p.codes(ctx, s.box.requests[:len(in)], s); err != nil {
+	if err := p.codes(ctx, len(in), s); err != nil {
 		return fmt.Errorf("verify codes of product %s: %w", p.product.Code, err)
 	}
 	pvvs := make([][]byte, len(in))
@@ -66,7 +70,10 @@ func (p *Press) verifyRecord(r *Printed, s *Sheet, i int, wrong func(int, string
 	for _, code := range [...]struct {
 		printed, computed []byte
 		name              string
-	}{{r.CVV, s.CVV(i), WrongCVV}, {r.CVV2, s.CVV2(i), WrongCVV2}, {r.ICVV, s.ICVV(i), WrongICVV}} {
+	}{
+		{r.CVV, s.CVV(i), WrongCVV}, {r.CVV2, s.CVV2(i), WrongCVV2}, {r.ICVV, s.ICVV(i), WrongICVV},
+		{r.CSC5, s.CSC5(i), WrongCSC5}, {r.CSC4, s.CSC4(i), WrongCSC4}, {r.CSC3, s.CSC3(i), WrongCSC3},
+	} {
 		if len(code.printed) > 0 && !equal(code.printed, code.computed) {
 			wrong(i, code.name)
 		}
@@ -78,9 +85,9 @@ func (p *Press) verifyRecord(r *Printed, s *Sheet, i int, wrong func(int, string
 		layout        *discretionary
 		name          string
 	}{
-		{r.Track1, s.CVV(i), readTrack1, &p.track1, WrongTrack1},
-		{r.Track2, s.CVV(i), readTrack2, &p.track2, WrongTrack2},
-		{r.ChipTrack2, s.ICVV(i), readChipTrack2, &p.track2, WrongChipTrack2},
+		{r.Track1, s.stripe(i), readTrack1, &p.track1, WrongTrack1},
+		{r.Track2, s.stripe(i), readTrack2, &p.track2, WrongTrack2},
+		{r.ChipTrack2, s.chip(i), readChipTrack2, &p.track2, WrongChipTrack2},
 	} {
 		if len(track.printed) == 0 {
 			continue

@@ -18,10 +18,7 @@ const (
 )
 
 // schemes are the card schemes whose rules Platen knows.
-var schemes = [...]string{"visa", "mastercard", "discover", "diners", "jcb", "unionpay"}
-
-// amex is a scheme whose cards carry card security codes of their own keys, which no product has yet.
-const amex = "amex"
+var schemes = [...]string{"visa", "mastercard", card.Amex, "discover", "diners", "jcb", "unionpay"}
 
 // CVV2 expiry orders.
 const (
@@ -47,10 +44,7 @@ func (l *loader) checkProducts() {
 // checkCardOf checks what every card of the product is.
 func (l *loader) checkCardOf(p *card.Product, from source) {
 	l.checkName(from, p.Name)
-	switch {
-	case p.Scheme == amex:
-		l.at(from, "scheme")("scheme: American Express cards need card security codes under a CSC key, which no product can name yet, and a cvk makes other values: leave the product out")
-	case !slices.Contains(schemes[:], p.Scheme):
+	if !slices.Contains(schemes[:], p.Scheme) {
 		l.at(from, "scheme")("scheme: %s", oneOf(schemes[:]))
 	}
 	if p.Technology == 0 {
@@ -68,8 +62,11 @@ func (l *loader) checkCardOf(p *card.Product, from source) {
 	l.checkBounds(from, int64(p.ValidityMonths), 1, maxValidityMonths, "validity_months")
 	l.checkBounds(from, int64(p.FirstPSN), 0, 99, "first_psn")
 	l.checkBounds(from, p.MaxQuantity, 1, maxQuantity, "max_quantity")
-	if l.rangeOf(p) == nil {
+	switch r := l.rangeOf(p); {
+	case r == nil:
 		l.at(from, "range")("range: there is no range %q", p.Range)
+	case p.HasCSC() != amexRange(r):
+		l.at(from, "range")("range: numbers of 15 digits that begin with 34 or 37 are of the scheme %s, and no others are", card.Amex)
 	}
 	if p.Design == "" {
 		l.at(from, "design")("design: is missing")
@@ -77,10 +74,36 @@ func (l *loader) checkCardOf(p *card.Product, from source) {
 	if len(p.Currency) != 3 || strings.Trim(p.Currency, "0123456789") != "" {
 		l.at(from, "currency")("currency: must be three digits (ISO 4217)")
 	}
-	if p.CVV2Order != MMYY && p.CVV2Order != YYMM {
-		l.at(from, "cvv2_order")("cvv2_order: %s", oneOf([]string{MMYY, YYMM}))
+	l.checkCodesOf(p, from)
+}
+
+// amexRange tells whether a range holds American Express numbers.
+func amexRange(r *Range) bool {
+	return r.Length == 15 && (strings.HasPrefix(r.Prefix, "34") || strings.HasPrefix(r.Prefix, "37"))
+}
+
+// checkCodesOf holds the keys of a product's codes, and what they are computed of, to its scheme.
+func (l *loader) checkCodesOf(p *card.Product, from source) {
+	if !p.HasCSC() {
+		if p.CVV2Order != MMYY && p.CVV2Order != YYMM {
+			l.at(from, "cvv2_order")("cvv2_order: %s", oneOf([]string{MMYY, YYMM}))
+		}
+		if p.Keys.CSCK != "" {
+			l.at(from, "keys", "csck")("csck: makes the codes of the scheme %s and of no other: leave it out", card.Amex)
+		}
+		l.checkLabel(from, p.Keys.CVK, "to make card verification values", "keys", "cvk")
+		return
 	}
-	l.checkLabel(from, p.Keys.CVK, "to make card verification values", "keys", "cvk")
+	if p.CVV2Order != "" {
+		l.at(from, "cvv2_order")("cvv2_order: American Express cards have no CVV2, and their codes take the expiry as YYMM: leave it out")
+	}
+	if p.Keys.CVK != "" {
+		l.at(from, "keys", "cvk")("cvk: American Express cards have codes of a csck instead: leave it out")
+	}
+	if p.DynamicCVV2 != (card.DynamicCVV2{}) {
+		l.at(from, "dynamic_cvv2")("dynamic_cvv2: American Express cards have no CVV2: leave it out")
+	}
+	l.checkLabel(from, p.Keys.CSCK, "to make card security codes", "keys", "csck")
 }
 
 // rangeOf finds the range that a product's new cards come from.
@@ -183,7 +206,11 @@ func (l *loader) checkDestinations(p *card.Product, from source) {
 	} else if p.PIN.InCardFile && printer.ZPK == "" {
 		l.at(from, "pin", "in_card_file")("in_card_file: bureau %s has no zpk to encrypt PIN blocks under", p.Bureau)
 	}
-	l.checkLayoutOf(from, p.Layout, formats.CardFile, "layout")
+	others := formats.SecurityCodes
+	if p.HasCSC() {
+		others = formats.VerificationValues
+	}
+	l.checkLayoutOf(from, p.Layout, formats.CardFile, "layout", others...)
 	l.checkTransfer(from, p.Layout, printer, "layout")
 	if !p.PIN.Mailer {
 		if p.MailerBureau != "" || p.MailerLayout != "" {
@@ -209,14 +236,14 @@ func sameDestination(a, b *Bureau) bool {
 	return a.Code == b.Code || a.SFTP.Address == b.SFTP.Address && a.SFTP.User == b.SFTP.User && a.SFTP.In == b.SFTP.In
 }
 
-func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key string) {
+func (l *loader) checkLayoutOf(from source, name string, kind formats.Kind, key string, never ...formats.Field) {
 	switch layout := l.layout(name); {
 	case layout == nil:
 		l.at(from, key)("%s: there is no layout %q", key, name)
 	case layout.Kind() != kind:
 		l.at(from, key)("%s: layout %s is of another kind", key, name)
-	case len(layout.Unfilled()) > 0:
-		l.at(from, key)("%s: layout %s has a place for %v, which nothing fills: every card would leave it empty; mark it optional, or leave it out", key, name, layout.Unfilled())
+	case len(layout.Unfilled(never...)) > 0:
+		l.at(from, key)("%s: layout %s has a place for %v, which nothing fills: every card would leave it empty; mark it optional, or leave it out", key, name, layout.Unfilled(never...))
 	case !layout.NamesApart():
 		l.at(from, key)("%s: layout %s gives two files one name: {file.sequence} or {file.reference} must stand in it", key, name)
 	}

@@ -16,17 +16,20 @@ func (l *loader) checkTracks(p *card.Product, from source) {
 		pieces []string
 		alone  card.Product
 	}{
-		{"track1", p.Track1, card.Product{PIN: p.PIN, Track1: p.Track1}},
-		{"track2", p.Track2, card.Product{PIN: p.PIN, Track2: p.Track2}},
+		{"track1", p.Track1, card.Product{Scheme: p.Scheme, PIN: p.PIN, Track1: p.Track1}},
+		{"track2", p.Track2, card.Product{Scheme: p.Scheme, PIN: p.PIN, Track2: p.Track2}},
 	} {
-		codes := 0
+		code, codes := "cvv", 0
+		if p.HasCSC() {
+			code = "csc5"
+		}
 		for _, piece := range track.pieces {
-			if piece == "cvv" {
+			if piece == code {
 				codes++
 			}
 		}
 		if codes != 1 {
-			l.at(from, track.key)("%s: must hold cvv, once", track.key)
+			l.at(from, track.key)("%s: must hold %s, once", track.key, code)
 		}
 		if err := personalization.CheckTracks(&track.alone, r.Length); err != nil {
 			l.at(from, track.key)("%s: %v", track.key, err)

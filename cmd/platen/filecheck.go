@@ -114,8 +114,8 @@ type fileVerdict struct {
 
 const (
 	checkedPlain = "structure, counts, totals, check digits, expiries, tracks"
-	checkedKeys  = checkedPlain + ", CVV, CVV2, iCVV, PIN blocks"
-	checkedMade  = "structure, counts, totals, numbers against cards, tracks, CVV2, sealed bytes"
+	checkedKeys  = checkedPlain + ", CVV, CVV2, iCVV or card security codes, PIN blocks"
+	checkedMade  = "structure, counts, totals, numbers against cards, tracks, CVV2 or the code on the front, sealed bytes"
 	checkedPINs  = "structure, counts, totals, no card number, sealed bytes" // of PIN mailers
 )
 

@@ -31,7 +31,8 @@ func initCommand(s *shared) *cobra.Command {
 		Short: "Make a directory to try Platen in: configuration, sample programs, test keys, a bureau's side",
 		Long: `Makes DIR with everything that a trial needs, and changes nothing that is there already: platen.yaml, the sample programs and
 layouts, a keystore of test keys, OpenPGP and SSH keys, and under bureaus/ what the bureau simulator needs of each bureau.
-Only test keys are made. Afterwards:
+Only test keys are made. Run it again after the programs name a new key, or one was rotated: it makes what is missing and gives the simulated
+bureaus what they lack. Afterwards:
   platen db migrate  -c DIR/platen.yaml
   platen apply       -c DIR/platen.yaml -f DIR/programs
   platen bureau simulate -c DIR/platen.yaml
@@ -214,6 +215,7 @@ func keysNeeded(set *programs.Set, common KeysConfig) []need {
 	}
 	for _, p := range set.Products {
 		add(p.Keys.CVK, keyblock.CVK, keyblock.TDES)
+		add(p.Keys.CSCK, keyblock.CVK, keyblock.TDES)
 		if p.PIN.Method == card.DerivedPIN {
 			add(p.Keys.PVK, keyblock.IBMPVK, keyblock.TDES)
 		} else {
@@ -368,12 +370,9 @@ func (s site) makeBureau(set *programs.Set, b *programs.Bureau) error {
 	return s.exportKeys(set, b, side)
 }
 
-// exportKeys gives a bureau the test keys that it checks records with, in a keystore of its own.
+// exportKeys gives a bureau the test keys that it checks records with, in a keystore of its own, or those that this lacks.
 func (s site) exportKeys(set *programs.Set, b *programs.Bureau, side string) error {
 	target := s.path(filepath.FromSlash(side + "keystore.json"))
-	if _, err := os.Stat(target); err == nil {
-		return nil
-	}
 	_, ours, err := s.openOrCreate()
 	if err != nil {
 		return err
@@ -382,16 +381,26 @@ func (s site) exportKeys(set *programs.Set, b *programs.Bureau, side string) err
 	if err != nil {
 		return err
 	}
-	labels := []string{string(b.ZPK)}
-	for _, p := range set.Products {
-		if p.Bureau != b.Code {
-			continue
-		}
-		for _, l := range []card.KeyLabel{p.Keys.CVK, p.Keys.PVK} {
+	var labels []string
+	add := func(all ...card.KeyLabel) {
+		for _, l := range all {
 			if l != "" && !contains(labels, string(l)) {
 				labels = append(labels, string(l))
 			}
 		}
 	}
-	return ours.Export(labels, target, kbpk)
+	add(b.ZPK)
+	for _, p := range set.Products {
+		if p.Bureau == b.Code {
+			add(p.Keys.CVK, p.Keys.CSCK, p.Keys.PVK)
+		}
+	}
+	theirs, err := keystore.Open(target, kbpk)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ours.Export(labels, target, kbpk)
+	}
+	if err == nil {
+		_, err = ours.Supply(labels, theirs)
+	}
+	return err
 }

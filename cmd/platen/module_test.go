@@ -24,10 +24,12 @@ var moduleSize = sizes{mass: 120, bulk: 80, actions: 25}
 
 const moduleSeed = "modules"
 
-// modulePress makes a directory whose bureaus take PIN blocks of format 0, which every module makes, and whose keys exist.
+// modulePress makes a directory whose bureaus take PIN blocks of format 0, which every module makes, and whose keys exist. American Express cards are among
+// those that are ordered.
 func modulePress(t *testing.T) string {
 	t.Helper()
 	dir := prepare(t, moduleSize)
+	withAmex(t, dir, 12)
 	north := filepath.Join(dir, "programs", "bureaus", "north.yaml")
 	body := string(read(t, north))
 	put(t, north, []byte(strings.Replace(body, "pin_format: 4", "pin_format: 0", 1)))
@@ -70,12 +72,12 @@ func softwareNight(t *testing.T) (demoResult, []taken) {
 	return r, proveTaken(t, dir, r)
 }
 
-// withoutPINs is what files say of cards that does not depend on a drawn PIN: number, expiry, sequence.
+// withoutPINs is what files say of cards that does not depend on a drawn PIN: number, expiry, sequence, printed codes.
 func withoutPINs(files []taken) []string {
 	var all []string
 	for _, f := range files {
 		for _, p := range f.records {
-			all = append(all, strings.Join([]string{f.name, p.uid, p.pan, p.psn, p.expiry}, " "))
+			all = append(all, strings.Join([]string{f.name, p.uid, p.pan, p.psn, p.expiry, strings.Join(p.codes, "/")}, " "))
 		}
 	}
 	slices.Sort(all)

@@ -39,6 +39,7 @@ type printed struct {
 	tracks                       []string
 	account                      string // what the PIN block is bound to
 	pinBlock                     []byte
+	codes                        []string // the printed ones: CVV2, or those of American Express
 }
 
 // takenFiles opens everything that the bureaus of dir took. A file that is not whole, not ours or not in a layout fails the test: the reader proves
@@ -120,6 +121,11 @@ func parse(l *formats.Layout, plain []byte) ([]printed, error) {
 		for _, f := range []formats.Field{formats.CardTrack1, formats.CardTrack2, formats.CardChipTrack2} {
 			if rec.Has(f) {
 				p.tracks = append(p.tracks, text(f))
+			}
+		}
+		for _, f := range []formats.Field{formats.CardCVV2, formats.CardCSC5, formats.CardCSC4, formats.CardCSC3} {
+			if rec.Has(f) {
+				p.codes = append(p.codes, text(f))
 			}
 		}
 		all = append(all, p)

@@ -368,6 +368,72 @@ func TestExportMakesASubsetUnderAnotherKBPK(t *testing.T) {
 	}
 }
 
+func written(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func TestSupplyBringsWhatIsMissingAndLeavesTheRest(t *testing.T) {
+	s, _ := filled(t)
+	target := filepath.Join(t.TempDir(), "bureau.json")
+	if err := s.Export([]string{"cvk"}, target, kbpk(9)); err != nil {
+		t.Fatal(err)
+	}
+	to, err := keystore.Open(target, kbpk(9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := written(t, target)
+	if n, err := s.Supply([]string{"cvk"}, to); err != nil || n != 0 || written(t, target) != before {
+		t.Errorf("nothing was missing: %d keys, %v", n, err)
+	}
+	if err := s.Rotate("cvk", hsm.SystemEntropy()); err != nil {
+		t.Fatal(err)
+	}
+	for _, labels := range [][]string{{"cvk", "pins"}, {"cvk", "nothing"}} {
+		if _, err := s.Supply(labels, to); err == nil || written(t, target) != before {
+			t.Errorf("%v: %v, or the file changed", labels, err)
+		}
+	}
+	if n, err := s.Supply([]string{"cvk", "zpk.a"}, to); err != nil || n != 2 {
+		t.Errorf("a new version and a new key: %d keys, %v", n, err)
+	}
+	for _, ref := range []card.KeyRef{{Label: "cvk", Version: 1}, {Label: "cvk", Version: 2}, {Label: "zpk.a", Version: 1}} {
+		want, err := s.Lookup(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := to.Lookup(ref); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", ref, got, err)
+		}
+	}
+	if again, err := keystore.Open(target, kbpk(9)); err != nil || len(again.List()) != 3 {
+		t.Errorf("what was supplied does not open again: %v", err)
+	}
+	// A key of its own under the same label is nothing to overwrite, and test and production keys do not mix.
+	stranger, err := keystore.Create(filepath.Join(t.TempDir(), "own.json"), kbpk(9), keystore.Test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stranger.Generate("cvk", keyblock.CVK, keyblock.TDES, hsm.SystemEntropy()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Supply([]string{"zpk.a", "cvk"}, stranger); !errors.Is(err, keystore.ErrExists) || len(stranger.List()) != 1 {
+		t.Errorf("another key of the label: %v", err)
+	}
+	production, err := keystore.Create(filepath.Join(t.TempDir(), "production.json"), kbpk(9), keystore.Production)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Supply([]string{"cvk"}, production); !errors.Is(err, keystore.ErrEnvironment) {
+		t.Errorf("into production: %v", err)
+	}
+}
+
 func TestAStoreThatAnotherProcessChangedIsNotOverwritten(t *testing.T) {
 	s, path := filled(t)
 	other, err := keystore.Open(path, kbpk(1))

@@ -68,19 +68,22 @@ func payloadOf(v *batch.SecurityValues, now time.Time) (card.Secret, error) {
 	b, err := json.Marshal(struct {
 		Issue     int        `json:"issue"`
 		Expiry    string     `json:"expiry"`
-		CVV       string     `json:"cvv"`
-		CVV2      string     `json:"cvv2"`
+		CVV       string     `json:"cvv,omitempty"`
+		CVV2      string     `json:"cvv2"` // what is printed, of every scheme
 		CVV2Until *time.Time `json:"cvv2_expires_at,omitempty"`
 		ICVV      string     `json:"icvv,omitempty"`
+		CSC5      string     `json:"csc5,omitempty"`
+		CSC4      string     `json:"csc4,omitempty"`
+		CSC3      string     `json:"csc3,omitempty"`
 		IssuedAt  time.Time  `json:"issued_at"`
-	}{v.Issue, v.Expiry.String(), text(v.CVV), text(v.CVV2), v.CVV2Until, text(v.ICVV), now.UTC()})
+	}{v.Issue, v.Expiry.String(), text(v.CVV), text(v.Printed()), v.CVV2Until, text(v.ICVV), text(v.CSC5), text(v.CSC4), text(v.CSC3), now.UTC()})
 	if err != nil {
 		return card.Secret{}, errors.New("security values cannot be written")
 	}
 	return card.NewSecret(b), nil
 }
 
-// VerifyCVV2 tells whether a value is the CVV2 of a card.
+// VerifyCVV2 tells whether a value is the CVV2 of a card, or the code on the front of an American Express one.
 func (s *Service) VerifyCVV2(ctx context.Context, a cards.Act, value card.Secret) (bool, error) {
 	c, err := s.find(ctx, a)
 	if err != nil {
