@@ -24,7 +24,7 @@ var samplePlaces = [...][4]string{
 }
 
 // SampleCards makes n made-up lines of one file of a kind: card data of test numbers, names and addresses of many lengths and scripts. They
-// are the same each time. Nearly every field of the catalogue has a value, so that they serve layouts of any kind.
+// are the same each time. Nearly every field of the catalogue has a value, so that they serve layouts of any kind; American Express codes have none, for the cards are Visa cards.
 func SampleCards(kind Kind, n int) (head *Record, records []*Record) {
 	for i := range n {
 		r := sampleCard(i)
@@ -80,7 +80,7 @@ func sampleCard(i int) *Record {
 	for f, v := range map[Field]string{
 		RecordUID: uid, CardPAN: pan, CardToken: fmt.Sprintf("T01ABCDEFGH%08d", i+1), CardExpiry: "2912", CardEffective: "2601", CardPSN: "01", CardServiceCode: "201", CardName: shown,
 		CardTrackName: track, CardTrack1: "B" + pan + "^" + track + "^" + end + "000000", CardTrack2: pan + "=" + end + "00000", CardChipTrack2: pan + "D" + end + "00000F",
-		CardCVV: "123", CardCVV2: "456", CardICVV: "789", CardCSC5: "12345", CardCSC4: "6789", CardCSC3: "012", CardPINBlock: "\x06\x22\xab\xc3\x89\x9a\xab\xbc", CardPVV: "1234", CardPVKI: "1", CardPINOffset: "1234", CardReason: "NEW",
+		CardCVV: "123", CardCVV2: "456", CardICVV: "789", CardPINBlock: "\x06\x22\xab\xc3\x89\x9a\xab\xbc", CardPVV: "1234", CardPVKI: "1", CardPINOffset: "1234", CardReason: "NEW",
 		CardRequest: "NEW", CardIssueNumber: "1", HolderTitle: "", HolderFirstName: person[0], HolderLastName: person[1], HolderLanguage: "en", CarrierName: full,
 		CarrierAddress1: place[0], CarrierCity: place[1], CarrierPostcode: place[2], CarrierCountry: place[3], CarrierDelivery: "STANDARD", CarrierBranch: "B017", OrderReference: "SAMPLE-1",
 		CustomerReference: fmt.Sprintf("CIF-%08d", 10000000+i), ReturnUID: uid, ReturnStatus: "PRODUCED", ReturnOccurredAt: "2026-01-16T05:55:10Z", ReturnAttempt: "1", ReturnLast4: pan[12:],
