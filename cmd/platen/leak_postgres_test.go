@@ -30,6 +30,7 @@ func TestNoSecretReachesPostgreSQL(t *testing.T) {
 	change(t, db, "SELECT pg_reload_conf()")
 
 	dir := prepare(t, sizes{mass: 250, bulk: 300, actions: 60})
+	withAmex(t, dir, 20)
 	platen(t, "init", dir, "--database", cluster.DSN("postgres"))
 	tellingNumbers(t, dir)
 	longPINs(t, dir)
