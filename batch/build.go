@@ -28,6 +28,7 @@ type job struct {
 	names   *formats.Names           // the product's
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
+	zpkKCV  string                   // check value of the key that the file's PIN blocks are under; empty where it has none
 	letters int64                    // carriers of the file, where the layout tells of each
 	printed atomic.Int64             // lines rendered so far
 }
@@ -73,6 +74,9 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 	}
 	keys, err := pressKeys(f.Keys)
 	if err != nil {
+		return nil, fmt.Errorf("file %d: %w", number, err)
+	}
+	if j.zpkKCV, err = zpkCheckValue(f.Keys); err != nil {
 		return nil, fmt.Errorf("file %d: %w", number, err)
 	}
 	if j.press, err = personalization.NewPress(p.Module, *j.product, keys); err != nil {

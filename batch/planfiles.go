@@ -36,6 +36,15 @@ func (k pin) ref() (card.KeyRef, error) {
 	return card.ParseKeyRef(k.Key)
 }
 
+// zpkCheckValue is the check value of a file's pinned zone key; empty where it has none.
+func zpkCheckValue(body string) (string, error) {
+	var k pins
+	if err := json.Unmarshal([]byte(body), &k); err != nil {
+		return "", fmt.Errorf("pinned keys: %w", err)
+	}
+	return k.ZPK.KCV, nil
+}
+
 // pressKeys reads a file's pinned keys.
 func pressKeys(body string) (personalization.Keys, error) {
 	var k pins

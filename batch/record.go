@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"platen/card"
 	"platen/formats"
@@ -20,6 +21,7 @@ func headOf(i store.Institution, f store.File, p *card.Product) *formats.Record 
 	r.SetString(formats.FileName, f.Name)
 	r.SetString(formats.FileDate, strings.ReplaceAll(f.BusinessDate, "-", ""))
 	r.SetString(formats.FileTime, f.FileTime)
+	r.SetString(formats.FileMadeAt, f.CreatedAt.UTC().Truncate(time.Second).Format(time.RFC3339))
 	r.SetInt(formats.FileSequence, f.Sequence)
 	r.SetString(formats.FileStamp, f.Stamp)
 	r.SetString(formats.FileIssuer, i.Code)

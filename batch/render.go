@@ -52,6 +52,7 @@ func (j *job) renderShowing(ctx context.Context, w io.Writer, show func([]store.
 // head is what is true of the whole file; a sidecar also knows what its file was sealed with.
 func (j *job) head() *formats.Record {
 	r := headOf(j.inst, j.file, j.product)
+	r.SetString(formats.FileZPKKCV, j.zpkKCV)
 	if j.layout.Kind() == formats.Sidecar && j.file.PlaintextBytes != nil {
 		r.SetString(formats.FileSHA256, hexString(j.file.PlaintextSHA))
 		r.SetInt(formats.FileBytes, *j.file.PlaintextBytes)

@@ -99,7 +99,7 @@ func (j *job) sendSidecar(ctx context.Context, side *job, t delivery.Target, s s
 // asSidecar is the job of rendering a sidecar in its file's place.
 func (j *job) asSidecar(ctx context.Context, s store.Sidecar) (*job, error) {
 	layout, err := j.Plant.layout(ctx, j.Store.Q, j.file.Institution, s.Layout, s.LayoutVersion)
-	return &job{Plant: j.Plant, inst: j.inst, file: j.file, product: j.product, bureau: j.bureau, at: j.at, layout: layout, sidecar: s.Sidecar, press: j.press, names: j.names, ranges: j.ranges}, err
+	return &job{Plant: j.Plant, inst: j.inst, file: j.file, product: j.product, bureau: j.bureau, at: j.at, layout: layout, sidecar: s.Sidecar, press: j.press, names: j.names, ranges: j.ranges, zpkKCV: j.zpkKCV}, err
 }
 
 // sidecarPage fills records with what a sidecar may show of lines: no value that a card is made from but its number, which its layout can only mask, and

@@ -13,7 +13,8 @@ type column struct {
 	field    Field  // 0 for a constant and for a value of parts
 	constant []byte // bytes of the file
 	parts    []column
-	at, len  int // fixed: zero-based position and length in the layout's unit; parts: length, 0 where lengths differ
+	joined   []byte // what stands between parts that are there, if something does
+	at, len  int    // fixed: zero-based position and length in the layout's unit; parts: length, 0 where lengths differ
 	pipes    []pipe
 	fidelity fidelity
 	sized    bool // its pipes have brought it to its length
@@ -80,6 +81,9 @@ func (s *spec) compileField(which Section, f *fieldSpec) (column, error) {
 
 // compileValue compiles a field of the catalogue or a value of parts, with its functions.
 func (s *spec) compileValue(which Section, f *fieldSpec, c *column) (flow, error) {
+	if f.value == CardPAN && len(f.pipes) > 0 && f.pipes[0].name == "token" && len(f.pipes[0].args) == 0 {
+		f.value, f.pipes = CardToken, f.pipes[1:]
+	}
 	if f.value != 0 {
 		c.field, c.label = f.value, f.value.String()
 		v, err := s.compilePipes(s.flowOf(f.value, f.len), f.pipes, f.node, c)
@@ -127,11 +131,29 @@ func (s *spec) compileValue(which Section, f *fieldSpec, c *column) (flow, error
 	}
 	v := s.flowOf(0, f.len)
 	v.size, v.tables = max(size, 0), s.tables
+	if len(f.pipes) > 0 && f.pipes[0].name == "join" {
+		return s.compileJoined(v, f, c)
+	}
 	v, err := s.compilePipes(v, f.pipes, f.node, c)
 	if err != nil {
 		return v, err
 	}
 	return v, findEnds(c.parts, parts, false)
+}
+
+// compileJoined compiles parts that are put together with a text between those that are there. Nobody can tell them apart again.
+func (s *spec) compileJoined(v flow, f *fieldSpec, c *column) (flow, error) {
+	v.size = 0
+	if _, _, err := f.pipes[0].join(v); err != nil {
+		return v, faultAt(f.pipes[0].node, "%s: %v", c.label, err)
+	}
+	c.joined, c.fidelity = []byte(f.pipes[0].args[0]), hidden
+	for i := range c.parts {
+		if p := &c.parts[i]; p.must {
+			p.must, p.len = false, 0
+		}
+	}
+	return s.compilePipes(v, f.pipes[1:], f.node, c)
 }
 
 // literal encodes a text that stands around a value.

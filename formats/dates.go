@@ -23,6 +23,8 @@ func dateTokens(t valueType) map[string]datePart {
 		return map[string]datePart{"yyyy": {from: 0, to: 2, century: true}, "yy": {from: 0, to: 2, century: false}, "MM": {from: 2, to: 4, century: false}}
 	case date: // YYYYMMDD
 		return map[string]datePart{"yyyy": {from: 0, to: 4, century: false}, "yy": {from: 2, to: 4, century: false}, "MM": {from: 4, to: 6, century: false}, "dd": {from: 6, to: 8, century: false}}
+	case moment: // YYYYMMDDHHMMSS
+		return map[string]datePart{"yyyy": {from: 0, to: 4}, "yy": {from: 2, to: 4}, "MM": {from: 4, to: 6}, "dd": {from: 6, to: 8}, "HH": {from: 8, to: 10}, "mm": {from: 10, to: 12}, "ss": {from: 12, to: 14}}
 	case daytime: // HHMMSS
 		return map[string]datePart{"HH": {from: 0, to: 2, century: false}, "mm": {from: 2, to: 4, century: false}, "ss": {from: 4, to: 6, century: false}}
 	}
@@ -41,7 +43,7 @@ var monthNames = map[string][]string{
 
 // date("MM/yy"), date("MMMyyyy", en): months, dates and times in another form, of yyyy yy MMM MM dd HH mm ss and other characters.
 func (c call) date(in flow) (pipe, flow, error) {
-	if err := errors.Join(c.count(1, 2), c.wants(in, month, date, daytime)); err != nil {
+	if err := errors.Join(c.count(1, 2), c.wants(in, month, date, daytime, moment)); err != nil {
 		return pipe{}, in, err
 	}
 	form := dateForm{stored: in.size}
@@ -61,7 +63,7 @@ func (c call) date(in flow) (pipe, flow, error) {
 			return pipe{}, in, err
 		}
 		form.parts = append(form.parts, part)
-		form.short = form.short || in.valueType == date && rest[:n] == "yy"
+		form.short = form.short || (in.valueType == date || in.valueType == moment) && rest[:n] == "yy"
 		form.width += n
 		rest = rest[n:]
 	}
@@ -104,7 +106,7 @@ type dateForm struct {
 
 // complete tells whether the form shows every part of the stored value; a century that is not shown is 20.
 func (f dateForm) complete() bool {
-	var shown [8]bool
+	var shown [len(momentForm)]bool
 	if f.short {
 		shown[0], shown[1] = true, true
 	}
@@ -122,7 +124,7 @@ func (f dateForm) complete() bool {
 }
 
 func (f dateForm) apply(b []byte, start int) ([]byte, error) {
-	var stored [8]byte
+	var stored [len(momentForm)]byte
 	n := copy(stored[:], b[start:])
 	b = b[:start]
 	if f.short && (stored[0] != '2' || stored[1] != '0') {
@@ -149,7 +151,7 @@ func (f dateForm) invert(v []byte) ([]byte, error) {
 	if len(v) != f.width {
 		return v, errWrongForm
 	}
-	stored := [8]byte{'2', '0'}
+	stored := [len(momentForm)]byte{'2', '0'}
 	at := 0
 	for _, p := range f.parts {
 		if p.literal != "" {

@@ -43,7 +43,7 @@ func (e each) shows(f Field) bool {
 	switch {
 	case e == 0, e == eachCard:
 		return f != RecordCards && f != RecordLastUID
-	case f >= FileReference && f <= FileRecords, f >= ProductCode && f <= ProductBIN, f == FileCarriers, f == FileProducts, f == FileSHA256, f == FileBytes:
+	case f >= FileReference && f <= FileRecords, f >= ProductCode && f <= ProductBIN, f == FileCarriers, f == FileProducts, f == FileSHA256, f == FileBytes, f == FileMadeAt, f == FileZPKKCV:
 		return true
 	case e == eachFile:
 		return slices.Contains(splitters, f)

@@ -137,9 +137,11 @@ const (
 	RecordLastUID // of these the last
 	TotalsCards
 	TotalsCarriers
-	CardCSC5 // American Express: on the stripe
-	CardCSC4 // printed on the front
-	CardCSC3 // on the signature panel
+	CardCSC5   // American Express: on the stripe
+	CardCSC4   // printed on the front
+	CardCSC3   // on the signature panel
+	FileMadeAt // when the file was planned
+	FileZPKKCV // check value of the key that its PIN blocks are under
 	numFields
 )
 
@@ -178,9 +180,10 @@ const (
 	daytime           // HHMMSS
 	binary
 	signed // a number that may have a minus
+	moment // YYYYMMDDHHMMSS, on the clocks of one zone
 )
 
-var typeNames = [...]string{text: "text", digits: "digits", number: "a number", month: "a month", date: "a date", daytime: "a time", binary: "binary", signed: "a signed number"}
+var typeNames = [...]string{text: "text", digits: "digits", number: "a number", month: "a month", date: "a date", daytime: "a time", binary: "binary", signed: "a signed number", moment: "a moment"}
 
 // fieldFacts is one row of the catalogue. Size is the exact length of a value that is there, 0 if lengths differ.
 type fieldFacts struct {
@@ -331,6 +334,8 @@ var catalogue = [numFields]fieldFacts{
 	CardCSC5:          {"card.csc5", Code, digits, 5},
 	CardCSC4:          {"card.csc4", Code, digits, 4},
 	CardCSC3:          {"card.csc3", Code, digits, 3},
+	FileMadeAt:        {"file.made_at", Public, text, 0},
+	FileZPKKCV:        {"file.zpk_kcv", Public, text, 6},
 }
 
 // ParseField finds a field by its name.

@@ -53,7 +53,7 @@ func (s *spec) compileNamePart(inner string) (column, error) {
 	if !ok {
 		return column{}, faultAt(s.naming, "name: unknown field %q", parts[0])
 	}
-	if f.Sensitivity() != Public || f == RecordNumber || f == RecordUID {
+	if f.Sensitivity() != Public || f == RecordNumber || f == RecordUID || f == FileZPKKCV {
 		return column{}, faultAt(s.naming, "name: %s may not stand in a file name", f)
 	}
 	var pipes []pipeSpec

@@ -210,6 +210,9 @@ func (l *Layout) appendRaw(dst []byte, c *column, rec *Record) ([]byte, error) {
 
 // appendSource appends what goes into the pipes.
 func (l *Layout) appendSource(dst []byte, c *column, rec *Record) ([]byte, error) {
+	if c.joined != nil {
+		return l.appendJoined(dst, c, rec)
+	}
 	if c.parts != nil {
 		return l.appendParts(dst, c.parts, rec, false)
 	}
@@ -318,6 +321,9 @@ func (l *Layout) undo(c *column, v, raw []byte, encoded bool) ([]byte, error) {
 	}
 	for i := len(c.pipes) - 1; i >= 0; i-- {
 		p := &c.pipes[i]
+		if p.fidelity == hidden {
+			break // what was before it is not to be known
+		}
 		if p.invert == nil || len(v) == 0 && !p.absent {
 			continue
 		}

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -141,6 +142,51 @@ func (c call) bin(in flow) (pipe, flow, error) {
 		}
 		return b[:start+n], nil
 	}}, in, nil
+}
+
+// ss_es(on): a track between its start and end sentinels: % before the letter that track 1 begins with, ; before the digits of track 2, ? behind.
+// ss_es(off) is a track as it stands.
+func (c call) sentinels(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 1), c.wants(in, text)); err != nil {
+		return pipe{}, in, err
+	}
+	bare := func(v []byte) error {
+		if len(v) > 0 && (v[0] == '%' || v[0] == ';') || bytes.IndexByte(v, '?') >= 0 {
+			return errWrongForm
+		}
+		return nil
+	}
+	switch c.args[0] {
+	case "off":
+		return checking(bare), in, nil
+	case "on":
+	default:
+		return pipe{}, in, errors.New("function ss_es: takes on or off")
+	}
+	start := func(c byte) byte {
+		if c >= '0' && c <= '9' {
+			return ';'
+		}
+		return '%'
+	}
+	if in.size > 0 {
+		in.size += 2
+	}
+	return pipe{
+		apply: func(b []byte, at int) ([]byte, error) {
+			if err := bare(b[at:]); err != nil {
+				return b, err
+			}
+			return append(slices.Insert(b, at, start(b[at])), '?'), nil
+		},
+		invert: func(v []byte) ([]byte, error) {
+			if len(v) < 3 || v[len(v)-1] != '?' || v[0] != start(v[1]) {
+				return v, errWrongForm
+			}
+			v = dropFront(v[:len(v)-1], 1)
+			return v, bare(v)
+		},
+	}, in, nil
 }
 
 // lrc(1), lrc(2): a track between its sentinels with its longitudinal redundancy check character behind it (ISO/IEC 7811-2).

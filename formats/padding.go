@@ -44,6 +44,21 @@ func (c call) zeros(in flow) (pipe, flow, error) {
 	return c.filled(in, filling{width: width, char: '0', left: true, number: true})
 }
 
+// fill("c"), fill("c", width): a value with so many of the character after it. In a fixed layout the width is the field's unless it is given.
+func (c call) fillWith(in flow) (pipe, flow, error) {
+	if err := errors.Join(c.count(1, 2), c.wants(in, text, digits, number)); err != nil {
+		return pipe{}, in, err
+	}
+	if len(c.args[0]) != 1 || !printable(c.args[0][0]) {
+		return pipe{}, in, errors.New("function fill: fills with one ASCII character")
+	}
+	width, err := call{name: c.name, args: c.args[1:]}.widthOrLength(in)
+	if err != nil {
+		return pipe{}, in, err
+	}
+	return c.filled(in, filling{width: width, char: c.args[0][0]})
+}
+
 // an(width): text, blanks after it.
 func (c call) blanks(in flow) (pipe, flow, error) {
 	if err := errors.Join(c.count(0, 1), c.wants(in, text, digits, number)); err != nil {

@@ -32,6 +32,26 @@ func (l *Layout) appendParts(dst []byte, columns []column, rec *Record, record b
 	return dst, nil
 }
 
+// appendJoined appends the parts that are there, with the column's text between them.
+func (l *Layout) appendJoined(dst []byte, c *column, rec *Record) ([]byte, error) {
+	start := len(dst)
+	for i := range c.parts {
+		end := len(dst)
+		if end > start {
+			dst = append(dst, c.joined...)
+		}
+		at := len(dst)
+		var err error
+		if dst, err = l.appendParts(dst, c.parts[i:i+1], rec, false); err != nil {
+			return dst, err
+		}
+		if len(dst) == at {
+			dst = dst[:end]
+		}
+	}
+	return dst, nil
+}
+
 func (l *Layout) appendPart(dst []byte, c *column, rec *Record, record bool) ([]byte, error) {
 	begin := len(dst)
 	dst = append(dst, c.open...)

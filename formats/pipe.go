@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,10 +73,12 @@ func functions() map[string]func(call, flow) (pipe, flow, error) {
 		"strip":          call.strip,
 		"collapse_space": call.collapseSpace,
 		"wrap":           call.wrap,
+		"join":           call.join,
 		// characters
 		"ascii":    call.ascii,
 		"charset":  call.charset,
 		"translit": call.translit,
+		"ebcdic":   call.ebcdic,
 		// numbers and dates
 		"n":         call.zeros,
 		"an":        call.blanks,
@@ -87,6 +90,11 @@ func functions() map[string]func(call, flow) (pipe, flow, error) {
 		"som":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, firstDay) },
 		"eom":       func(c call, in flow) (pipe, flow, error) { return c.dayOfMonth(in, lastDay) },
 		"country":   call.country,
+		"tz":        call.zone,
+		"utc": func(c call, in flow) (pipe, flow, error) {
+			return call{name: c.name, args: append(slices.Clone(c.args), "UTC")}.zone(in)
+		},
+		"fill": call.fillWith,
 		// card numbers and tracks
 		"group":      call.group,
 		"mask":       call.mask,
@@ -94,6 +102,7 @@ func functions() map[string]func(call, flow) (pipe, flow, error) {
 		"bin":        call.bin,
 		"luhn_check": call.luhnCheck,
 		"mod10":      call.mod10,
+		"ss_es":      call.sentinels,
 		"lrc":        call.lrc,
 		"d_form":     call.dForm,
 		// chip

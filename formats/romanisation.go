@@ -26,16 +26,24 @@ type romanisation struct {
 // defaultVariant is what is used where nobody chose another.
 const defaultVariant = "icao"
 
-// variants are the tables by name. They are read and made with the first use; data that cannot be read is a fault of the build.
-var variants = sync.OnceValue(func() map[string]*romanisation {
-	var src struct {
-		Latin, Greek, Cyrillic, Signs map[string]string
-		GreekPairs                    map[string]string `yaml:"greek_pairs"`
-		Variants                      map[string]map[string]string
-	}
+// romanisationTables are the tables as their file has them.
+type romanisationTables struct {
+	Latin, Greek, Cyrillic, Arabic, Signs map[string]string
+	GreekPairs                            map[string]string `yaml:"greek_pairs"`
+	Variants                              map[string]map[string]string
+}
+
+// tablesOf reads the tables; data that cannot be read is a fault of the build.
+var tablesOf = sync.OnceValue(func() (src romanisationTables) {
 	if err := yaml.Unmarshal(romanisationSource, &src); err != nil {
 		panic(fmt.Sprintf("formats: romanisation.yaml: %v", err))
 	}
+	return src
+})
+
+// variants are the tables by name. They are read and made with the first use.
+var variants = sync.OnceValue(func() map[string]*romanisation {
+	src := tablesOf()
 	common := map[rune]string{}
 	for _, t := range []map[string]string{src.Latin, src.Greek, src.Cyrillic, src.Signs} {
 		addLetters(common, t)

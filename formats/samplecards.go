@@ -41,7 +41,7 @@ func SampleCards(kind Kind, n int) (head *Record, records []*Record) {
 func sampleFile(n int) *Record {
 	r := new(Record)
 	for f, v := range map[Field]string{
-		FileReference: "42", FileName: "cards_42", FileDate: "20260115", FileTime: "020000", FileSequence: "7", FileStamp: "TEST", FileIssuer: "demo-bank", FileBureau: "north",
+		FileReference: "42", FileName: "cards_42", FileDate: "20260115", FileTime: "020000", FileSequence: "7", FileStamp: "TEST", FileMadeAt: "2026-01-15T01:00:00Z", FileZPKKCV: "0A1B2C", FileIssuer: "demo-bank", FileBureau: "north",
 		FilePurpose: "CARDS", FileSHA256: strings.Repeat("0123456789ABCDEF", 4), FileBytes: "123456", ProductCode: "visa-debit-chip", ProductDesign: "VD-BLUE", ProductScheme: "visa",
 		ProductTechnology: "DUAL_INTERFACE", ProductCurrency: "978", ProductBIN: "411111", ReturnFile: "42",
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // group("4 4 4 4"): digits in groups. A value longer than the pattern goes on in groups of the last size.
@@ -89,16 +90,38 @@ func (g groups) invert(v []byte) ([]byte, error) {
 	}
 }
 
-// mask shows the first six and last four digits of a card number (PCI DSS 3.4.1).
+// mask, mask(first, last), mask(first, last, "c"): a card number with so many digits shown, at most its first six or, of sixteen digits and more,
+// eight, and its last four (PCI DSS 3.4.1); without arguments six and four, and stars between.
 func (c call) mask(in flow) (pipe, flow, error) {
-	if err := c.count(0, 0); err != nil {
-		return pipe{}, in, err
-	}
 	if in.field != CardPAN || in.valueType != digits {
 		return pipe{}, in, errors.New("wrong type: mask takes card.pan as it is")
 	}
+	first, last, cover := 6, 4, byte('*')
+	if len(c.args) > 0 {
+		if err := c.count(2, 3); err != nil {
+			return pipe{}, in, err
+		}
+		var err1, err2 error
+		first, err1 = strconv.Atoi(c.args[0])
+		last, err2 = strconv.Atoi(c.args[1])
+		if err1 != nil || err2 != nil || first < 0 || first > 8 || last < 0 || last > 4 {
+			return pipe{}, in, errors.New("function mask: shows at most 8 digits in front and 4 behind")
+		}
+		if len(c.args) == 3 {
+			cover = c.args[2][0]
+			if len(c.args[2]) != 1 || !printable(cover) || cover >= '0' && cover <= '9' {
+				return pipe{}, in, errors.New("function mask: covers digits with one ASCII character that is none")
+			}
+		}
+	}
 	apply := func(b []byte, start int) ([]byte, error) {
-		maskPAN(b[start:])
+		pan := b[start:]
+		if first > 6 && len(pan) < 16 {
+			return b, errWrongForm
+		}
+		for i := first; i < len(pan)-last; i++ {
+			pan[i] = cover
+		}
 		return b, nil
 	}
 	in.sensitivity, in.valueType = Public, text

@@ -127,6 +127,17 @@ func (c call) collapseSpace(in flow) (pipe, flow, error) {
 	return c.plain(in, func(v []byte) ([]byte, error) { return bytes.Join(bytes.Fields(v), []byte(" ")), nil })
 }
 
+// join("sep"): the words of a text with the separator between them. Behind parts it stands between those that are there.
+func (c call) join(in flow) (pipe, flow, error) {
+	if err := c.count(1, 1); err != nil {
+		return pipe{}, in, err
+	}
+	if !allPrintable([]byte(c.args[0])) {
+		return pipe{}, in, errors.New("function join: takes printable ASCII")
+	}
+	return c.plain(in, func(v []byte) ([]byte, error) { return bytes.Join(bytes.Fields(v), []byte(c.args[0])), nil })
+}
+
 // prefix("text") and suffix("text") are halves of wrap.
 func (c call) prefix(in flow) (pipe, flow, error) {
 	if err := c.count(1, 1); err != nil {
@@ -176,63 +187,67 @@ func (c call) charset(in flow) (pipe, flow, error) {
 	}), in, nil
 }
 
-// translit(table): character by character through a table of the layout; what it does not list stays.
-func (c call) translit(in flow) (pipe, flow, error) {
-	if err := c.count(1, 1); err != nil {
-		return pipe{}, in, err
-	}
-	t, ok := in.tables[c.args[0]]
-	if !ok {
-		return pipe{}, in, fmt.Errorf("function translit: there is no table %q", c.args[0])
-	}
-	return c.plain(in, func(v []byte) ([]byte, error) {
-		out := make([]byte, 0, len(v))
-		for _, r := range string(v) {
-			to, ok := t.to[string(r)]
-			switch {
-			case ok:
-				out = append(out, to...)
-			case t.hasOther && r >= utf8.RuneSelf:
-				out = append(out, t.other...)
-			default:
-				out = utf8.AppendRune(out, r)
-			}
-		}
-		return out, nil
-	})
-}
-
 // fit(n), fit(n, mode, mode): a name of at most n characters. Modes are tried in turn and each goes only as far as it must: initials makes
 // letters of the names between the first and the last, and then of the first; middle drops the names between, the last of them first; vowels
-// drops vowels inside words, from the end; cut cuts. What is too long after all of them is refused.
+// drops vowels inside words, from the end; cut cuts. What is too long after all of them is refused. The word surname_first before them writes
+// the last name first, whatever the length.
 func (c call) fit(in flow) (pipe, flow, error) {
-	if err := c.count(1, 5); err != nil {
+	if err := c.count(1, 6); err != nil {
 		return pipe{}, in, err
 	}
 	n, err := c.width()
 	if err != nil {
 		return pipe{}, in, err
 	}
+	names := c.args[1:]
+	turn := len(names) > 0 && names[0] == surnameFirst
+	if turn {
+		names = names[1:]
+	}
 	var modes []func(string, int) string
-	for _, name := range c.args[1:] {
+	for _, name := range names {
 		mode, ok := fittings[name]
 		if !ok {
-			return pipe{}, in, fmt.Errorf("function fit: there is no mode %q", name)
+			return pipe{}, in, fmt.Errorf("function fit: there is no mode %q here", name)
+		}
+		if name == "cut" && turn {
+			mode = func(name string, n int) string { return surnameLast(fittings["cut"](surnameFirstOf(name), n)) }
 		}
 		modes = append(modes, mode)
 	}
 	return c.plain(in, func(v []byte) ([]byte, error) {
-		if utf8.RuneCount(v) <= n {
-			return v, nil
-		}
 		name := string(v)
-		for _, mode := range modes {
-			if name = mode(name, n); utf8.RuneCountInString(name) <= n {
-				return []byte(name), nil
+		for i := 0; utf8.RuneCountInString(name) > n; i++ {
+			if i == len(modes) {
+				return nil, errTooLong
 			}
+			name = modes[i](name, n)
 		}
-		return nil, errTooLong
+		if turn {
+			name = surnameFirstOf(name)
+		}
+		return []byte(name), nil
 	})
+}
+
+const surnameFirst = "surname_first"
+
+// surnameFirstOf puts the last word of a name before the others.
+func surnameFirstOf(name string) string {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return name
+	}
+	return strings.Join(append([]string{words[len(words)-1]}, words[:len(words)-1]...), " ")
+}
+
+// surnameLast undoes surnameFirstOf.
+func surnameLast(name string) string {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return name
+	}
+	return strings.Join(append(words[1:], words[0]), " ")
 }
 
 var fittings = map[string]func(name string, n int) string{
