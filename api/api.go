@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"platen/batch"
+	"platen/services/actions"
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/holders"
@@ -48,6 +49,7 @@ type service struct {
 	cards      *cards.Service
 	customers  *customers.Service
 	massIssues *massissue.Service
+	actions    *actions.Service
 	pins       *pins.Service
 	values     *values.Service
 
@@ -75,7 +77,7 @@ func New(c Config) (http.Handler, error) {
 		c.Now = time.Now
 	}
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
-		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
+		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, actions: actions.New(c.Plant), pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.ledger, s.holders = &ledger.Service{Plant: c.Plant}, &holders.Service{Plant: c.Plant}
 	s.routeHealth()

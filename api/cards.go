@@ -85,6 +85,7 @@ func (s *service) routeCards(api huma.API) {
 	read(s, api, operation("get-card", cardPath+"/{token}", "cards", "One card's story"), s.getCard)
 	s.routeCardChanges(api)
 	s.routeCardOrders(api)
+	s.routeCardActions(api)
 	s.routeProductions(api)
 }
 

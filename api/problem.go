@@ -13,6 +13,7 @@ import (
 	"platen/card"
 	"platen/formats"
 	"platen/hsm"
+	"platen/services/actions"
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/holders"
@@ -109,6 +110,8 @@ var known = []struct {
 	{batch.ErrReason, http.StatusUnprocessableEntity, "bad_reason", "give a reason of 1 to 64 characters of printable ASCII that holds no card number"},
 	{batch.ErrOrderOfMany, http.StatusConflict, "order_of_many", "it was ordered together with others: cancel the order"},
 	{batch.ErrMade, http.StatusConflict, "production_ended", "nothing of it waits any more"},
+	{batch.ErrNoMailer, http.StatusConflict, "no_mailer", "PINs of the product are not mailed"},
+	{batch.ErrMailerWaits, http.StatusConflict, "mailer_waits", "a PIN mailer of the card is on its way into a file"},
 	{batch.ErrNoPIN, http.StatusConflict, "no_pin", "the card has no PIN"},
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
 	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},
@@ -161,6 +164,11 @@ func problemOf(err error) *Problem {
 		}
 		if content := new(records.ContentError); errors.As(err, &content) {
 			return badFields("bad_content", "what is declared cannot stand; nothing was stored", content.Faults, content)
+		}
+		if refused := new(actions.Refused); errors.As(err, &refused) {
+			p := problem(http.StatusConflict, refused.Code, refused.Hint)
+			p.cause = err
+			return p
 		}
 		for _, k := range known {
 			if !errors.Is(err, k.err) {

@@ -245,6 +245,20 @@ func (p *Plant) nextCutoffAfter(ctx context.Context, i store.Institution, bureau
 	return best, found, nil
 }
 
+// SameDayServes tells whether a same-day cycle takes lines for a bureau.
+func (p *Plant) SameDayServes(ctx context.Context, i store.Institution, bureau string) (bool, error) {
+	schedules, err := current(ctx, p, p.Store.Q, i.ID, store.ScheduleProgram, decodeJSON[programs.Schedule])
+	if err != nil {
+		return false, err
+	}
+	for _, s := range schedules {
+		if s.value.SameDay && !s.value.Disabled && contains(s.value.Bureaus, bureau) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // onlyFor is a schedule as one bureau sees it: days when only others work do not count.
 func onlyFor(s *programs.Schedule, bureau string) *programs.Schedule {
 	narrow := *s

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"platen/card"
+	"platen/formats"
 	"platen/personalization"
 	"platen/programs"
 	"platen/sql/store"
@@ -153,6 +154,22 @@ func (p *Plant) InstantCard(ctx context.Context, o store.Order) (*Instant, error
 	}
 	v.Token, err = p.Token(ctx, id)
 	return v, err
+}
+
+// RowOfCard is the row that would order another card like one: for the same person, to the same place. It fails with store.ErrNotFound where what was ordered is purged.
+func (p *Plant) RowOfCard(ctx context.Context, story *Story) (formats.OrderKind, formats.Row, error) {
+	line, err := p.Store.LineOfCard(ctx, story.Card.ID)
+	if err != nil {
+		return 0, formats.Row{}, err
+	}
+	row := rowOf(line, story.Product)
+	row.Line, row.SameDay = 2, ""
+	if row.FirstName != "" || row.LastName != "" {
+		row.Recipient = ""
+		return formats.BulkOrder, row, nil
+	}
+	row.Title, row.FirstName, row.LastName, row.CustomerReference, row.Language, row.Quantity = "", "", "", "", "", "1"
+	return formats.MassOrder, row, nil
 }
 
 // MaskedNumber is a card's number with all but its first six and last four digits hidden.

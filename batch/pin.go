@@ -188,9 +188,8 @@ func (p *Plant) VerifyPIN(ctx context.Context, z *programs.Zone, pin CardPIN, bl
 // ChoosePIN makes what is stored of a PIN that a holder chose for a card and that came in under a zone's key: by the product as it stands today. It fails with
 // hsm.ErrPINBlock for a block that cannot be read and with hsm.ErrWeakPIN for a PIN that is easy to guess. There is a row for each issue that has the PIN.
 func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, block []byte) ([]store.ChosenPIN, error) {
-	pvk := card.KeyRef{Label: pin.today.value.Keys.PVK}
-	var err error
-	if pvk.Version, _, err = p.Module.KeyVersion(ctx, pvk); err != nil {
+	pvk, err := p.newestPVK(ctx, pin)
+	if err != nil {
 		return nil, err
 	}
 	press, pan, err := p.pinPress(ctx, z, pin.card, pin.today.value, pvk)
@@ -201,15 +200,27 @@ func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, bl
 	if err != nil {
 		return nil, err
 	}
-	choice := store.ChosenPIN{Card: pin.card, ProductVersion: pin.today.version, PVKVersion: pvk.Version, PIN: got.PIN.Bytes(), ChosenAt: p.Now()}
+	return p.chosen(pin, pvk, got.PIN.Bytes(), got.PVV, got.Offset)
+}
+
+// newestPVK is what PINs are verified with that a card of a product gets now.
+func (p *Plant) newestPVK(ctx context.Context, pin CardPIN) (pvk card.KeyRef, err error) {
+	pvk.Label = pin.today.value.Keys.PVK
+	pvk.Version, _, err = p.Module.KeyVersion(ctx, pvk)
+	return pvk, err
+}
+
+// chosen are the rows of a PIN that takes the place of a card's: one for each issue that has that PIN.
+func (p *Plant) chosen(pin CardPIN, pvk card.KeyRef, block []byte, pvv hsm.PVV, offset hsm.Offset) ([]store.ChosenPIN, error) {
+	choice := store.ChosenPIN{Card: pin.card, ProductVersion: pin.today.version, PVKVersion: pvk.Version, PIN: block, ChosenAt: p.Now()}
 	if pin.today.value.PIN.Method == card.RandomPIN {
-		n, err := strconv.Atoi(string(got.PVV[:]))
+		n, err := strconv.Atoi(string(pvv[:]))
 		if err != nil {
 			return nil, errors.New("a PIN verification value is no number")
 		}
 		choice.PVV = &n
 	} else {
-		text := string(got.Offset.Digits[:got.Offset.N])
+		text := string(offset.Digits[:offset.N])
 		choice.Offset = &text
 	}
 	var rows []store.ChosenPIN

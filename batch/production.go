@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (p *Plant) Productions(ctx context.Context, i store.Institution, name strin
 		all = append(all, made)
 		for ; len(mailers) > 0 && mailers[0].Issue == is.Issue.Issue; mailers = mailers[1:] {
 			m := mailers[0]
-			all = append(all, Production{ID: fmt.Sprintf("%d.%d", m.Issue, m.Attempt), Kind: MailerProduction, Issue: m.Issue, Reason: is.Reason, Order: o.Reference,
+			all = append(all, Production{ID: fmt.Sprintf("%d.%d", m.Issue, m.Attempt), Kind: MailerProduction, Issue: m.Issue, Reason: cmp.Or(m.Reason, is.Reason), Order: o.Reference,
 				OrderedAt: o.CreatedAt, Status: standing(m.State, m.File), File: m.File, Line: m.Line, Said: m.Said})
 		}
 	}

@@ -191,6 +191,11 @@ func (p *Plant) purgeFile(ctx context.Context, f store.File, actor string) error
 			return err
 		}
 	}
+	if f.Purpose == store.MailerPurpose {
+		if err := p.Store.InTx(ctx, func(tx *store.Tx) error { return tx.ClearMailerPINs(ctx, f.Number) }); err != nil {
+			return err
+		}
+	}
 	if f.PurgedAt != nil {
 		return nil
 	}

@@ -31,6 +31,17 @@ func (p *Press) MakePINs(ctx context.Context, pans []card.PAN, objects []uint64,
 	return p.verificationData(ctx, pans, pins, pvvs, offsets)
 }
 
+// DrawPINs is MakePINs with random PINs, also where the product derives its cards' first ones.
+func (p *Press) DrawPINs(ctx context.Context, pans []card.PAN, objects []uint64, pins []hsm.PIN, pvvs []hsm.PVV, offsets []hsm.Offset) error {
+	if err := p.need(p.keys.Storage, "PIN storage key"); err != nil {
+		return err
+	}
+	if err := p.module.GeneratePINs(ctx, p.keys.Storage, p.product.PIN.Length, pans, objects, pins); err != nil {
+		return fmt.Errorf("product %s: %w", p.product.Code, err)
+	}
+	return p.verificationData(ctx, pans, pins, pvvs, offsets)
+}
+
 // TransferPINs gives new numbers the PINs of old ones, with their PVVs or offsets. from, pins, to and out pair up.
 func (p *Press) TransferPINs(ctx context.Context, from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN, pvvs []hsm.PVV, offsets []hsm.Offset) error {
 	if p.product.PIN.Method == card.NoPIN {

@@ -2,6 +2,7 @@ package programs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +31,32 @@ func (l *loader) checkInstitution() {
 	i, from := l.set.Institution, l.from.institution
 	l.checkCode(from, i.Code)
 	l.checkName(from, i.Name)
+	l.checkActionReasons()
 	if i.Timezone == "" || i.Timezone == "Local" {
 		l.at(from, "timezone")("timezone: must name a zone, such as Europe/Paris")
 		return
 	}
 	if _, err := time.LoadLocation(i.Timezone); err != nil {
 		l.at(from, "timezone")("timezone: there is no zone %q", i.Timezone)
+	}
+}
+
+// actionReasons are the reasons that a card action may be for.
+var actionReasons = [...]card.Reason{card.Renewal, card.Damaged, card.NameChange, card.Lost, card.Stolen, card.Compromised, card.NotReceived, card.Emergency}
+
+func (l *loader) checkActionReasons() {
+	at := l.at(l.from.institution, "action_reasons")
+	seen := map[string]bool{}
+	for _, r := range l.set.Institution.ActionReasons {
+		switch {
+		case len(r.Code) != 1 || r.Code[0] < 'A' || r.Code[0] > 'Z':
+			at("action_reasons: %q is no capital letter", r.Code)
+		case seen[r.Code]:
+			at("action_reasons: %s stands twice", r.Code)
+		case !slices.Contains(actionReasons[:], r.Reason):
+			at("action_reasons: %s: no card action is for %s", r.Code, r.Reason)
+		}
+		seen[r.Code] = true
 	}
 }
 

@@ -112,13 +112,16 @@ func (l *loader) institution() {
 		Sandbox  bool      `json:"sandbox"`
 		Dialects []Dialect `json:"dialects"`
 		Layouts  []string  `json:"layouts"` // patterns, relative to the directory
+
+		ActionReasons []ActionReason `json:"action_reasons"`
 	}{}
 	if node == nil {
 		return
 	}
 	decode(l.show(file), node, &declared, &l.faults)
 	l.from.institution = source{file: l.show(file), node: node}
-	l.set.Institution = Institution{Code: declared.Code, Name: declared.Name, Timezone: declared.Timezone, Sandbox: declared.Sandbox, Dialects: declared.Dialects}
+	l.set.Institution = Institution{Code: declared.Code, Name: declared.Name, Timezone: declared.Timezone, Sandbox: declared.Sandbox, Dialects: declared.Dialects,
+		ActionReasons: declared.ActionReasons}
 	l.layouts("layouts/*.yaml", 0)
 	for _, pattern := range declared.Layouts {
 		if l.layouts(pattern, l.from.institution.line("layouts")) == 0 {

@@ -49,6 +49,24 @@ type Institution struct {
 	Timezone string    `json:"timezone" yaml:"timezone"`
 	Sandbox  bool      `json:"sandbox,omitempty"`  // its cards are nobody's: simulators may move them
 	Dialects []Dialect `json:"dialects,omitempty"` // the services whose requests it is served with, beside /v1
+
+	ActionReasons []ActionReason `json:"action_reasons,omitempty"` // what its letters for card actions mean
+}
+
+// ActionReason is what a letter means that an institution gives as the reason of a card action.
+type ActionReason struct {
+	Code   string      `json:"code"` // a capital letter
+	Reason card.Reason `json:"reason"`
+}
+
+// ActionReason finds what a letter means; false for one that means nothing.
+func (i *Institution) ActionReason(code string) (card.Reason, bool) {
+	for _, r := range i.ActionReasons {
+		if r.Code == code {
+			return r.Reason, true
+		}
+	}
+	return 0, false
 }
 
 // Dialect is a card-issuing service whose requests an institution's clients send, and by which products they are served.

@@ -95,8 +95,13 @@ func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, 
 		}
 		return State{}, err
 	}
+	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error { return also(tx, tries) })
+}
+
+// replace stores a PIN in the place of the one that a card had, if it still has that.
+func (s *Service) replace(ctx context.Context, a cards.Act, id card.ID, had batch.CardPIN, rows []store.ChosenPIN, also func(*store.Tx, *store.PINTries, batch.CardPIN) error) (State, error) {
 	var after State
-	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+	err := s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
 		c, pin, tries, err := s.lock(ctx, tx, a, id)
 		if err != nil {
 			return err
@@ -112,7 +117,7 @@ func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, 
 				return err
 			}
 		}
-		if err := also(tx, &tries); err != nil {
+		if err := also(tx, &tries, pin); err != nil {
 			return err
 		}
 		after = stateOf(&tries, &pin)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"platen/card"
 )
@@ -179,9 +180,10 @@ type Mailer struct {
 	File    *int64          `db:"file_number"`
 	Line    *int64          `db:"line"`
 	State   card.IssueState `db:"state"`
+	Reason  card.Reason     `db:"reason"` // PINReprint or PINNew of one that was asked for by itself; 0 of others
 }
 
-const mailerColumns = `card_id, issue, attempt, file_number, line, state`
+const mailerColumns = `card_id, issue, attempt, file_number, line, state, reason`
 
 // InsertMailers puts the issues on lines first..first+quantity-1 of a card file on the lines of a mailer file from line on.
 func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, mailerFile, line int64) error {
@@ -197,16 +199,35 @@ func (t *Tx) InsertMailers(ctx context.Context, cardFile, first, quantity, maile
 	return nil
 }
 
-// RemakeMailer lets a spoiled PIN mailer be followed by the next attempt, which waits for a file.
+// RemakeMailer lets a spoiled PIN mailer be followed by the next attempt, which waits for a file; where one was asked for meanwhile, that is it.
 func (t *Tx) RemakeMailer(ctx context.Context, m FileLine) error {
-	return t.exec(ctx, "repeat a PIN mailer", `INSERT INTO pin_mailers (card_id, issue, attempt, state) VALUES ($1, $2, $3, $4)`,
-		m.Card, m.Issue, m.Attempt+1, card.IssueFollowsFile)
+	return t.exec(ctx, "repeat a PIN mailer", `INSERT INTO pin_mailers (card_id, issue, attempt, state, pin)
+		SELECT card_id, issue, attempt + 1, $4, pin FROM pin_mailers WHERE card_id = $1 AND issue = $2 AND attempt = $3
+		ON CONFLICT (card_id, issue, attempt) DO NOTHING`, m.Card, m.Issue, m.Attempt, int64(card.IssueFollowsFile))
+}
+
+// InsertMailer lets a PIN mailer wait for a file that was asked for by itself, with the PIN that it tells.
+func (t *Tx) InsertMailer(ctx context.Context, m Mailer, pin []byte) error {
+	return t.exec(ctx, "ask for a PIN mailer", `INSERT INTO pin_mailers (card_id, issue, attempt, state, reason, pin) VALUES ($1, $2, $3, $4, $5, $6)`,
+		m.Card, m.Issue, m.Attempt, int64(m.State), int64(m.Reason), pin)
 }
 
 // MailersOf lists a card's PIN mailers.
 func (q Q) MailersOf(ctx context.Context, id card.ID) ([]Mailer, error) {
 	var all []Mailer
 	err := q.list(ctx, "PIN mailers", &all, `SELECT `+mailerColumns+` FROM pin_mailers WHERE card_id = $1 ORDER BY issue, attempt`, id)
+	return all, err
+}
+
+// ReturnPlastic keeps that the holder of a card gave an issue's plastic back.
+func (t *Tx) ReturnPlastic(ctx context.Context, id card.ID, issue int, now time.Time) error {
+	return t.exec(ctx, "keep that a plastic was given back", `INSERT INTO returned_plastics (card_id, issue, returned_at) VALUES ($1, $2, $3)`, id, issue, stored(now))
+}
+
+// ReturnedPlastics lists the issues of a card whose plastics were given back.
+func (q Q) ReturnedPlastics(ctx context.Context, id card.ID) ([]int, error) {
+	var all []int
+	err := q.list(ctx, "plastics that were given back", &all, `SELECT issue FROM returned_plastics WHERE card_id = $1 ORDER BY issue`, id)
 	return all, err
 }
 

@@ -29,7 +29,7 @@ var cardInvariants = []Invariant{
 		WHERE i.reason = REASON_REMAKE AND p.state NOT IN (ISSUE_REJECTED, ISSUE_SPOILED, ISSUE_DESTROYED, ISSUE_CANCELLED)
 		UNION ALL SELECT 'card', m.card_id, 'PIN mailer ' || m.attempt || ' of issue ' || m.issue || ' repeats one that is not ended'
 		FROM pin_mailers m LEFT JOIN pin_mailers p ON p.card_id = m.card_id AND p.issue = m.issue AND p.attempt = m.attempt - 1
-		WHERE m.attempt > 1 AND coalesce(p.state, 0) NOT IN (ISSUE_REJECTED, ISSUE_SPOILED, ISSUE_DESTROYED, ISSUE_CANCELLED)`},
+		WHERE m.attempt > 1 AND m.reason = 0 AND coalesce(p.state, 0) NOT IN (ISSUE_REJECTED, ISSUE_SPOILED, ISSUE_DESTROYED, ISSUE_CANCELLED)`},
 	{"card.waiting", "An issue without a file waits for one or is cancelled; one in a file does not wait.", `
 		SELECT 'card' AS object, i.card_id AS number, 'issue ' || i.issue || ' is in state ' || i.state || CASE WHEN i.file_number IS NULL THEN ' without a file' ELSE ' in a file' END AS detail
 		FROM issues i WHERE (i.file_number IS NULL AND i.state NOT IN (ISSUE_REQUESTED, ISSUE_PREPARED, ISSUE_CANCELLED)) OR (i.file_number IS NOT NULL AND i.state = ISSUE_REQUESTED)

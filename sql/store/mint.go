@@ -166,8 +166,8 @@ func (t *Tx) CloseCards(ctx context.Context, list []Closing) error {
 	if where, listed, err = among(t.Q, "card_id", 2, ids); err != nil {
 		return err
 	}
-	for _, table := range []string{"issues", "pin_mailers"} {
-		if err := t.exec(ctx, "cancel what closed cards wait for", `UPDATE `+table+` SET state = $1 WHERE file_number IS NULL AND `+where, card.IssueCancelled, listed); err != nil {
+	for _, change := range []string{`issues SET state = $1`, `pin_mailers SET state = $1, pin = NULL`} {
+		if err := t.exec(ctx, "cancel what closed cards wait for", `UPDATE `+change+` WHERE file_number IS NULL AND `+where, card.IssueCancelled, listed); err != nil {
 			return err
 		}
 	}

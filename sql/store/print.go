@@ -57,11 +57,13 @@ func (q Q) PrintRows(ctx context.Context, file int64, mailers bool, first, last 
 func (q Q) printIssues(ctx context.Context, file int64, mailers bool, first, last int64) ([]PrintRow, error) {
 	source := `issues i WHERE i.file_number = $1 AND i.line BETWEEN $2 AND $3 ORDER BY i.line`
 	position := `i.line`
+	pin := `i.pin`
 	if mailers {
+		pin = `coalesce(m.pin, i.pin)`
 		source = `pin_mailers m JOIN issues i ON i.card_id = m.card_id AND i.issue = m.issue WHERE m.file_number = $1 AND m.line BETWEEN $2 AND $3 ORDER BY m.line`
 		position = `m.line`
 	}
-	found, err := q.run.QueryxContext(ctx, `SELECT i.card_id, i.issue, i.order_number, i.order_unit, i.reason, i.expiry, i.psn, i.pvv, i.pin_offset, i.pin, `+position+`
+	found, err := q.run.QueryxContext(ctx, `SELECT i.card_id, i.issue, i.order_number, i.order_unit, i.reason, i.expiry, i.psn, i.pvv, i.pin_offset, `+pin+`, `+position+`
 		FROM `+source, file, first, last)
 	if err != nil {
 		return nil, err

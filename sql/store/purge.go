@@ -82,6 +82,11 @@ func (t *Tx) ClearPINs(ctx context.Context, file, first, last int64) error {
 	return t.exec(ctx, what, `UPDATE issues SET pin = NULL WHERE file_number = $1 AND line BETWEEN $2 AND $3 AND `+unusedPIN, file, first, last)
 }
 
+// ClearMailerPINs forgets the PINs that mailers of a file told by themselves.
+func (t *Tx) ClearMailerPINs(ctx context.Context, file int64) error {
+	return t.exec(ctx, fmt.Sprintf("clear PINs of file %d", file), `UPDATE pin_mailers SET pin = NULL WHERE file_number = $1 AND pin IS NOT NULL`, file)
+}
+
 // FilePurged records that nothing is left of what a file was made of.
 func (t *Tx) FilePurged(ctx context.Context, number int64, now time.Time) error {
 	return t.execOne(ctx, fmt.Sprintf("purge file %d", number), `UPDATE files SET purged_at = $1, spool = '' WHERE number = $2 AND purged_at IS NULL`, stored(now), number)

@@ -138,7 +138,7 @@ func (t *Tx) CancelIssue(ctx context.Context, id card.ID, issue int) error {
 
 // CancelMailer cancels one PIN mailer that waits for a file.
 func (t *Tx) CancelMailer(ctx context.Context, m Mailer) error {
-	return t.execOne(ctx, "cancel a waiting PIN mailer", `UPDATE pin_mailers SET state = $1 WHERE card_id = $2 AND issue = $3 AND attempt = $4 AND file_number IS NULL AND state <> $1`,
+	return t.execOne(ctx, "cancel a waiting PIN mailer", `UPDATE pin_mailers SET state = $1, pin = NULL WHERE card_id = $2 AND issue = $3 AND attempt = $4 AND file_number IS NULL AND state <> $1`,
 		card.IssueCancelled, m.Card, m.Issue, m.Attempt)
 }
 

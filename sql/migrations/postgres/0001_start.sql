@@ -310,7 +310,8 @@ CREATE TABLE pin_tries (
     CHECK (forgiven BETWEEN 0 AND tried)
 );
 
--- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does.
+-- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does. One that was asked for by itself has a reason (13 reprint, 14 new
+-- PIN), and the PIN that it tells; others tell their issue's.
 CREATE TABLE pin_mailers (
     card_id     BIGINT NOT NULL,
     issue       SMALLINT NOT NULL,
@@ -318,12 +319,22 @@ CREATE TABLE pin_mailers (
     file_number BIGINT,
     line        INTEGER,
     state       SMALLINT NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 15),
+    reason      SMALLINT NOT NULL DEFAULT 0 CHECK (reason IN (0, 13, 14)),
+    pin         BYTEA,
     PRIMARY KEY (card_id, issue, attempt),
     UNIQUE (file_number, line)
 );
 
 CREATE INDEX pin_mailers_waiting ON pin_mailers (card_id) WHERE file_number IS NULL;
 CREATE INDEX pin_mailers_failed ON pin_mailers (file_number) WHERE state IN (10, 11);
+
+-- Plastics that their holders gave back, as the institution says: they are not outstanding any more.
+CREATE TABLE returned_plastics (
+    card_id     BIGINT NOT NULL REFERENCES cards (id),
+    issue       SMALLINT NOT NULL,
+    returned_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (card_id, issue)
+);
 
 -- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
 CREATE TABLE schedule_runs (
