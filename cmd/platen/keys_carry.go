@@ -27,6 +27,7 @@ With --block the key comes as a key block (X9.143) under a key of usage K1, with
 are wrapped already and stand in a file ("-" is standard input).`,
 		Args: cobra.ExactArgs(1),
 		RunE: withApp(s, func(cmd *cobra.Command, a *app, args []string) (err error) {
+			defer func() { err = withFlag(err, usage, algorithm) }()
 			in.Label, in.Usage = card.KeyLabel(args[0]), keystore.Usage(usage)
 			if in.Period, err = period.read(); err != nil {
 				return err
@@ -64,6 +65,29 @@ are wrapped already and stand in a file ("-" is standard input).`,
 	c.Flags().BoolVar(&in.Legacy, "legacy", false, "take forms that bind a key weakly: --variant, blocks of versions A and C")
 	period.flags(c)
 	return c
+}
+
+// withFlag adds to a refusal the flag that helps.
+func withFlag(err error, usage, algorithm string) error {
+	var field *keystore.FieldError
+	if !errors.As(err, &field) {
+		return err
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, keystore.ErrLegacy):
+		hint = "--legacy"
+	case errors.Is(err, keystore.ErrNoKCV):
+		hint = "--kcv"
+	case field.Field == "usage" && usage == "":
+		hint = "--usage"
+	case field.Field == "algorithm" && algorithm == "":
+		hint = "--algorithm"
+	}
+	if hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w: say it with %s", err, hint)
 }
 
 func importWrapped(cmd *cobra.Command, a *app, in keystore.Incoming, block, variant, under string) (keystore.Key, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -32,11 +33,7 @@ func enterComponents(cmd *cobra.Command, a *app, in keystore.Incoming, alg keyst
 	defer ceremony.Close()
 	ctx := cmd.Context()
 	for i := range count {
-		name, err := desk.ask(ctx, fmt.Sprintf("Component %d of %d. Name of the custodian: ", i+1, count))
-		if err != nil {
-			return none, err
-		}
-		if err := ceremony.Admit(name); err != nil {
+		if err := admit(ctx, desk, ceremony, fmt.Sprintf("Component %d of %d. A name is shown once it is taken. Name of the custodian: ", i+1, count)); err != nil {
 			return none, err
 		}
 		text, err := desk.askUnseen(ctx, "Component (hex, not shown): ")
@@ -55,6 +52,10 @@ func enterComponents(cmd *cobra.Command, a *app, in keystore.Incoming, alg keyst
 	if err != nil {
 		return none, err
 	}
+	if ceremony.Adjusted() {
+		fmt.Fprintln(os.Stderr, "The components have odd parity, so their sum has even parity. Its parity bits were set, which DES ignores.")
+		data["parity"] = "adjusted"
+	}
 	if in.KCV != "" && !strings.EqualFold(kcv, in.KCV) {
 		return none, &keystore.FieldError{Field: "kcv", Err: keystore.ErrKCV}
 	}
@@ -63,6 +64,20 @@ func enterComponents(cmd *cobra.Command, a *app, in keystore.Incoming, alg keyst
 	}
 	data["custodians"] = ceremony.Custodians()
 	return ceremony.Commit()
+}
+
+// admit asks for a name and shows it once it is sure that it is one: somebody may type the component first.
+func admit(ctx context.Context, d *desk, ceremony *keystore.Ceremony, question string) error {
+	name, err := d.askUnseen(ctx, question)
+	if err != nil {
+		return err
+	}
+	if err := ceremony.Admit(name); err != nil {
+		return err
+	}
+	all := ceremony.Custodians()
+	fmt.Fprintf(os.Stderr, "Welcome, %s.\n", all[len(all)-1])
+	return nil
 }
 
 // desk is the terminal at which custodians sit.
@@ -158,6 +173,13 @@ func (d *desk) line() ([]byte, error) {
 	return nil, errors.New("the answer is too long")
 }
 
+// withoutLast cuts the last character, wiped.
+func withoutLast(line []byte) []byte {
+	_, size := utf8.DecodeLastRune(line)
+	clear(line[len(line)-size:])
+	return line[:len(line)-size]
+}
+
 // Keys of a terminal whose lines are read raw.
 const (
 	interruptKey = 0x03
@@ -182,7 +204,7 @@ func (d *desk) unseenLine() ([]byte, error) {
 			clear(line)
 			return nil, errInterrupted
 		case b[0] == backspaceKey || b[0] == deleteKey:
-			line = line[:max(len(line)-1, 0)]
+			line = withoutLast(line)
 		case len(line) == maxLine:
 			clear(line)
 			return nil, errors.New("the answer is too long")

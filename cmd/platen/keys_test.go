@@ -226,13 +226,18 @@ func TestKeysCeremonyStoresNothingThatIsNotConfirmed(t *testing.T) {
 			s.answer("yes or no): ", "yes")
 			s.answer("custodian: ", "ada")
 		}, "custodian: "},
-		"even parity": {func(s *sitting) {
-			s.answer("not shown): ", "E09B073B4007541FAB76B04370451031")
+		"mistyped": {func(s *sitting) {
+			s.answer("not shown): ", "E19B073B4007541FAB76B04370451031")
 			s.answer("yes or no): ", "yes")
 			s.answer("custodian: ", "Grace")
 			s.answer("not shown): ", "4CBF5D51EA8525EF045EFED6E386D9D9")
 			s.answer("yes or no): ", "yes")
 		}, "key: TDES key must have odd parity"},
+		"a component for a name": {func(s *sitting) {
+			s.answer("not shown): ", adaPart)
+			s.answer("yes or no): ", "yes")
+			s.answer("custodian: ", gracePart)
+		}, "custodian: what was given for a name looks like a component"},
 		"no hex":      {func(s *sitting) { s.answer("not shown): ", "G"+adaPart[1:]) }, "component: must be hex"},
 		"interrupted": {func(s *sitting) { s.answer("not shown): ", adaPart[:8]+"\x03") }, "interrupted"},
 	} {
@@ -272,14 +277,19 @@ func TestKeysTravelUnderOthersAndEveryChangeIsAudited(t *testing.T) {
 	blockFile, variantFile := filepath.Join(dir, "block"), filepath.Join(dir, "variant")
 	put(t, blockFile, []byte(block.Wrapped+"\n"))
 	put(t, variantFile, []byte(variant.Wrapped+"\n"))
+	methodA := filepath.Join(dir, "method A")
+	put(t, methodA, []byte("A0072P0TE00E0000\n"))
 	platen(t, "keys", "import", "cvk.b", config(dir), "--block", blockFile, "--under", "kek", "--kcv", block.KCV)
 	platen(t, "keys", "import", "cvk.c", config(dir), "--variant", variantFile, "--under", "zmk", "--kcv", block.KCV, "--usage", "C0", "--legacy")
 	platen(t, "keys", "rotate", "cvk.a", config(dir))
 	platen(t, "keys", "retire", "cvk.a@1", config(dir))
 	platen(t, "keys", "check", config(dir))
 	for says, args := range map[string][]string{
-		"exportability: ": {"export", "pan.a", "--under", "kek"},
-		"scheme: ":        {"import", "x", "--variant", variantFile, "--under", "zmk", "--kcv", block.KCV, "--usage", "C0"},
+		"exportability: ":      {"export", "pan.a", "--under", "kek"},
+		"say it with --legacy": {"import", "x", "--variant", variantFile, "--under", "zmk", "--kcv", block.KCV, "--usage", "C0"},
+		"say it with --kcv":    {"import", "x", "--variant", variantFile, "--under", "zmk", "--usage", "C0", "--legacy"},
+		"say it with --usage":  {"import", "x", "--variant", variantFile, "--under", "zmk", "--kcv", block.KCV, "--legacy"},
+		"method: is of a deprecated form, which is taken only when asked for: say it with --legacy": {"import", "x", "--block", methodA, "--under", "kek"},
 		"kcv: ":           {"import", "x", "--block", blockFile, "--under", "kek", "--kcv", "000000"},
 		"usage: ":         {"import", "x", "--block", blockFile, "--under", "kek", "--usage", "P0"},
 		"expires: ":       {"rotate", "cvk.a", "--expires", "2001-01-01"},

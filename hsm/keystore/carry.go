@@ -22,8 +22,13 @@ type Incoming struct {
 	Legacy bool // take blocks of the deprecated methods A and C, and cryptograms without a MAC
 }
 
-// errLegacy refuses what binds a key to nothing or with a short MAC.
-var errLegacy = errors.New("is of a deprecated form, which is taken only when asked for")
+// Errors of what a person must say of a key that comes from outside.
+var (
+	// ErrLegacy refuses what binds a key to nothing or with a short MAC, unless Incoming.Legacy is set.
+	ErrLegacy = errors.New("is of a deprecated form, which is taken only when asked for")
+	// ErrNoKCV refuses a cryptogram that nothing but a check value can prove, without one.
+	ErrNoKCV = errors.New("is needed: nothing else proves such a key")
+)
 
 // ImportBlock takes a key block (X9.143) under a key of usage Protection. What the block says is kept: a key that may not be exported
 // there may not be exported here. It fails with a FieldError that names what cannot be taken.
@@ -38,7 +43,7 @@ func (s *Store) ImportBlock(in Incoming, under card.KeyRef, block string) (Key, 
 		return Key{}, fmt.Errorf("import key %s: %w", in.Label, &FieldError{field, err})
 	}
 	if len(block) > 0 && !in.Legacy && (block[0] == byte(keyblock.MethodA) || block[0] == byte(keyblock.MethodC)) {
-		return fail("method", errLegacy)
+		return fail("method", ErrLegacy)
 	}
 	if len(block) == 0 || (block[0] == byte(keyblock.MethodD)) != (alg == keyblock.AES) {
 		return fail("key block", keyblock.ErrKeyBlock)
@@ -93,10 +98,10 @@ func (s *Store) ImportVariant(in Incoming, zmk card.KeyRef, text string) (Key, e
 		return Key{}, fmt.Errorf("import key %s: %w", in.Label, &FieldError{field, err})
 	}
 	if !in.Legacy {
-		return fail("scheme", errLegacy)
+		return fail("scheme", ErrLegacy)
 	}
 	if in.KCV == "" {
-		return fail("kcv", errors.New("is needed"))
+		return fail("kcv", ErrNoKCV)
 	}
 	carrier, alg, err := s.carrier(zmk, keyblock.KEK)
 	if err != nil {

@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"platen/card"
+	"platen/hsm/keyblock"
 	"platen/hsm/material"
 )
 
 // Errors of a ceremony.
 var (
 	ErrCustodian = errors.New("each component needs a custodian of its own, with a name")
+	ErrName      = errors.New("what was given for a name looks like a component: it was not shown or kept; begin again, with the name first")
 	ErrNotHex    = errors.New("must be hex digits")
 )
 
@@ -27,6 +31,7 @@ type Ceremony struct {
 	custodians []string
 	parts      [][]byte
 	sum        []byte
+	adjusted   bool
 }
 
 // NewCeremony begins the entry of a key of a new label in 2 or 3 components.
@@ -48,10 +53,15 @@ func (s *Store) NewCeremony(in Incoming, alg Algorithm, count int) (*Ceremony, e
 	return &Ceremony{store: s, key: k, alg: alg, count: count}, nil
 }
 
-// Admit checks the name of the next custodian: one who entered a component enters no other.
-func (c *Ceremony) Admit(custodian string) error {
-	name := strings.Join(strings.Fields(custodian), " ")
-	if name == "" || len(name) > 64 {
+// Admit checks the name of the next custodian: one who entered a component enters no other. A component that is given for a name is refused with
+// ErrName, and custodian is wiped in any case.
+func (c *Ceremony) Admit(custodian []byte) error {
+	defer clear(custodian)
+	if looksLikeComponent(custodian) {
+		return &FieldError{"custodian", ErrName}
+	}
+	name := strings.Join(strings.Fields(string(custodian)), " ")
+	if name == "" || len(name) > 64 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return &FieldError{"custodian", ErrCustodian}
 	}
 	for _, other := range c.custodians {
@@ -64,6 +74,26 @@ func (c *Ceremony) Admit(custodian string) error {
 	}
 	c.custodians = append(c.custodians, name)
 	return nil
+}
+
+// leastComponent is the hex digits of a part of a single-length key, of which nobody's name has as many.
+const leastComponent = 16
+
+// looksLikeComponent tells whether a text holds as many hex digits as a component, in one run or with decimal ones among them.
+func looksLikeComponent(text []byte) bool {
+	run, longest, all, decimal := 0, 0, 0, false
+	for _, b := range text {
+		switch {
+		case b >= '0' && b <= '9', b >= 'a' && b <= 'f', b >= 'A' && b <= 'F':
+			run++
+			all++
+			decimal = decimal || b <= '9'
+		default:
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest >= leastComponent || decimal && all >= leastComponent
 }
 
 // Enter takes the component of the custodian who was admitted last, in hex digits that may stand in groups, and wipes text. It
@@ -104,7 +134,8 @@ func (c *Ceremony) Enter(text []byte) (kcv string, err error) {
 	return kcv, nil
 }
 
-// Sum adds the components and returns the check value of the key. A sum of even parity, a weak or a half-equal one is refused.
+// Sum adds the components and returns the check value of the key. A sum of even parity is adjusted where the components cannot have another, which
+// Adjusted tells then, and refused otherwise; a weak or a half-equal one is refused.
 func (c *Ceremony) Sum() (kcv string, err error) {
 	if len(c.parts) != c.count {
 		return "", &FieldError{"components", material.ErrComponents}
@@ -116,7 +147,13 @@ func (c *Ceremony) Sum() (kcv string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if c.alg == keyblock.TDES && !material.OddParity(c.sum) {
+		c.adjusted = material.AdjustParity(c.sum, c.parts...)
+	}
 	if err := checkMaterial(p, c.alg, c.sum); err != nil {
+		if errors.Is(err, ErrParity) {
+			err = fmt.Errorf("%w: a component was mistyped, or has bytes of even parity that the others do not make up for; take components of odd parity", err)
+		}
 		return "", &FieldError{"key", err}
 	}
 	kcv, _, err = CheckValue(c.alg, c.sum)
@@ -131,6 +168,9 @@ func (c *Ceremony) Commit() (Key, error) {
 	}
 	return c.store.take(c.key, c.alg, "", card.NewSecret(c.sum))
 }
+
+// Adjusted tells whether the sum was given odd parity.
+func (c *Ceremony) Adjusted() bool { return c.adjusted }
 
 // Custodians are the names, in the order of their components.
 func (c *Ceremony) Custodians() []string { return c.custodians }
