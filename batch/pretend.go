@@ -19,7 +19,7 @@ import (
 
 // Errors of answers that no bureau gave.
 var (
-	ErrNoAnswer    = errors.New("the bureau declares no layout, and no name with one star, for answers of this kind that are not sealed")
+	ErrNoAnswer    = errors.New("the bureau declares no layout, and no name with one star, for answers of this kind")
 	ErrNotAnswered = errors.New("the answer does not fit how things stand")
 )
 
@@ -75,7 +75,7 @@ func (p *Plant) answersOf(ctx context.Context, i store.Institution, b *programs.
 	}
 	for _, r := range b.Returns {
 		l, ok := layouts[r.Layout]
-		if ok && l.value.Kind() == kind && strings.Count(r.Pattern, "*") == 1 && !strings.ContainsAny(r.Pattern, `?[\`) && !b.PGP.SealedReturns {
+		if ok && l.value.Kind() == kind && strings.Count(r.Pattern, "*") == 1 && !strings.ContainsAny(r.Pattern, `?[\`) {
 			return l.value, r.Pattern, nil
 		}
 	}
@@ -109,7 +109,7 @@ func (p *Plant) storePretended(ctx context.Context, i store.Institution, b entry
 		if number, repeated, err = tx.SameReturn(ctx, b.number, sum[:], 0); err != nil || repeated {
 			return err
 		}
-		r, err := tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: i.ID, Bureau: b.number, BureauCode: b.code, Name: name, Size: int64(len(raw)), Modified: p.Now().Unix(), CreatedAt: p.Now()})
+		r, err := tx.InsertReturn(ctx, store.ReturnFile{ID: id, Institution: i.ID, Bureau: b.number, BureauCode: b.code, Name: name, Size: int64(len(raw)), Modified: p.Now().Unix(), Pretended: true, CreatedAt: p.Now()})
 		if err != nil {
 			return err
 		}

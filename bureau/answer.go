@@ -71,7 +71,11 @@ func (s *Simulator) writeAck(a *answer) error {
 		rec.SetString(formats.AckStatus, ackRejected)
 		rec.SetString(formats.AckReason, plainReason(v.Reason()))
 	}
-	return s.write(a, s.ack, 1, a.dials.OutOfOrder, func(put func(*formats.Record) error) error { return put(rec) })
+	p := promise{how: s.ack, records: 1}
+	if a.dials.OutOfOrder {
+		p.delay = a.dials.again()
+	}
+	return s.write(a, p, func(put func(*formats.Record) error) error { return put(rec) })
 }
 
 // plainReason makes a reason fit for every layout: no separators, no quotes, not long.
@@ -94,8 +98,8 @@ func (s *Simulator) writeStatus(a *answer) (Counts, error) {
 		lines = append(slices.Clone(lines), Line{UID: "999999999-0000001", Product: s.someProduct(a.verdict), Last4: "0000"})
 	}
 	dice := Dice{Seed: s.config.Dice.Seed, RejectPermille: a.dials.Reject, SpoilPermille: a.dials.Spoil}
-	words := s.words()
-	err := s.write(a, s.status, int64(len(lines)), false, func(put func(*formats.Record) error) error {
+	words := map[string]string{Produced: s.word(card.IssueProduced), Rejected: s.word(card.IssueRejected), Spoiled: s.word(card.IssueSpoiled)}
+	err := s.write(a, promise{how: s.status, records: int64(len(lines))}, func(put func(*formats.Record) error) error {
 		rec := new(formats.Record)
 		told = Counts{}
 		for i, line := range lines {
@@ -148,22 +152,18 @@ func (c *Counts) tell(status string) {
 	}
 }
 
-// words are what this bureau calls the states, as the issuer maps them.
-func (s *Simulator) words() map[string]string {
-	words := map[string]string{}
-	for state, meaning := range map[string]card.IssueState{Produced: card.IssueProduced, Rejected: card.IssueRejected, Spoiled: card.IssueSpoiled} {
-		words[state] = state
-		var mapped []string
-		for word, means := range s.config.Bureau.StatusMap {
-			if means == meaning.String() {
-				mapped = append(mapped, word)
-			}
-		}
-		if len(mapped) > 0 {
-			words[state] = slices.Min(mapped)
+// word is what this bureau calls a state, as the issuer maps it.
+func (s *Simulator) word(state card.IssueState) string {
+	var mapped []string
+	for word, means := range s.config.Bureau.StatusMap {
+		if means == state.String() {
+			mapped = append(mapped, word)
 		}
 	}
-	return words
+	if len(mapped) == 0 {
+		return state.String()
+	}
+	return slices.Min(mapped)
 }
 
 // reference is the file's number: the header's, or the one in the identifier of its first record.
@@ -197,9 +197,21 @@ func (s *Simulator) head(a *answer, name string, records int64) *formats.Record 
 	return h
 }
 
+// promise is an answer that is to be given.
+type promise struct {
+	how     answering
+	records int64
+	word    string        // in its name, where a file gets several answers of a kind
+	delay   time.Duration // beyond the time that the bureau takes for its first answers
+	after   string        // it waits until the issuer has taken every answer that has this in its name; empty = none
+}
+
 // write makes one answer and lets it wait for its time. Its name follows from the input's; an answer that was given already is not made again, only counted.
-func (s *Simulator) write(a *answer, how answering, records int64, late bool, details func(put func(*formats.Record) error) error) error {
-	name := strings.Replace(how.pattern, "*", stem(a.input), 1)
+func (s *Simulator) write(a *answer, p promise, details func(put func(*formats.Record) error) error) error {
+	name := strings.Replace(p.how.pattern, "*", stem(a.input), 1)
+	if p.word != "" {
+		name = otherName(name, p.word)
+	}
 	if !delivery.ValidName(name) {
 		return fmt.Errorf("%q cannot be the name of an answer", name)
 	}
@@ -212,7 +224,7 @@ func (s *Simulator) write(a *answer, how answering, records int64, late bool, de
 		target = "" // only counted
 	}
 	err = s.writeFile(target, func(w io.Writer) error {
-		file, err := how.layout.NewWriter(w, s.head(a, name, records))
+		file, err := p.how.layout.NewWriter(w, s.head(a, name, p.records))
 		if err != nil {
 			return err
 		}
@@ -224,7 +236,7 @@ func (s *Simulator) write(a *answer, how answering, records int64, late bool, de
 	if err != nil || there {
 		return err
 	}
-	return s.give(a, name, late)
+	return s.give(a, name, p)
 }
 
 // writeFile writes a file whole and durable, or not at all; an empty target is written nowhere.

@@ -2,11 +2,14 @@ package bureau
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,13 +35,10 @@ func (d Dials) again() time.Duration {
 }
 
 // give lets an answer that lies finished in laterDir under its own name wait until it is due, in the way that the dials say: once or twice, whole or wrong first.
-// The name that is looked for before anything is made again comes last, so that a death in between repeats all of it.
-func (s *Simulator) give(a *answer, name string, late bool) error {
+// An answer that comes after others keeps that in the name under which it waits. The name that is looked for before anything is made again comes last, so that a death in between repeats all of it.
+func (s *Simulator) give(a *answer, name string, p promise) error {
 	d := a.dials
-	due := a.now.Add(d.Late)
-	if late {
-		due = due.Add(d.again())
-	}
+	due := a.now.Add(d.Late + p.delay)
 	again := due.Add(d.again())
 	content, err := s.root.ReadFile(path.Join(laterDir, name))
 	if err != nil {
@@ -60,17 +60,17 @@ func (s *Simulator) give(a *answer, name string, late bool) error {
 		s.note(Entry{Did: "answered with a record missing", File: a.input, Answer: name})
 	}
 	if !bytes.Equal(first, whole) {
-		if err := s.wait(again, otherName(name, "whole"), whole); err != nil {
+		if err := s.wait(again, p.after, otherName(name, "whole"), whole); err != nil {
 			return err
 		}
 	}
 	if s.config.Dice.roll("duplicate "+name) < d.Duplicate {
 		s.note(Entry{Did: "answered twice", File: a.input, Answer: name})
-		if err := s.wait(again, otherName(name, "copy"), first); err != nil {
+		if err := s.wait(again, p.after, otherName(name, "copy"), first); err != nil {
 			return err
 		}
 	}
-	if err := s.wait(due, name, first); err != nil {
+	if err := s.wait(due, p.after, name, first); err != nil {
 		return err
 	}
 	return s.root.Remove(path.Join(laterDir, name))
@@ -113,26 +113,60 @@ func withoutARecord(content []byte) []byte {
 }
 
 // wait puts an answer away until it is due.
-func (s *Simulator) wait(due time.Time, name string, content []byte) error {
-	return s.writeFile(path.Join(laterDir, waiting(due, name)), func(w io.Writer) error {
+func (s *Simulator) wait(due time.Time, after, name string, content []byte) error {
+	return s.writeFile(path.Join(laterDir, waiting(due, after, name)), func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	})
 }
 
-// waiting is the name of an answer that waits: when it is due, and its own.
-func waiting(due time.Time, name string) string { return fmt.Sprintf("%d~%s", due.Unix(), name) }
+// waiting is the name of an answer that waits: when it is due, which part of its name it shares with those that it comes after, and its own.
+func waiting(due time.Time, after, name string) string {
+	if after == "" {
+		return fmt.Sprintf("%d~%s", due.Unix(), name)
+	}
+	return fmt.Sprintf("%d~%d+%d~%s", due.Unix(), strings.Index(name, after), len(after), name)
+}
 
-// release gives every answer that is due.
+// waits reads the name of an answer that waits; after is empty for one that comes after none.
+func waits(entry string) (due int64, after, name string, ok bool) {
+	parts := strings.Split(entry, "~")
+	if len(parts) < 2 || len(parts) > 3 {
+		return 0, "", "", false
+	}
+	name = parts[len(parts)-1]
+	due, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil || len(parts) == 2 {
+		return due, "", name, err == nil
+	}
+	from, length, _ := strings.Cut(parts[1], "+")
+	at, err := strconv.Atoi(from)
+	n, bad := strconv.Atoi(length)
+	if errors.Join(err, bad) != nil || at < 0 || n < 0 || at+n > len(name) {
+		return 0, "", "", false
+	}
+	return due, name[at : at+n], name, true
+}
+
+// release gives every answer that is due, in the order of their times, unless the issuer has not taken one yet that it comes after.
 func (s *Simulator) release() error {
 	entries, err := readDir(s.root, laterDir)
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(entries, func(a, b os.DirEntry) int {
+		first, _, _, _ := waits(a.Name())
+		second, _, _, _ := waits(b.Name())
+		return cmp.Compare(first, second)
+	})
 	for _, e := range entries {
-		due, name, ok := strings.Cut(e.Name(), "~")
-		at, err := strconv.ParseInt(due, 10, 64)
-		if !ok || err != nil || at > s.config.Now().Unix() || delivery.Unfinished(e.Name()) {
+		due, after, name, ok := waits(e.Name())
+		if !ok || due > s.config.Now().Unix() || delivery.Unfinished(e.Name()) {
+			continue
+		}
+		if taken, err := s.taken(after); err != nil {
+			return err
+		} else if !taken {
 			continue
 		}
 		from := path.Join(laterDir, e.Name())
@@ -150,6 +184,15 @@ func (s *Simulator) release() error {
 	return nil
 }
 
+// taken tells whether the issuer has taken every answer that has after in its name.
+func (s *Simulator) taken(after string) (bool, error) {
+	if after == "" {
+		return true, nil
+	}
+	entries, err := readDir(s.root, s.out)
+	return !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.Contains(e.Name(), after) }), err
+}
+
 // answered tells whether an answer was given: it waits, or lies there, or the issuer has archived it.
 func (s *Simulator) answered(name string) (bool, error) {
 	there, err := s.lies(name, s.out, s.archive)
@@ -161,7 +204,7 @@ func (s *Simulator) answered(name string) (bool, error) {
 		return false, err
 	}
 	for _, e := range entries {
-		if _, waits, ok := strings.Cut(e.Name(), "~"); ok && waits == name {
+		if _, _, known, ok := waits(e.Name()); ok && known == name {
 			return true, nil
 		}
 	}

@@ -25,6 +25,14 @@ type Entry struct {
 	Rejected int64     `json:"rejected,omitempty"`
 	Spoiled  int64     `json:"spoiled,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
+
+	// Of what was made, when the bureau tells everything: what will have become of it when its last answer is given.
+	Shipments  int64 `json:"shipments,omitempty"`
+	Dispatched int64 `json:"dispatched,omitempty"`
+	Delivered  int64 `json:"delivered,omitempty"`
+	Returned   int64 `json:"returned,omitempty"`
+	Lost       int64 `json:"lost,omitempty"`
+	Destroyed  int64 `json:"destroyed,omitempty"`
 }
 
 // note writes down what was done. A bureau that cannot write its journal goes on: it is evidence for rehearsals, not part of what is rehearsed.

@@ -22,6 +22,11 @@ type Dials struct {
 	Truncate    int           `yaml:"truncate"`     // answers that come cut short first and whole under another name later, in a thousand
 	WrongCounts int           `yaml:"wrong_counts"` // answers that come with a record missing first and whole later, in a thousand
 	Unknown     int           `yaml:"unknown"`      // status files with a record that was never ordered, in a thousand
+	Everything  bool          `yaml:"everything"`   // it answers in every kind that it has a layout for, not only with ack and status
+	Dispatch    time.Duration `yaml:"dispatch"`     // from its first answers to sending what it made
+	Deliver     time.Duration `yaml:"deliver"`      // from sending to arriving
+	Return      int           `yaml:"return"`       // cards and PIN mailers that come back to it, in a thousand
+	Lose        int           `yaml:"lose"`         // cards and PIN mailers that are lost on the way, in a thousand
 	OutOfOrder  bool          `yaml:"out_of_order"` // the ack of a file comes after its status
 	Down        bool          `yaml:"down"`         // nobody can reach it, and it does nothing
 	Eat         int           `yaml:"eat"`          // files that vanish the moment they have their name, until it has eaten so many in all
@@ -112,10 +117,10 @@ func turn(node *yaml.Node, d *Dials) error {
 }
 
 func (d *Dials) check() error {
-	if slices.ContainsFunc([]int{d.Reject, d.Spoil, d.Reject + d.Spoil, d.Duplicate, d.Truncate, d.WrongCounts, d.Truncate + d.WrongCounts, d.Unknown}, func(n int) bool { return n < 0 || n > 1000 }) {
+	if slices.ContainsFunc([]int{d.Reject, d.Spoil, d.Reject + d.Spoil, d.Duplicate, d.Truncate, d.WrongCounts, d.Truncate + d.WrongCounts, d.Unknown, d.Return, d.Lose, d.Return + d.Lose}, func(n int) bool { return n < 0 || n > 1000 }) {
 		return errors.New("parts of a thousand lie between 0 and 1000")
 	}
-	if d.Late < 0 || d.Again < 0 || d.Eat < 0 || d.DiskBytes < 0 || d.ResetAfter < 0 {
+	if d.Late < 0 || d.Again < 0 || d.Dispatch < 0 || d.Deliver < 0 || d.Eat < 0 || d.DiskBytes < 0 || d.ResetAfter < 0 {
 		return errors.New("a dial is less than nothing")
 	}
 	return nil
@@ -159,4 +164,6 @@ func (d *Dials) scale(scale func(*time.Duration)) {
 	}
 	scale(&d.Again)
 	scale(&d.Late)
+	scale(&d.Dispatch)
+	scale(&d.Deliver)
 }

@@ -61,6 +61,7 @@ type Simulator struct {
 	archive  string
 	ack      answering
 	status   answering
+	further  map[formats.Kind]answering // of a bureau that tells everything
 	ssh      *ssh.ServerConfig
 	stranger *ssh.ServerConfig // with another host key
 	begin    time.Time
@@ -146,6 +147,12 @@ func (s *Simulator) prepare() error {
 	}
 	if s.status, err = s.answers(formats.Status); err != nil {
 		return err
+	}
+	s.further = map[formats.Kind]answering{}
+	for _, kind := range []formats.Kind{formats.Production, formats.Stock, formats.Dispatch, formats.Delivery, formats.Destruction, formats.PINStatus} {
+		if how, err := s.answers(kind); err == nil { // what is not declared is not told
+			s.further[kind] = how
+		}
 	}
 	if err := os.MkdirAll(c.Root, 0o700); err != nil {
 		return err

@@ -65,6 +65,9 @@ func (s *Simulator) take(ctx context.Context, dir, name string) error {
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
+	if err := s.tellOn(&a); err != nil {
+		return err
+	}
 	s.note(Entry{Did: "produced", File: name, SHA256: sum, Records: int64(len(verdict.Lines)), Produced: told.Produced, Rejected: told.Rejected, Spoiled: told.Spoiled})
 	if err := s.root.Rename(path.Join(dir, name), done); err != nil {
 		return err

@@ -56,6 +56,7 @@ const maxFaults = 20
 
 // Verdict is what checking a file found.
 type Verdict struct {
+	Kind    formats.Kind    // of the file
 	Head    *formats.Record // the public values of the file's header; never nil
 	Lines   []Line
 	Bad     int64   // records with at least one fault
@@ -98,7 +99,7 @@ func (v *Verdict) fault(record int64, code string) {
 // What is wrong with the file stands in the verdict. The error is only for checks that could not be made: a key that is missing, a module
 // that does not answer, a cancelled ctx.
 func Verify(ctx context.Context, in *formats.Reader, kind formats.Kind, module hsm.Module, keys Keys) (Verdict, error) {
-	c := &checker{module: module, keys: keys, verdict: Verdict{Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}}
+	c := &checker{module: module, keys: keys, verdict: Verdict{Kind: kind, Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}}
 	defer c.wipe()
 	for {
 		section, rec, err := in.Next()

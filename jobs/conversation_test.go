@@ -108,10 +108,10 @@ func TestSealedAnswersCountOnlyWhenTheBureauSignedThem(t *testing.T) {
 		}
 		flipped := s.sealed("south", body(1))
 		flipped[len(flipped)-40] ^= 1
-		s.leave("south", "flipped.status", flipped)
-		s.leave("south", "clear.status", body(2))
-		s.leave("south", "stranger.status", s.sealed("north", body(3)))
-		s.leave("south", "good.status", s.sealed("south", body(4)))
+		s.leaveAsItIs("south", "flipped.status", flipped)
+		s.leaveAsItIs("south", "clear.status", body(2))
+		s.leaveAsItIs("south", "stranger.status", s.sealed("north", body(3)))
+		s.leaveAsItIs("south", "good.status", s.sealed("south", body(4)))
 		for name, want := range map[string]card.ReturnState{"flipped.status": card.ReturnQuarantined, "clear.status": card.ReturnQuarantined,
 			"stranger.status": card.ReturnQuarantined, "good.status": card.ReturnApplied} {
 			if r := s.returned(name); r.State != want {

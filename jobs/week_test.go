@@ -22,7 +22,7 @@ import (
 // hours is how far the clock of a scripted week moves at a time.
 const hours = 3 * time.Hour
 
-// week is a site whose bureaus have a bad one, by a clock that the test moves.
+// week is a site whose bureaus have a character of the samples, by a clock that the test moves.
 type week struct {
 	*site
 	clock   atomic.Pointer[time.Time]
@@ -30,13 +30,13 @@ type week struct {
 	units   []string // every card that was ordered
 }
 
-func newWeek(t *testing.T, address string) *week {
+func newWeek(t *testing.T, address, character string, dials ...string) *week {
 	t.Helper()
-	body, err := fs.ReadFile(samples.FS, "bureaus/bad-week.yaml")
+	body, err := fs.ReadFile(samples.FS, "bureaus/"+character+".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	profile, err := bureau.LoadProfile(body)
+	profile, err := bureau.LoadProfile(body, dials...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func newWeek(t *testing.T, address string) *week {
 
 func TestABadWeekEndsWithBalancedBooksAndNoCardUnexplained(t *testing.T) {
 	onDatabases(t, func(t *testing.T, address string) {
-		w := newWeek(t, address)
+		w := newWeek(t, address, "bad-week")
 		for day := range 7 {
 			w.evening(day)
 			for range 24 * time.Hour / hours {
@@ -100,6 +100,12 @@ func (w *week) evening(day int) {
 			w.units = append(w.units, fmt.Sprintf("%s#%d", stripes, n))
 		}
 	}
+	w.window(day)
+}
+
+// window opens a night's window.
+func (w *week) window(day int) {
+	w.t.Helper()
 	b, _, err := w.plant.RunNow(w.t.Context(), w.inst, "nightly", fmt.Sprint("day ", day), "test")
 	w.must(err)
 	w.must(w.plant.Plan(w.t.Context(), b.Number))

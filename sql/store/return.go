@@ -36,11 +36,12 @@ type ReturnFile struct {
 	Quarantined   int64            `db:"quarantined"`
 	Reason        string           `db:"reason"`
 	Epoch         int64            `db:"epoch"`
+	Pretended     bool             `db:"pretended"` // made here, in a sandbox; its bureau has never seen it
 	CreatedAt     time.Time        `db:"created_at"`
 }
 
 const returnColumns = `number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, archived, sha256, kind, layout_number, layout_version,
-	lines, cursor_line, applied, duplicates, rejected, quarantined, reason, epoch, created_at`
+	lines, cursor_line, applied, duplicates, rejected, quarantined, reason, epoch, pretended, created_at`
 
 // Outcome is what became of a return line.
 type Outcome uint8
@@ -83,8 +84,8 @@ func (t *Tx) InsertReturn(ctx context.Context, r ReturnFile) (ReturnFile, error)
 		return r, err
 	}
 	r.State = card.ReturnDetected
-	return r, t.exec(ctx, "store return file", `INSERT INTO return_files (number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Number, r.ID, r.Institution, r.Bureau, r.BureauCode, r.Name, r.Size, r.Modified, r.State, stored(r.CreatedAt))
+	return r, t.exec(ctx, "store return file", `INSERT INTO return_files (number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, pretended, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.Number, r.ID, r.Institution, r.Bureau, r.BureauCode, r.Name, r.Size, r.Modified, r.State, r.Pretended, stored(r.CreatedAt))
 }
 
 // PendingReturns lists a bureau's return files that still lie at the bureau or are not settled.

@@ -537,6 +537,7 @@ CREATE TABLE return_files (
     epoch          BIGINT NOT NULL DEFAULT 0,
     lease_until    BIGINT NOT NULL DEFAULT 0,
     created_at     TIMESTAMPTZ NOT NULL,
+    pretended      BOOLEAN NOT NULL DEFAULT FALSE, -- made here, in a sandbox, not by the bureau
     purged_at      TIMESTAMPTZ,
     CHECK (applied + duplicates + rejected + quarantined = cursor_line)
 );
