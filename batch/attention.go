@@ -3,6 +3,7 @@ package batch
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"platen/card"
+	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -43,11 +45,13 @@ const (
 	AlarmImbalance   = "BOOKS_DIFFER"
 	AlarmReturn      = "RETURN_QUARANTINED"
 	AlarmReturnLines = "RETURN_LINES_QUARANTINED"
+	AlarmRefusals    = "RETURN_LINES_REFUSED"
 	AlarmBureau      = "BUREAU_UNREACHABLE"
 	AlarmKey         = "KEY_ENDS"
 	AlarmRows        = "ROWS_WAIT"
 	AlarmNotMade     = "CARDS_NOT_MADE"
 	AlarmBatch       = "BATCH_WITH_EXCEPTIONS"
+	AlarmBatchLate   = "BATCH_LATE"
 	AlarmRange       = "RANGE_RUNS_OUT"
 	AlarmRangeHeld   = "RANGE_HELD"
 	AlarmStock       = "STOCK"
@@ -55,12 +59,15 @@ const (
 
 // Alarms lists every kind of item.
 func Alarms() []string {
-	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmBureau, AlarmKey, AlarmRows, AlarmNotMade,
-		AlarmBatch, AlarmRange, AlarmRangeHeld, AlarmStock}
+	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmRefusals, AlarmBureau, AlarmKey, AlarmRows, AlarmNotMade,
+		AlarmBatch, AlarmBatchLate, AlarmRange, AlarmRangeHeld, AlarmStock}
 }
 
 // stuckAfter is how many failures in a row make a file the business of a person.
 const stuckAfter = 6
+
+// sentWithin is how long after a cut-off its files must have left where its schedule does not say.
+const sentWithin = time.Hour
 
 // patience is how long a bureau may be away before a person hears of it; refused logins and foreign keys are told at once.
 const patience = 15 * time.Minute
@@ -68,7 +75,7 @@ const patience = 15 * time.Minute
 // Attention lists what needs a person, oldest first.
 func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, error) {
 	l := &attention{Plant: p, inst: i}
-	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.ranges, l.stock} {
+	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.batches, l.ranges, l.stock} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -229,7 +236,10 @@ func (l *attention) returns(ctx context.Context) error {
 	}
 	for _, r := range all {
 		what, detail := AlarmReturn, r.Reason
-		if r.State != card.ReturnQuarantined {
+		switch {
+		case r.Refused():
+			what, detail = AlarmRefusals, fmt.Sprintf("%d of %d lines", r.Rejected, r.Lines)
+		case r.State != card.ReturnQuarantined:
 			what, detail = AlarmReturnLines, fmt.Sprintf("%d of %d lines", r.Quarantined, r.Lines)
 		}
 		l.add(what, fmt.Sprintf("return %d", r.Number), r.CreatedAt, ownerBureau, fmt.Sprintf("%s of %s: %s", r.Name, r.BureauCode, detail), fmt.Sprintf("platen return show %d", r.Number))
@@ -291,6 +301,35 @@ func (l *attention) orders(ctx context.Context) error {
 				owner, do = ownerKeys, "platen keys list"
 			}
 			l.add(AlarmBatch, fmt.Sprintf("batch %d", b.Number), b.CreatedAt, owner, b.Exceptions, do)
+		}
+	}
+	return nil
+}
+
+// batches lists cut-offs whose files should have left by now.
+func (l *attention) batches(ctx context.Context) error {
+	all, err := l.Store.BatchesAtWork(ctx, l.inst.ID)
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		var s programs.Schedule
+		if err := json.Unmarshal([]byte(b.ScheduleBody), &s); err != nil {
+			return fmt.Errorf("schedule of batch %d: %w", b.Number, err)
+		}
+		span := time.Duration(s.SentWithin)
+		if span == 0 {
+			span = sentWithin
+		}
+		due := b.CreatedAt.Add(span)
+		if due.After(l.Now()) {
+			continue
+		}
+		if b.State == card.BatchOpen {
+			l.add(AlarmBatchLate, fmt.Sprintf("batch %d", b.Number), due, ownerOperations, fmt.Sprintf("%s of %s is not planned", b.Schedule, b.BusinessDate), "platen workers")
+		} else if b.Here() > 0 {
+			l.add(AlarmBatchLate, fmt.Sprintf("batch %d", b.Number), due, ownerOperations, fmt.Sprintf("%s of %s: %d files are not begun, %d half made, %d ready and not sent; of these %d are held",
+				b.Schedule, b.BusinessDate, b.Planned, b.Building, b.Ready, b.Held), "platen workers")
 		}
 	}
 	return nil

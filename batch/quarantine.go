@@ -86,20 +86,24 @@ func (a *application) applyQuarantined(ctx context.Context) error {
 }
 
 // ErrNotQuarantined says that nothing of a return file waits for a person.
-var ErrNotQuarantined = errors.New("nothing of this return file is in quarantine")
+var ErrNotQuarantined = errors.New("nothing of this return file waits for a decision")
 
 // RequeueReturn puts a quarantined return file, or the quarantined lines of one that was applied, back to work: what stood in the way is put right.
 func (p *Plant) RequeueReturn(ctx context.Context, i store.Institution, number int64, reason, actor string) (store.ReturnFile, error) {
 	return p.decideReturn(ctx, i, number, "return.requeue", reason, actor, func(tx *store.Tx, r *store.ReturnFile) error {
 		next := card.ReturnStored
 		if r.State == card.ReturnPartlyApplied {
+			if r.Quarantined == 0 {
+				return fmt.Errorf("its lines were refused for good; let the bureau say it again in a new file: %w", ErrNotQuarantined)
+			}
 			next = card.ReturnApplying
 		}
 		return tx.MoveReturn(ctx, r, next, reason)
 	})
 }
 
-// DiscardReturn gives up a quarantined return file, or rejects the quarantined lines of one that was applied: nothing of it will ever count.
+// DiscardReturn gives up a quarantined return file, or rejects the quarantined lines of one that was applied: nothing of it will ever count. It also settles the lines that
+// were refused: a person knows of them.
 func (p *Plant) DiscardReturn(ctx context.Context, i store.Institution, number int64, reason, actor string) (store.ReturnFile, error) {
 	return p.decideReturn(ctx, i, number, "return.discard", reason, actor, func(tx *store.Tx, r *store.ReturnFile) error {
 		if r.State == card.ReturnQuarantined {
@@ -117,7 +121,7 @@ func (p *Plant) DiscardReturn(ctx context.Context, i store.Institution, number i
 			r.Quarantined--
 			r.Count(l.Outcome)
 		}
-		return tx.RecountReturn(ctx, r)
+		return errors.Join(tx.RecountReturn(ctx, r), tx.SettleReturn(ctx, r))
 	})
 }
 
@@ -134,7 +138,7 @@ func (p *Plant) decideReturn(ctx context.Context, i store.Institution, number in
 		switch {
 		case r.Institution != i.ID:
 			return store.ErrNotFound
-		case r.State != card.ReturnQuarantined && (r.State != card.ReturnPartlyApplied || r.Quarantined == 0):
+		case r.State != card.ReturnQuarantined && (r.State != card.ReturnPartlyApplied || !r.Waits()):
 			return fmt.Errorf("it is %s: %w", r.State, ErrNotQuarantined)
 		}
 		if err := decide(tx, &r); err != nil {

@@ -1,10 +1,9 @@
 package bureau
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"reflect"
 	"slices"
 	"time"
 
@@ -55,21 +54,23 @@ type Profile struct {
 
 // profileForm is how a profile is written.
 type profileForm struct {
-	Name   string    `yaml:"name"`
-	Seed   string    `yaml:"seed"`
-	Dials  yaml.Node `yaml:"dials"`
-	Script []struct {
-		From   time.Duration `yaml:"from"`
-		Until  time.Duration `yaml:"until"`
-		Bureau string        `yaml:"bureau"`
-		Dials  yaml.Node     `yaml:"dials"`
-	} `yaml:"script"`
+	Name   string      `yaml:"name"`
+	Seed   string      `yaml:"seed"`
+	Dials  yaml.Node   `yaml:"dials"`
+	Script []yaml.Node `yaml:"script"`
+}
+
+type stepForm struct {
+	From   time.Duration `yaml:"from"`
+	Until  time.Duration `yaml:"until"`
+	Bureau string        `yaml:"bureau"`
+	Dials  yaml.Node     `yaml:"dials"`
 }
 
 // LoadProfile reads a profile from YAML, and turns dials of it, such as "late: 2h". Unknown names and impossible values are refused.
 func LoadProfile(body []byte, dials ...string) (Profile, error) {
 	var form profileForm
-	if err := strictly(body, &form); err != nil {
+	if err := read(body, &form, "part of a profile"); err != nil {
 		return Profile{}, fmt.Errorf("profile: %w", err)
 	}
 	p := Profile{Name: form.Name, Seed: form.Seed}
@@ -80,17 +81,22 @@ func LoadProfile(body []byte, dials ...string) (Profile, error) {
 		return p, fmt.Errorf("profile %s: %w", form.Name, err)
 	}
 	for _, d := range dials {
-		err := strictly([]byte(d), &p.Dials)
+		err := read([]byte(d), &p.Dials, "dial")
 		if err == nil {
 			err = p.Dials.check()
 		}
 		if err != nil {
-			return p, fmt.Errorf("dial %q: %w", d, err)
+			return p, err
 		}
 	}
-	for i, s := range form.Script {
+	for i := range form.Script {
+		var s stepForm
+		err := fill(&form.Script[i], reflect.ValueOf(&s).Elem(), "part of a step")
 		step := Step{From: s.From, Until: s.Until, Bureau: s.Bureau, Dials: p.Dials}
-		if err := turn(&s.Dials, &step.Dials); err != nil {
+		if err == nil {
+			err = turn(&s.Dials, &step.Dials)
+		}
+		if err != nil {
 			return p, fmt.Errorf("profile %s, step %d: %w", form.Name, i+1, err)
 		}
 		if step.From < 0 || step.Until <= step.From {
@@ -106,11 +112,7 @@ func turn(node *yaml.Node, d *Dials) error {
 	if node.IsZero() {
 		return nil
 	}
-	body, err := yaml.Marshal(node)
-	if err == nil {
-		err = strictly(body, d)
-	}
-	if err != nil {
+	if err := fill(node, reflect.ValueOf(d).Elem(), "dial"); err != nil {
 		return err
 	}
 	return d.check()
@@ -121,17 +123,7 @@ func (d *Dials) check() error {
 		return errors.New("parts of a thousand lie between 0 and 1000")
 	}
 	if d.Late < 0 || d.Again < 0 || d.Dispatch < 0 || d.Deliver < 0 || d.Eat < 0 || d.DiskBytes < 0 || d.ResetAfter < 0 {
-		return errors.New("a dial is less than nothing")
-	}
-	return nil
-}
-
-// strictly decodes one YAML document and refuses names that v does not have.
-func strictly(body []byte, v any) error {
-	d := yaml.NewDecoder(bytes.NewReader(body))
-	d.KnownFields(true)
-	if err := d.Decode(v); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return errors.New("no dial may be less than nothing")
 	}
 	return nil
 }

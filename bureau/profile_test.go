@@ -241,11 +241,22 @@ func TestProfilesAreReadStrictly(t *testing.T) {
 		"name: x\ndials: {late: -1h}":                   "less than nothing",
 		"name: x\nscript: [{from: 2h, until: 1h}]":      "end after it begins",
 		"name: x\nscript: [{until: 1h, dials: {a: 1}}]": "step 1",
-		"name: x\nmood: good":                           "mood",
+		"name: x\nmood: good":                           `no part of a profile "mood", only dials, name, script, seed`,
+		"name: x\ndials: {reject: many}":                `dial reject: "many" is not a whole number`,
+		"name: x\ndials: {late: 7}":                     `dial late: "7" is not a duration, such as 90m or 2h`,
+		"name: x\ndials: {down: yes please}":            `dial down: "yes please" is not true or false`,
+		"name: x\ndials: {down: true, down: true}":      "twice",
+		"name: x\ndials: [reject]":                      "name: value",
+		"name: x\nscript: [{from: soon}]":               `step 1: part of a step from: "soon"`,
+		"name: x\nscript: [7]":                          "name: value",
+		"name: {":                                       "not YAML",
 	} {
-		if _, err := bureau.LoadProfile([]byte(body)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := bureau.LoadProfile([]byte(body)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "bureau.") || strings.Contains(err.Error(), "!!") {
 			t.Errorf("%q: %v", body, err)
 		}
+	}
+	if _, err := bureau.LoadProfile([]byte("name: x"), "bogus: 1"); err == nil || !strings.Contains(err.Error(), `there is no dial "bogus", only `+strings.Join(bureau.DialNames(), ", ")) {
+		t.Errorf("an unknown dial: %v", err)
 	}
 	if _, err := bureau.LoadProfile([]byte("name: x"), "late: 1h", "eat: -1"); err == nil {
 		t.Error("an impossible dial was turned")

@@ -215,6 +215,8 @@ type Schedule struct {
 	CatchUp  bool     `json:"catch_up"` // a missed window is run at start, once
 	Disabled bool     `json:"disabled"`
 
+	SentWithin Duration `json:"sent_within"` // of its cut-off, its files must have left; 0 = an hour
+
 	// DSTConfirmed accepts a cut-off between 01:00 and 03:00, which the nights of clock changes skip or repeat.
 	DSTConfirmed bool `json:"dst_confirmed"`
 }

@@ -40,9 +40,12 @@ signature verified, parsed with its layout, and each record checked with the tes
 tracks, CVV, CVV2, iCVV and PIN block. Then it answers with an ack and a status file, with seeded rejects and spoilage.
 
 --profile NAME|FILE gives the bureaus a character that changes in the course of time: bad-week is a week in which answers are late, doubled, cut short,
-one house is away for a day and one eats a file. --day 10m lets one of its days last ten minutes. --dial KEY=VALUE turns a dial by hand: reject, spoil,
-duplicate, truncate, wrong_counts and unknown in a thousand; late and again as durations; out_of_order, down, take_at_once, lie and new_host_key as true;
-eat as a number of files; disk_bytes and reset_after in bytes. What each bureau does is written to journal.jsonl in its directory.`,
+one house is away for a day and one eats a file; in full they answer in every kind that they declare: production, stock, dispatch, delivery, destruction and
+pin-status beside ack and status. --day 10m lets one of its days last ten minutes. --dial KEY=VALUE turns a dial by hand: reject, spoil, duplicate, truncate,
+wrong_counts, unknown, return and lose in a thousand; late, again, dispatch and deliver as durations; everything, out_of_order, down, take_at_once, lie and
+new_host_key as true; eat as a number of files; disk_bytes and reset_after in bytes. What each bureau does is written to journal.jsonl in its directory.
+
+Where a bureau declares sealed_returns, its answers are OpenPGP messages to the issuer, signed with the bureau's key.`,
 		Args: cobra.NoArgs,
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			set := cmd.Flags().Changed
@@ -74,7 +77,7 @@ eat as a number of files; disk_bytes and reset_after in bytes. What each bureau 
 	simulate.Flags().DurationVar(&d.poll, "poll", time.Second, "how often each bureau looks for files by itself")
 	simulate.Flags().StringVar(&d.only, "bureau", "", "code of the only bureau to play")
 	simulate.Flags().StringVarP(&d.programs, "file", "f", "programs", "directory of programs, relative to the configuration")
-	simulate.Flags().StringVar(&d.profile, "profile", "", "how the bureaus behave: good, bad-week, or a YAML file")
+	simulate.Flags().StringVar(&d.profile, "profile", "", "how the bureaus behave: good, full, bad-week, or a YAML file")
 	simulate.Flags().StringArrayVar(&d.dial, "dial", nil, "KEY=VALUE: turn a dial, over those of the profile; may be repeated")
 	simulate.Flags().DurationVar(&d.day, "day", 24*time.Hour, "how long a day of the profile lasts")
 	c.AddCommand(simulate, bureauList(s), bureauRetry(s), bureauStock(s))

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"platen/bureau"
 	"platen/card"
 	"platen/formats"
 	"platen/samples"
@@ -41,6 +42,19 @@ func TestTheGeneratedTablesOfTheManualAreCurrent(t *testing.T) {
 	}
 	if seen < 15 {
 		t.Errorf("only %d generated tables were found", seen)
+	}
+}
+
+func TestTheManualNamesEveryDial(t *testing.T) {
+	guide := manual(t)["guide.md"]
+	simulate, _, err := bureauCommand(&shared{}).Find([]string{"simulate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dial := range bureau.DialNames() {
+		if !regexp.MustCompile(`(?m)^\|.*`+"`"+dial+"`"+`.*\|`).MatchString(guide) || !regexp.MustCompile(`\b`+dial+`\b`).MatchString(simulate.Long) {
+			t.Errorf("the dial %s is not named in the manual, or not by the command", dial)
+		}
 	}
 }
 

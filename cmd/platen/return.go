@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"platen/card"
 	"platen/sql/store"
 )
 
@@ -21,7 +20,7 @@ func returnCommand(s *shared) *cobra.Command {
 	c.AddCommand(returnList(s, &institution), returnShow(s, &institution),
 		returnDecision(s, &institution, "requeue NUMBER --reason WHY", "Read a quarantined return file again, or apply its quarantined lines, after what stood in the way was put right",
 			func(a *app) decideReturn { return a.plant.RequeueReturn }),
-		returnDecision(s, &institution, "discard NUMBER --reason WHY", "Give up a quarantined return file, or its quarantined lines: nothing of it will count",
+		returnDecision(s, &institution, "discard NUMBER --reason WHY", "Give up a quarantined return file, or its quarantined and refused lines: nothing of them will count",
 			func(a *app) decideReturn { return a.plant.DiscardReturn }))
 	return c
 }
@@ -73,7 +72,7 @@ func returnList(s *shared, institution *string) *cobra.Command {
 			shown := make([]store.ReturnFile, 0, len(all))
 			views := make([]returnJSON, 0, len(all))
 			for _, r := range all {
-				if !waiting || r.State == card.ReturnQuarantined || r.Quarantined > 0 {
+				if !waiting || r.Waits() {
 					shown, views = append(shown, r), append(views, returnView(r))
 				}
 			}
@@ -83,7 +82,7 @@ func returnList(s *shared, institution *string) *cobra.Command {
 			return printReturns(cmd.OutOrStdout(), shown)
 		}),
 	}
-	c.Flags().BoolVar(&waiting, "quarantined", false, "only what waits for a person")
+	c.Flags().BoolVar(&waiting, "quarantined", false, "only what waits for a person: in quarantine, or with refused lines that nobody has decided about")
 	return c
 }
 

@@ -123,8 +123,12 @@ func dbCommand(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "The schema is current.")
-			return a.close()
+			if s.json {
+				err = printJSON(cmd.OutOrStdout(), map[string]bool{"current": true})
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "The schema is current.")
+			}
+			return errors.Join(err, a.close())
 		},
 	})
 	return c

@@ -136,6 +136,12 @@ func hot(institution uuid.UUID, o Order) map[string]func(context.Context, *Tx) {
 		"quarantined lines": func(ctx context.Context, tx *Tx) { none(tx.QuarantinedLines(ctx, 7)) },
 		"file lines":        func(ctx context.Context, tx *Tx) { none(tx.FileLines(ctx, f, Lines{First: 10, Last: 20})) },
 		"file mailers":      func(ctx context.Context, tx *Tx) { none(tx.FileLines(ctx, mailers, Lines{List: []int64{5, 7, 900}})) },
+		"page of lines":     func(ctx context.Context, tx *Tx) { none(tx.LinesOfFile(ctx, f, nil, 500, 100)) },
+		"page of failures": func(ctx context.Context, tx *Tx) {
+			none(tx.LinesOfFile(ctx, f, []card.IssueState{card.IssueRejected, card.IssueSpoiled}, 500, 100))
+			none(tx.LinesOfFile(ctx, mailers, []card.IssueState{card.IssueSpoiled}, 0, 100))
+		},
+		"unmade": func(ctx context.Context, tx *Tx) { none(tx.Unmade(ctx, institution)) },
 		"move lines": func(ctx context.Context, tx *Tx) {
 			none(tx.MoveLines(ctx, f, Lines{First: 10, Last: 10}, card.IssueFollowsFile, card.IssueProduced))
 		},
@@ -175,6 +181,9 @@ var whole = map[Dialect]*regexp.Regexp{
 	Postgres: regexp.MustCompile(`Seq Scan on (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices)\w*`),
 	SQLite:   regexp.MustCompile(`SCAN (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices|c|i|n|l|m|s|w|later)\b`),
 }
+
+// little is how a plan says that it reads an index which holds a few rows of a big table.
+var little = regexp.MustCompile(`(?m)^.*USING (COVERING )?INDEX \w+_(failed|waiting)\b.*$`)
 
 func TestNoHotStatementReadsABigTableWhole(t *testing.T) {
 	for name, address := range map[string]func(testing.TB) string{
@@ -220,7 +229,7 @@ func proveIndexed(t *testing.T, s *Store, what string, call func(context.Context
 		t.Fatalf("%s: %d statements, %v", what, len(r.seen), err)
 	}
 	for _, st := range r.seen {
-		if plan := explained(t, s, st); whole[s.dialect].MatchString(plan) {
+		if plan := little.ReplaceAllString(explained(t, s, st), ""); whole[s.dialect].MatchString(plan) {
 			t.Errorf("%s reads a big table whole:\n%s\n%s", what, st.query, plan)
 		}
 	}

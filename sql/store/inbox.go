@@ -63,11 +63,11 @@ func (q Q) OverdueCounts(ctx context.Context) (map[string]int64, error) {
 	return counts, err
 }
 
-// WaitingReturns lists an institution's return files of which something is in quarantine.
+// WaitingReturns lists an institution's return files of which something is in quarantine, or was refused and not settled since.
 func (q Q) WaitingReturns(ctx context.Context, institution uuid.UUID) ([]ReturnFile, error) {
 	var all []ReturnFile
 	err := q.list(ctx, "return files in quarantine", &all, `SELECT `+returnColumns+` FROM return_files WHERE institution_id = $1
-		AND (state = $2 OR (state = $3 AND quarantined > 0)) ORDER BY number`, institution, card.ReturnQuarantined, card.ReturnPartlyApplied)
+		AND (state = $2 OR state = $3 AND (quarantined > 0 OR rejected > 0 AND settled = FALSE)) ORDER BY number`, institution, card.ReturnQuarantined, card.ReturnPartlyApplied)
 	return all, err
 }
 
@@ -103,12 +103,12 @@ type Unmade struct {
 func (q Q) Unmade(ctx context.Context, institution uuid.UUID) ([]Unmade, error) {
 	var all []Unmade
 	err := q.list(ctx, "cards that nobody makes again", &all, `SELECT f.number, f.bureau_code, f.created_at, f.acknowledged_at,
-		sum(CASE WHEN l.state = 11 THEN 1 ELSE 0 END) AS spoiled, sum(CASE WHEN l.state = 10 THEN 1 ELSE 0 END) AS rejected
+		sum(CASE WHEN bad.state = 11 THEN 1 ELSE 0 END) AS spoiled, sum(CASE WHEN bad.state = 10 THEN 1 ELSE 0 END) AS rejected
 		FROM (SELECT i.file_number, i.state FROM issues i JOIN cards c ON c.id = i.card_id AND c.newest_issue = i.issue AND c.status NOT IN (4, 5)
 				JOIN orders o ON o.number = i.order_number WHERE i.state IN (10, 11) AND (i.state = 11 OR o.kind <> 2)
 			UNION ALL SELECT m.file_number, m.state FROM pin_mailers m JOIN cards c ON c.id = m.card_id AND c.status NOT IN (4, 5) WHERE m.state IN (10, 11)
-				AND NOT EXISTS (SELECT 1 FROM pin_mailers n WHERE n.card_id = m.card_id AND (n.issue > m.issue OR n.issue = m.issue AND n.attempt > m.attempt))) l
-		JOIN files f ON f.number = l.file_number WHERE f.institution_id = $1 GROUP BY f.number, f.bureau_code, f.created_at, f.acknowledged_at ORDER BY f.number`, institution)
+				AND NOT EXISTS (SELECT 1 FROM pin_mailers n WHERE n.card_id = m.card_id AND (n.issue > m.issue OR n.issue = m.issue AND n.attempt > m.attempt))) bad
+		JOIN files f ON f.number = bad.file_number WHERE f.institution_id = $1 GROUP BY f.number, f.bureau_code, f.created_at, f.acknowledged_at ORDER BY f.number`, institution)
 	return all, err
 }
 
@@ -117,6 +117,28 @@ func (q Q) LatestBatches(ctx context.Context, institution uuid.UUID) ([]Batch, e
 	var all []Batch
 	err := q.list(ctx, "latest batches", &all, `SELECT `+batchColumns+` FROM batches b WHERE institution_id = $1
 		AND NOT EXISTS (SELECT 1 FROM batches n WHERE n.institution_id = $1 AND n.schedule_code = b.schedule_code AND n.number > b.number) ORDER BY schedule_code`, institution)
+	return all, err
+}
+
+// BatchAtWork is a batch that has not ended, and how many of its files have not left yet.
+type BatchAtWork struct {
+	Batch
+	Planned  int64 `db:"planned"` // not begun
+	Building int64 `db:"building"`
+	Ready    int64 `db:"ready"` // to be sent
+	Held     int64 `db:"held"`  // of all of these, by a paused order
+}
+
+// Here is how many of the batch's files have not left.
+func (b *BatchAtWork) Here() int64 { return b.Planned + b.Building + b.Ready }
+
+// BatchesAtWork lists an institution's batches that have not ended, by number.
+func (q Q) BatchesAtWork(ctx context.Context, institution uuid.UUID) ([]BatchAtWork, error) {
+	var all []BatchAtWork
+	err := q.list(ctx, "batches at work", &all, `SELECT `+prefixed("b.", batchColumns)+`,
+		coalesce(sum(CASE WHEN f.state = 1 THEN 1 ELSE 0 END), 0) AS planned, coalesce(sum(CASE WHEN f.state = 2 THEN 1 ELSE 0 END), 0) AS building,
+		coalesce(sum(CASE WHEN f.state IN (3, 4, 5) THEN 1 ELSE 0 END), 0) AS ready, coalesce(sum(CASE WHEN f.state < 6 AND f.held > 0 THEN 1 ELSE 0 END), 0) AS held
+		FROM batches b LEFT JOIN files f ON f.batch_number = b.number WHERE b.institution_id = $1 AND b.state < 4 GROUP BY b.number ORDER BY b.number`, institution)
 	return all, err
 }
 

@@ -36,12 +36,23 @@ type ReturnFile struct {
 	Quarantined   int64            `db:"quarantined"`
 	Reason        string           `db:"reason"`
 	Epoch         int64            `db:"epoch"`
+	Settled       bool             `db:"settled"`   // a person has decided about its refused lines
 	Pretended     bool             `db:"pretended"` // made here, in a sandbox; its bureau has never seen it
 	CreatedAt     time.Time        `db:"created_at"`
 }
 
+// Waits tells whether something of the file needs a person.
+func (r *ReturnFile) Waits() bool {
+	return r.State == card.ReturnQuarantined || r.Quarantined > 0 || r.Refused()
+}
+
+// Refused tells whether lines of the file were refused, none is in quarantine, and nobody has decided about them yet.
+func (r *ReturnFile) Refused() bool {
+	return r.State == card.ReturnPartlyApplied && r.Quarantined == 0 && r.Rejected > 0 && !r.Settled
+}
+
 const returnColumns = `number, id, institution_id, bureau_number, bureau_code, name, size, modified, state, archived, sha256, kind, layout_number, layout_version,
-	lines, cursor_line, applied, duplicates, rejected, quarantined, reason, epoch, pretended, created_at`
+	lines, cursor_line, applied, duplicates, rejected, quarantined, reason, epoch, settled, pretended, created_at`
 
 // Outcome is what became of a return line.
 type Outcome uint8
@@ -272,6 +283,12 @@ func (t *Tx) RecountReturn(ctx context.Context, r *ReturnFile) error {
 	return t.execClaimed(ctx, "recount a return", `UPDATE return_files SET applied = $1, duplicates = $2, rejected = $3, quarantined = $4
 		WHERE number = $5 AND epoch = $6 AND applied + duplicates + rejected + quarantined = $7`,
 		r.Applied, r.Duplicates, r.Rejected, r.Quarantined, r.Number, r.Epoch, r.Applied+r.Duplicates+r.Rejected+r.Quarantined)
+}
+
+// SettleReturn records that a person has decided about the refused lines of a return file.
+func (t *Tx) SettleReturn(ctx context.Context, r *ReturnFile) error {
+	r.Settled = true
+	return t.execClaimed(ctx, "settle a return", `UPDATE return_files SET settled = TRUE WHERE number = $1 AND epoch = $2`, r.Number, r.Epoch)
 }
 
 // ArchivedReturn records that the bureau's copy was moved to its archive.

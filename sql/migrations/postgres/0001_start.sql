@@ -362,6 +362,7 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_list ON batches (institution_id, number);
 CREATE INDEX batches_open ON batches (number) WHERE state = 1;
+CREATE INDEX batches_at_work ON batches (institution_id) WHERE state < 4;
 
 -- frozen = rendering has begun: its lines are what they are. held counts paused orders with lines in it. worker is the process whose claim is in force, empty
 -- until it begins; rendered is how far it has come.
@@ -537,6 +538,7 @@ CREATE TABLE return_files (
     epoch          BIGINT NOT NULL DEFAULT 0,
     lease_until    BIGINT NOT NULL DEFAULT 0,
     created_at     TIMESTAMPTZ NOT NULL,
+    settled        BOOLEAN NOT NULL DEFAULT FALSE, -- a person has decided about its refused lines
     pretended      BOOLEAN NOT NULL DEFAULT FALSE, -- made here, in a sandbox, not by the bureau
     purged_at      TIMESTAMPTZ,
     CHECK (applied + duplicates + rejected + quarantined = cursor_line)
