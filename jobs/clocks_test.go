@@ -300,3 +300,77 @@ func TestBooksOfAPartAndOfThePast(t *testing.T) {
 		}
 	})
 }
+
+// TestACutoffWhoseFilesDoNotLeaveNeedsAPerson lets the time of a schedule pass before its window is planned, before its files are made, and before they are sent.
+func TestACutoffWhoseFilesDoNotLeaveNeedsAPerson(t *testing.T) {
+	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
+		s.set.Schedules[0].SentWithin = programs.Duration(2 * time.Hour)
+		s.apply()
+		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "20"})
+		b, _, err := s.plant.RunNow(t.Context(), s.inst, "nightly", "one", "test")
+		s.must(err)
+		want := func(detail string) {
+			t.Helper()
+			items, err := s.plant.Attention(t.Context(), s.inst)
+			s.must(err)
+			got := ""
+			for _, x := range items {
+				if x.What == batch.AlarmBatchLate {
+					got = x.Detail
+				}
+			}
+			if got != detail {
+				t.Errorf("at %s the inbox says %q, not %q", s.now().Format("15:04"), got, detail)
+			}
+		}
+		s.setNow(s.now().Add(119 * time.Minute))
+		want("")
+		s.setNow(s.now().Add(time.Minute))
+		want("nightly of 2027-01-04 is not planned")
+		s.must(s.plant.Plan(t.Context(), b.Number))
+		want("nightly of 2027-01-04: 1 files are not begun, 0 half made, 0 ready and not sent; of these 0 are held")
+		s.buildOnly()
+		want("nightly of 2027-01-04: 0 files are not begun, 0 half made, 1 ready and not sent; of these 0 are held")
+		s.settle()
+		want("")
+	})
+}
+
+// TestRefusedLinesOfAReturnWaitForAPersonOnce lets a bureau say what cannot be, and a person settle it.
+func TestRefusedLinesOfAReturnWaitForAPersonOnce(t *testing.T) {
+	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
+		s.submit("MASS", formats.MassOrder, formats.Row{Product: "prepaid-mag", Quantity: "20"})
+		s.night("one")
+		n := s.cardFile("south").Number
+		uid := func(line int) string { return fmt.Sprintf("%d-%07d", n, line) }
+		s.answer("south", "odd.status", n, [3]string{uid(1), "DISPATCHED", ""}, [3]string{uid(99), "DISPATCHED", ""}, [3]string{uid(2), "WHATEVER", ""})
+		r := s.returned("odd.status")
+		wantOutcomes(t, r, 1, 0, 1, 1)
+		is := func(alarm string) {
+			t.Helper()
+			if got := s.alarms(); alarm == "" && len(got) > 0 || alarm != "" && !slices.Equal(got, []string{fmt.Sprintf("%s return %d", alarm, r.Number)}) {
+				t.Errorf("the inbox holds %q, not %s", got, alarm)
+			}
+		}
+		is(batch.AlarmReturnLines)
+		s.bureau("south").StatusMap["WHATEVER"] = "DISPATCHED"
+		s.apply()
+		_, err := s.plant.RequeueReturn(t.Context(), s.inst, r.Number, "it means DISPATCHED", "asha")
+		s.must(err)
+		s.step()
+		r, err = s.store.ReturnByNumber(t.Context(), r.Number)
+		s.must(err)
+		wantOutcomes(t, r, 2, 0, 1, 0)
+		is(batch.AlarmRefusals)
+		if _, err := s.plant.RequeueReturn(t.Context(), s.inst, r.Number, "again", "asha"); !errors.Is(err, batch.ErrNotQuarantined) {
+			t.Errorf("refused lines go back to work: %v", err)
+		}
+		if _, err := s.plant.DiscardReturn(t.Context(), s.inst, r.Number, "they counted a setup card", "asha"); err != nil {
+			t.Error(err)
+		}
+		is("")
+		if _, err := s.plant.DiscardReturn(t.Context(), s.inst, r.Number, "again", "asha"); !errors.Is(err, batch.ErrNotQuarantined) {
+			t.Errorf("what is settled is settled again: %v", err)
+		}
+	})
+}

@@ -140,6 +140,24 @@ var answerRehearsals = []rehearsal{
 			d.as("platen return discard N --reason WHY", "N", "1", "WHY", "nobody knows what it means")
 		},
 	},
+	{
+		runbook: "RETURN_LINES_REFUSED", name: "a line beyond the file", about: "return 1",
+		trouble: func(d *desk) {
+			ordered(d)
+			f := d.file(1)
+			f.Lines++
+			d.status(f, "long.status", "PRODUCED")
+			d.returnNumber("long.status", "PARTLY_APPLIED")
+		},
+		way: func(d *desk) {
+			d.says(d.as("platen return list --quarantined"), "long.status")
+			d.says(d.as("platen return show N", "N", "1"), "unknown_reference")
+			d.as("platen return discard N --reason WHY", "N", "1", "WHY", "they counted a setup card")
+			if strings.Contains(d.platen("return", "list", "--quarantined"), "long.status") {
+				d.t.Error("what was decided still waits for a person")
+			}
+		},
+	},
 }
 
 // expects declares a time in which nobody can answer.

@@ -87,6 +87,30 @@ var houseRehearsals = []rehearsal{
 		},
 	},
 	{
+		runbook: "BATCH_LATE", name: "nobody works, then the order is paused, then the bureau is away", about: "batch 1",
+		programs: func(d *desk) {
+			d.edit("programs/schedules.yaml", `disabled: true`, "disabled: true\n  sent_within: 1ms")
+			d.edit("programs/bureaus/south.yaml", `address: \S+`, "address: 127.0.0.1:1")
+		},
+		trouble: (*desk).order,
+		way: func(d *desk) {
+			late := func() string { return d.inbox()["BATCH_LATE batch 1"].Detail }
+			d.says(late(), "1 files are not begun")
+			d.as("platen workers")
+			d.platen("order", "pause", "MASS", "--reason", "the design is being checked")
+			d.work()
+			d.says(late(), "of these 1 are held")
+			d.as("platen order resume REFERENCE --reason WHY", "REFERENCE", "MASS", "WHY", "it is right")
+			d.work()
+			d.says(late(), "1 ready and not sent")
+			d.says(d.as("platen file list"), "RELEASED")
+			d.says(d.as("platen bureau list"), "unreachable")
+			d.edit("programs/bureaus/south.yaml", `address: \S+`, "address: "+d.server.Addr)
+			d.as("platen apply -f programs")
+			d.becomes(1, "SENT")
+		},
+	},
+	{
 		runbook: "RANGE_RUNS_OUT", name: "another range", about: "range prepaid", programs: smallRange, trouble: twoOrders,
 		way: func(d *desk) {
 			anotherRange(d)
