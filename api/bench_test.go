@@ -134,7 +134,7 @@ func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {
 	}
 	p, err := batch.New(batch.Plant{
 		Store: db, Module: module, Vault: vault.New(keys), Entropy: entropy, Ledger: ledger, Now: func() time.Time { return noon },
-		Spool: filepath.Join(dir, "spool"), ResolveKey: pgpKeys(t), PINStorage: "pin-storage", TokenKey: "token", Stamp: "TEST", Log: zerolog.Nop(),
+		Spool: filepath.Join(dir, "spool"), ResolveKey: pgpKeys(t), PINStorage: "pin-storage", TokenKey: "token", SecretsKey: "token", Stamp: "TEST", Log: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -140,13 +140,17 @@ func (in *inbox) fetch(ctx context.Context, r store.ReturnFile) error {
 		return fmt.Errorf("fetch: %w", err)
 	}
 	sum := sha256.Sum256(raw.Bytes())
+	parts, err := in.SealReturn(r.Number, raw.Bytes())
+	if err != nil {
+		return err
+	}
 	err = in.Store.InTx(ctx, func(tx *store.Tx) error {
 		moved := r
 		same, found, err := tx.SameReturn(ctx, in.bureau.number, sum[:], r.Number)
 		if err != nil {
 			return err
 		}
-		if err := tx.StoreReturn(ctx, r.Number, sum[:], n, chunks(raw.Bytes())); err != nil {
+		if err := tx.StoreReturn(ctx, r.Number, sum[:], n, parts); err != nil {
 			return err
 		}
 		next, reason := card.ReturnStored, ""
@@ -163,17 +167,6 @@ func (in *inbox) fetch(ctx context.Context, r store.ReturnFile) error {
 		in.Wake()
 	}
 	return err
-}
-
-func chunks(b []byte) [][]byte {
-	var all [][]byte
-	for len(b) > returnChunk {
-		all, b = append(all, b[:returnChunk]), b[returnChunk:]
-	}
-	if len(b) > 0 {
-		all = append(all, b)
-	}
-	return all
 }
 
 // gone settles what is on record but no longer in the outbox: an archive move whose record was lost, or a file that the bureau took back.

@@ -38,6 +38,7 @@ type Plant struct {
 	ResolveKey KeySource        // reads the key files that bureaus name
 	PINStorage card.KeyLabel
 	TokenKey   card.KeyLabel
+	SecretsKey card.KeyLabel // seals what bureaus sent
 	// LookDistance is the least time between two looks into one outbox, by whichever process: a file counts as complete when two looks saw
 	// the same. 0 leaves it to the caller.
 	LookDistance time.Duration
@@ -74,8 +75,8 @@ func New(p Plant) (*Plant, error) {
 		return nil, errors.New("a plant needs store, module, vault, entropy, ledger, clock and key source")
 	case p.Spool == "":
 		return nil, errors.New("a plant needs a spool directory")
-	case p.PINStorage == "" || p.TokenKey == "":
-		return nil, errors.New("a plant needs the labels of its PIN-storage and token keys")
+	case p.PINStorage == "" || p.TokenKey == "" || p.SecretsKey == "":
+		return nil, errors.New("a plant needs the labels of its PIN-storage, token and secrets keys")
 	case p.Stamp == "":
 		return nil, errors.New("a plant needs the stamp that its files carry")
 	}

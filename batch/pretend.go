@@ -114,7 +114,11 @@ func (p *Plant) storePretended(ctx context.Context, i store.Institution, b entry
 			return err
 		}
 		number = r.Number
-		if err := errors.Join(tx.ArchivedReturn(ctx, number), tx.StoreReturn(ctx, number, sum[:], int64(len(raw)), chunks(raw))); err != nil {
+		parts, err := p.SealReturn(number, raw)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(tx.ArchivedReturn(ctx, number), tx.StoreReturn(ctx, number, sum[:], int64(len(raw)), parts)); err != nil {
 			return err
 		}
 		for _, state := range []card.ReturnState{card.ReturnStable, card.ReturnStored} {

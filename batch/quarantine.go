@@ -34,7 +34,7 @@ func (r *rawContent) Read(b []byte) (int, error) {
 
 // content begins the return file's content.
 func (a *application) content(ctx context.Context) (*answerContent, error) {
-	c := &answerContent{raw: &rawContent{from: a.Store.ReturnBytes(ctx, a.returning.Number)}}
+	c := &answerContent{raw: &rawContent{from: a.RawReturn(ctx, a.returning.Number)}}
 	if c.Reader = c.raw; !a.bureau.PGP.SealedReturns || a.returning.Pretended {
 		return c, nil
 	}

@@ -146,9 +146,9 @@ func (s *Site) leave(ctx context.Context, f store.File, n int) error {
 		if err := tx.MoveReturn(ctx, &r, card.ReturnStable, ""); err != nil {
 			return err
 		}
-		var chunks [][]byte
-		for rest := body; len(rest) > 0; rest = rest[min(len(rest), 1<<20):] {
-			chunks = append(chunks, rest[:min(len(rest), 1<<20)])
+		chunks, err := s.Plant.SealReturn(r.Number, body)
+		if err != nil {
+			return err
 		}
 		if err := tx.StoreReturn(ctx, r.Number, sum[:], r.Size, chunks); err != nil {
 			return err

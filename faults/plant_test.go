@@ -44,7 +44,7 @@ func (p *press) hire(seed string) *worker {
 	now := func() time.Time { return time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC) }
 	w := &worker{press: p}
 	w.plant, err = batch.New(batch.Plant{Store: p.store(), Module: module, Vault: vault.New(keys), Entropy: hsm.SeededEntropy(seed), Ledger: ledger, Now: now,
-		Spool: filepath.Join(p.dir, "spool"), ResolveKey: resolve, PINStorage: "pin-storage", TokenKey: "token", Stamp: "TEST-SEEDED", Log: zerolog.Nop()})
+		Spool: filepath.Join(p.dir, "spool"), ResolveKey: resolve, PINStorage: "pin-storage", TokenKey: "token", SecretsKey: "secrets", Stamp: "TEST-SEEDED", Log: zerolog.Nop()})
 	must(p.t, err)
 	all, err := w.plant.Store.Institutions(p.t.Context())
 	must(p.t, err)

@@ -51,7 +51,7 @@ func (w *week) wantEverythingTold() {
 			w.t.Errorf("%s is %s (%s): %d of %d lines were applied, %d rejected, %d quarantined", r.Name, r.State, r.Reason, r.Applied, r.Lines, r.Rejected, r.Quarantined)
 		}
 		raw := make([]byte, 2)
-		_, err := w.store.ReturnBytes(ctx, r.Number).Read(raw)
+		_, err := w.plant.RawReturn(ctx, r.Number).Read(raw)
 		w.must(err)
 		if sealed := !bytes.HasPrefix(raw, []byte("H,")); sealed != (r.BureauCode == "north") {
 			w.t.Errorf("%s of %s came sealed: %t", r.Name, r.BureauCode, sealed)

@@ -363,7 +363,7 @@ func (s *site) anotherPlant() *batch.Plant {
 	module, err := software.New(s.ring, hsm.SystemEntropy(), software.Options{})
 	s.must(err)
 	p, err := batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: hsm.SystemEntropy(), Ledger: ledger, Now: s.now,
-		Spool: filepath.Join(s.t.TempDir(), "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
+		Spool: filepath.Join(s.t.TempDir(), "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", SecretsKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
 	s.must(err)
 	return p
 }

@@ -189,7 +189,7 @@ func (s *site) makePlant() {
 	module, err := software.New(s.ring, entropy, software.Options{})
 	s.must(err)
 	s.plant, err = batch.New(batch.Plant{Store: s.store, Module: module, Vault: vault.New(s.ring), Entropy: entropy, Ledger: ledger, Now: s.now,
-		Spool: filepath.Join(s.dir, "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", Instance: "test", Stamp: "TEST", Log: zerolog.New(zerolog.NewTestWriter(s.t))})
+		Spool: filepath.Join(s.dir, "spool"), ResolveKey: s.resolve, PINStorage: "pin-storage", TokenKey: "token", SecretsKey: "token", Instance: "test", Stamp: "TEST", Log: zerolog.New(zerolog.NewTestWriter(s.t))})
 	s.must(err)
 }
 

@@ -187,7 +187,7 @@ func (a *app) openPlant(ctx context.Context) error {
 	a.vault = vault.New(a.keys)
 	a.plant, err = batch.New(batch.Plant{
 		Store: a.store, Module: a.metrics.watching(a.module, a.uses), Vault: watchedVault{a.vault, a.uses}, Entropy: a.entropy(), Ledger: ledger, Now: a.now,
-		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token,
+		Spool: a.config.Spool, ResolveKey: a.resolveKey, PINStorage: a.config.Keys.PINStorage, TokenKey: a.config.Keys.Token, SecretsKey: a.config.Keys.Secrets,
 		Instance: instanceName(a.config), InstitutionFiles: a.config.InstitutionFiles, Stamp: a.stamp(), Log: a.log, Observe: a.metrics, Wake: a.wakeJobs, LookDistance: a.config.Poll.Returns / 2,
 	})
 	if err != nil {

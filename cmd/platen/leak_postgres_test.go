@@ -38,6 +38,7 @@ func TestNoSecretReachesPostgreSQL(t *testing.T) {
 	r, _ := demo(t, dir, "--cards", "250")
 	secrets := collect(t, dir)
 	said := filepath.Join(t.TempDir(), "said")
+	babble(t, dir, said)
 	s := serve(t, dir)
 	ask(t, s, dir, said, r, secrets)
 	holder(t, s, dir, said, secrets)

@@ -83,7 +83,7 @@ func newSite(t *testing.T, address string) *site {
 	must(t, err)
 	t.Cleanup(func() { must(t, high.Close()) })
 	plant, err := batch.New(batch.Plant{Store: db, Module: module, Vault: vault.New(keys), Entropy: entropy, Ledger: high, Now: func() time.Time { return noon }, Spool: t.TempDir(),
-		ResolveKey: func(string) (card.Secret, error) { return card.Secret{}, errors.New("no key") }, PINStorage: "token", TokenKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
+		ResolveKey: func(string) (card.Secret, error) { return card.Secret{}, errors.New("no key") }, PINStorage: "token", TokenKey: "token", SecretsKey: "token", Stamp: "TEST", Log: zerolog.Nop()})
 	must(t, err)
 	return &site{t: t, Service: &ledger.Service{Plant: plant}}
 }

@@ -86,9 +86,9 @@ var returnInvariants = []Invariant{
 			OR (r.state IN (RETURN_DETECTED, RETURN_STABLE, RETURN_STORED, RETURN_QUARANTINED, RETURN_DUPLICATE) AND r.cursor_line <> 0)
 			OR (r.state = RETURN_APPLIED AND r.rejected + r.quarantined > 0)`},
 	{"return.bytes", "A return file is stored whole before anything is read from it.", `
-		SELECT 'return' AS object, r.number, 'has ' || r.size || ' bytes, stored are ' || coalesce(sum(length(c.data)), 0) AS detail
+		SELECT 'return' AS object, r.number, 'has ' || r.size || ' bytes, stored are ' || coalesce(sum(c.bytes), 0) AS detail
 		FROM return_files r LEFT JOIN return_chunks c ON c.return_number = r.number WHERE r.purged_at IS NULL GROUP BY r.number, r.size, r.state, r.sha256
-		HAVING (r.state >= RETURN_STORED AND (r.sha256 IS NULL OR length(r.sha256) <> 32 OR coalesce(sum(length(c.data)), 0) <> r.size)) OR (r.state < RETURN_STORED AND count(c.position) > 0)`},
+		HAVING (r.state >= RETURN_STORED AND (r.sha256 IS NULL OR length(r.sha256) <> 32 OR coalesce(sum(c.bytes), 0) <> r.size)) OR (r.state < RETURN_STORED AND count(c.position) > 0)`},
 	{"return.duplicates", "The same content of one bureau is applied once: a second file of it is a duplicate, and a duplicate has an original.", `
 		SELECT 'return' AS object, r.number, 'is a duplicate of nothing' AS detail FROM return_files r WHERE r.state = RETURN_DUPLICATE
 			AND NOT EXISTS (SELECT 1 FROM return_files o WHERE o.bureau_number = r.bureau_number AND o.sha256 = r.sha256 AND o.number <> r.number AND o.state <> RETURN_DUPLICATE)

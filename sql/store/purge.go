@@ -214,7 +214,7 @@ func (q Q) Left(ctx context.Context, h Horizon) (Left, error) {
 		(SELECT count(*) FROM order_lines WHERE order_number < $2) AS order_lines,
 		(SELECT count(*) FROM order_errors WHERE order_number < $2) + (SELECT count(*) FROM order_corrections WHERE order_number < $2) AS refused_rows,
 		(SELECT count(*) FROM return_lines WHERE recorded_at < $1) AS return_lines,
-		(SELECT coalesce(sum(length(c.data)), 0) FROM return_chunks c JOIN return_files r ON r.number = c.return_number WHERE r.created_at < $1) AS return_bytes,
+		(SELECT coalesce(sum(c.bytes), 0) FROM return_chunks c JOIN return_files r ON r.number = c.return_number WHERE r.created_at < $1) AS return_bytes,
 		(SELECT count(*) FROM events WHERE recorded_at < $1) AS events,
 		(SELECT count(*) FROM issues WHERE file_number IN (SELECT number FROM files WHERE purged_at IS NOT NULL) AND `+unusedPIN+`) AS pins,
 		(SELECT count(*) FROM issues WHERE file_number IN (SELECT number FROM files WHERE purged_at IS NOT NULL) AND pin IS NOT NULL AND NOT (`+unusedPIN+`)) AS pins_in_use`,

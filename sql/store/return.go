@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -163,48 +162,40 @@ func (t *Tx) SameReturn(ctx context.Context, bureau int64, sum []byte, notNumber
 	return n[0], true, nil
 }
 
-// StoreReturn keeps the raw bytes and their hash.
-func (t *Tx) StoreReturn(ctx context.Context, number int64, sum []byte, size int64, chunks [][]byte) error {
+// ReturnChunk is a part of a return file's raw bytes.
+type ReturnChunk struct {
+	Bytes int    `db:"bytes"` // of the file
+	Data  []byte `db:"data"`  // sealed
+}
+
+// StoreReturn keeps the raw bytes of a return file with their SHA-256.
+func (t *Tx) StoreReturn(ctx context.Context, number int64, sum []byte, size int64, chunks []ReturnChunk) error {
 	if err := t.exec(ctx, "clear raw bytes", `DELETE FROM return_chunks WHERE return_number = $1`, number); err != nil {
 		return err
 	}
 	for i, c := range chunks {
-		if err := t.exec(ctx, "store raw bytes", `INSERT INTO return_chunks (return_number, position, data) VALUES ($1, $2, $3)`, number, i, c); err != nil {
+		if err := t.exec(ctx, "store raw bytes", `INSERT INTO return_chunks (return_number, position, bytes, data) VALUES ($1, $2, $3, $4)`, number, i, c.Bytes, c.Data); err != nil {
 			return err
 		}
 	}
 	return t.execOne(ctx, "store raw bytes", `UPDATE return_files SET sha256 = $1, size = $2 WHERE number = $3`, sum, size, number)
 }
 
-// ReturnBytes reads the raw bytes back, a chunk at a time.
-func (q Q) ReturnBytes(ctx context.Context, number int64) io.Reader {
-	return &chunkReader{ctx: ctx, q: q, number: number}
-}
-
-type chunkReader struct {
-	ctx    context.Context
-	q      Q
-	number int64
-	next   int
-	rest   []byte
-}
-
-// Read implements io.Reader.
-func (c *chunkReader) Read(p []byte) (int, error) {
-	if len(c.rest) == 0 {
-		var chunks [][]byte
-		if err := c.q.list(c.ctx, "raw bytes", &chunks, `SELECT data FROM return_chunks WHERE return_number = $1 AND position = $2`, c.number, c.next); err != nil {
-			return 0, err
-		}
-		if len(chunks) == 0 {
-			return 0, io.EOF
-		}
-		c.next++
-		c.rest = chunks[0]
+// ReturnChunk reads one part of a return file's raw bytes, counted from 0; ok is false behind the last.
+func (q Q) ReturnChunk(ctx context.Context, number int64, position int) (c ReturnChunk, ok bool, err error) {
+	var some []ReturnChunk
+	err = q.list(ctx, "raw bytes", &some, `SELECT bytes, data FROM return_chunks WHERE return_number = $1 AND position = $2`, number, position)
+	if err != nil || len(some) == 0 {
+		return c, false, err
 	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
+	return some[0], true, nil
+}
+
+// ReturnsSealedUnder tells whether raw bytes begin with these, which name the version of their key.
+func (q Q) ReturnsSealedUnder(ctx context.Context, head []byte) (bool, error) {
+	var is bool
+	err := q.get(ctx, "key of raw bytes", &is, `SELECT EXISTS (SELECT 1 FROM return_chunks WHERE substr(data, 1, $1) = $2)`, len(head), head)
+	return is, err
 }
 
 // ParsedReturn records what parsing proved: which layout read it and how many detail lines it has.

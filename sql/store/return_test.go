@@ -13,7 +13,7 @@ import (
 	"platen/sql/store"
 )
 
-func TestReturnBytesComeBackAsTheyWereStored(t *testing.T) {
+func TestPartsOfAReturnComeBackAsTheyWereStored(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store) {
 		i := institution(t, s, "bank")
 		var r store.ReturnFile
@@ -22,19 +22,26 @@ func TestReturnBytesComeBackAsTheyWereStored(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return tx.StoreReturn(ctx, r.Number, []byte{7}, 5, [][]byte{[]byte("abc"), []byte("de")})
+			return tx.StoreReturn(ctx, r.Number, []byte{7}, 5, []store.ReturnChunk{{Bytes: 3, Data: []byte("abc")}, {Bytes: 2, Data: []byte("de")}})
 		})
-		var got []byte
-		buf := make([]byte, 2)
-		for rd := s.ReturnBytes(t.Context(), r.Number); ; {
-			n, err := rd.Read(buf)
-			got = append(got, buf[:n]...)
+		var got string
+		for n := 0; ; n++ {
+			c, ok, err := s.ReturnChunk(t.Context(), r.Number, n)
 			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
 				break
 			}
+			got += fmt.Sprintf("%s:%d ", c.Data, c.Bytes)
 		}
-		if string(got) != "abcde" {
+		if got != "abc:3 de:2 " {
 			t.Errorf("got %q", got)
+		}
+		for head, want := range map[string]bool{"ab": true, "de": true, "bc": false} {
+			if is, err := s.ReturnsSealedUnder(t.Context(), []byte(head)); err != nil || is != want {
+				t.Errorf("parts begin with %s: %t, %v", head, is, err)
+			}
 		}
 		err := try(t, s, func(ctx context.Context, tx *store.Tx) error {
 			_, err := tx.InsertReturn(ctx, store.ReturnFile{ID: uuid.New(), Institution: i.ID, Bureau: 1, BureauCode: "b", Name: "x.ack", CreatedAt: noon})
@@ -70,7 +77,7 @@ func TestOfTwoFilesWithOneContentTheSecondSeesTheFirst(t *testing.T) {
 					if _, seen[n], err = tx.SameReturn(t.Context(), 1, []byte{7}, numbers[n]); err != nil {
 						return err
 					}
-					return tx.StoreReturn(t.Context(), numbers[n], []byte{7}, 1, [][]byte{{1}})
+					return tx.StoreReturn(t.Context(), numbers[n], []byte{7}, 1, []store.ReturnChunk{{Bytes: 1, Data: []byte("x")}})
 				})
 			})
 		}

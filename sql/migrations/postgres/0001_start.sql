@@ -549,10 +549,11 @@ CREATE INDEX return_files_list ON return_files (institution_id, number);
 CREATE INDEX return_files_at_work ON return_files (state) WHERE state < 6;
 CREATE INDEX return_files_content ON return_files (bureau_number, sha256);
 
--- The raw bytes of a return file, stored before anything is read from them.
+-- The raw bytes of a return file, stored before anything is read from them. data is sealed; bytes is how many of the file it holds.
 CREATE TABLE return_chunks (
     return_number BIGINT NOT NULL REFERENCES return_files (number),
     position      INTEGER NOT NULL,
+    bytes         INTEGER NOT NULL,
     data          BYTEA NOT NULL,
     PRIMARY KEY (return_number, position)
 );
