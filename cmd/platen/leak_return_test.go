@@ -28,8 +28,8 @@ func babble(t *testing.T, dir, said string) {
 	until(t, "the lines of the babbling bureau", func() bool {
 		run(t, "work", "--once", config(dir))
 		for _, r := range loose[[]struct {
-			Number                                  int64
-			Name, State                             string
+			Number                                   int64
+			Name, State                              string
 			Applied, Rejected, Quarantined, Archived any
 		}](t, platen(t, "return", "list", "--json", config(dir))) {
 			if r.Name == "babble.status" && r.State == "PARTLY_APPLIED" {
