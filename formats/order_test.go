@@ -143,7 +143,7 @@ func TestARowOfAnotherWidthIsAFaultAndNotTheEnd(t *testing.T) {
 	if len(rows) != 4 || rows[3].Line != 6 || rows[3].City != "Umeå" || rows[1].FirstName != "Ann" || rows[1].City != "Apt 2" || rows[2].Line != 4 {
 		t.Errorf("rows %+v", rows)
 	}
-	if len(faults) != 2 || faults[0].Code != formats.FaultColumnCount || faults[0].Line != 3 || faults[1].Line != 4 {
+	if len(faults) != 2 || faults[0].Code != formats.FaultColumnCount || !strings.Contains(faults[0].Hint, "copy them from line 3") || faults[0].Line != 3 || faults[1].Line != 4 {
 		t.Errorf("faults %+v", faults)
 	}
 }

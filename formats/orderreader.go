@@ -196,7 +196,8 @@ func (o *OrderReader) ragged(raw []byte) func(line int64) (Row, []Fault, error) 
 		}
 		faults := o.place(&out, line)
 		return out.Row, append([]Fault{{out.Line, "", FaultColumnCount,
-			fmt.Sprintf("the row has %d columns and the header %d; a value with a comma needs quotes", len(values), len(o.columns))}}, faults...), nil
+			fmt.Sprintf("the row has %d columns and the header %d; a value with a comma needs quotes. "+
+				"Which value belongs to which column is not known, so a correction file repeats none: copy them from line %d of the file", len(values), len(o.columns), out.Line)}}, faults...), nil
 	}
 }
 
