@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -177,11 +176,6 @@ func keysRetireCommand(s *shared) *cobra.Command {
 
 // pinned answers with an error that names a file which may have to be made again with this version of a key, or whose holders need it.
 func (a *app) pinned(ctx context.Context, ref card.KeyRef) error {
-	if ref.Label == a.config.Keys.Secrets {
-		if is, err := a.store.ReturnsSealedUnder(ctx, binary.BigEndian.AppendUint16(nil, uint16(ref.Version))); err != nil || is {
-			return errors.Join(err, errors.New("what bureaus sent is kept under it until it is purged"))
-		}
-	}
 	institutions, err := a.store.Institutions(ctx)
 	if err != nil {
 		return err

@@ -191,13 +191,6 @@ func (q Q) ReturnChunk(ctx context.Context, number int64, position int) (c Retur
 	return some[0], true, nil
 }
 
-// ReturnsSealedUnder tells whether raw bytes begin with these, which name the version of their key.
-func (q Q) ReturnsSealedUnder(ctx context.Context, head []byte) (bool, error) {
-	var is bool
-	err := q.get(ctx, "key of raw bytes", &is, `SELECT EXISTS (SELECT 1 FROM return_chunks WHERE substr(data, 1, $1) = $2)`, len(head), head)
-	return is, err
-}
-
 // ParsedReturn records what parsing proved: which layout read it and how many detail lines it has.
 func (t *Tx) ParsedReturn(ctx context.Context, r *ReturnFile) error {
 	return t.execClaimed(ctx, "record a parsed return", `UPDATE return_files SET kind = $1, layout_number = $2, layout_version = $3, lines = $4 WHERE number = $5 AND epoch = $6`,
