@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -51,24 +52,23 @@ func (s *service) routeV1() {
 	s.serveDocument(described.OpenAPI())
 }
 
-// serveDocument renders the OpenAPI document once and serves it without a key.
+// serveDocument serves the OpenAPI document without a key. It is rendered when it is first asked for: few processes ever are.
 func (s *service) serveDocument(document *huma.OpenAPI) {
-	inJSON, err := document.MarshalJSON()
-	if err != nil {
-		panic(fmt.Errorf("describe the API: %w", err))
-	}
-	inYAML, err := document.YAML()
-	if err != nil {
-		panic(fmt.Errorf("describe the API: %w", err))
-	}
-	serve := func(path, contentType string, body []byte) {
+	serve := func(path, contentType string, render func() ([]byte, error)) {
+		body := sync.OnceValue(func() []byte {
+			body, err := render()
+			if err != nil {
+				panic(fmt.Errorf("describe the API: %w", err))
+			}
+			return body
+		})
 		s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(body)
+			_, _ = w.Write(body())
 		})
 	}
-	serve("/openapi.json", "application/openapi+json", inJSON)
-	serve("/openapi.yaml", "application/openapi+yaml", inYAML)
+	serve("/openapi.json", "application/openapi+json", document.MarshalJSON)
+	serve("/openapi.yaml", "application/openapi+yaml", document.YAML)
 }
 
 // operation describes a read.

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 
 -- Gap-free numbers: a row is taken with UPDATE ... RETURNING and rolls back with its transaction.
 CREATE TABLE counters (
@@ -837,8 +838,10 @@ CREATE TABLE ledger_entries (
 
 CREATE INDEX ledger_entries_from ON ledger_entries (from_number, number);
 CREATE INDEX ledger_entries_to ON ledger_entries (to_number, number);
+-- +goose StatementEnd
 
 -- +goose Down
+-- +goose StatementBegin
 DROP TABLE ledger_entries;
 DROP TABLE operations;
 DROP TABLE ledger_accounts;
@@ -890,3 +893,4 @@ DROP TABLE program_versions;
 DROP TABLE programs;
 DROP TABLE institutions;
 DROP TABLE counters;
+-- +goose StatementEnd
