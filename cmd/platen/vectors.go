@@ -60,12 +60,14 @@ func printVectors(cmd *cobra.Command, asJSON bool, report vectors.Report) error 
 				return err
 			}
 			fmt.Fprintf(out, "failed   %s: expected %s, got %s\n", r.ID, expected, got)
+		case r.Status == vectors.FormOnly:
+			fmt.Fprintf(out, "form     %s: %s\n", r.ID, r.Detail)
 		case r.Detail != "":
 			fmt.Fprintf(out, "passed   %s: %s\n", r.ID, r.Detail)
 		case r.Verified == "quoted":
 			fmt.Fprintf(out, "passed   %s: quoted, and it comes out\n", r.ID)
 		}
 	}
-	_, err := fmt.Fprintf(out, "%d passed, %d failed, %d unknown.\n", report.Passed, report.Failed, report.Unknown)
+	_, err := fmt.Fprintf(out, "%d passed, %d form only, %d failed, %d unknown.\n", report.Passed, report.FormOnly, report.Failed, report.Unknown)
 	return err
 }

@@ -36,7 +36,7 @@ const (
 
 func TestVectorsThatComeOutOrAreUnknownEndWell(t *testing.T) {
 	out, err := runVectors(t, "["+rightCVV+","+strange+"]")
-	if err != nil || !strings.Contains(out, "unknown  strange") || !strings.Contains(out, "1 passed, 0 failed, 1 unknown.") {
+	if err != nil || !strings.Contains(out, "unknown  strange") || !strings.Contains(out, "1 passed, 0 form only, 0 failed, 1 unknown.") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -45,6 +45,17 @@ func TestAVectorThatIsOnlyQuotedIsListed(t *testing.T) {
 	out, err := runVectors(t, "["+strings.Replace(rightCVV, `"algo"`, `"verified":"quoted","algo"`, 1)+"]")
 	if err != nil || !strings.Contains(out, "passed   right: quoted") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestAVectorWhoseKeyIsSecretIsNoPassedOne(t *testing.T) {
+	const shape = `{"id":"shape","algo":"amex_csc_shape","inputs":{"pan":"344131234567848","length":4},"expected":"3938"}`
+	out, err := runVectors(t, "["+rightCVV+","+shape+"]")
+	if err != nil || !strings.Contains(out, "form     shape: the key is not known") || !strings.Contains(out, "1 passed, 1 form only, 0 failed, 0 unknown.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err = runVectors(t, "["+strings.Replace(shape, "3938", "393", 1)+"]"); err == nil || !strings.Contains(out, "0 passed, 0 form only, 1 failed") {
+		t.Errorf("another form: %v\n%s", err, out)
 	}
 }
 

@@ -95,11 +95,62 @@ func TestTheSchemaKnowsWhatEveryAlgorithmNeeds(t *testing.T) {
 			},
 			"allOf": rules,
 		},
+		"$defs": object{"report": reportSchema()},
 	}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	generated(t, schema, string(out)+"\n")
+}
+
+// reportSchema is what platen vectors run --json prints.
+func reportSchema() map[string]any {
+	type object = map[string]any
+	count := func(about string) object { return object{"type": "integer", "minimum": 0, "description": about} }
+	text := func(about string) object { return object{"type": "string", "description": about} }
+	return object{
+		"type": "object", "required": []string{"passed", "form_only", "failed", "unknown", "results"}, "additionalProperties": false,
+		"description": "what platen vectors run --json prints; the four counts sum to the results",
+		"properties": object{
+			"passed": count("entries whose value came out, or whose input was refused as expected"), "form_only": count("entries whose value has the right form, and whose key is not known"),
+			"failed": count("entries whose value did not come out"), "unknown": count("entries of an algorithm that is not known"),
+			"results": object{"type": "array", "description": "one for each entry, in the order of the file", "items": object{
+				"type": "object", "required": []string{"id", "algo", "status"}, "additionalProperties": false,
+				"properties": object{
+					"id": text("the entry's"), "algo": text("the entry's"), "verified": text("the entry's"), "status": object{"enum": []Status{Passed, FormOnly, Failed, Unknown}},
+					"detail": text("why it failed, or why there is only a form"), "expected": object{"description": "with got, when they differ"}, "got": object{"description": "what was computed"},
+				},
+			}},
+		},
+	}
+}
+
+func TestEveryReportFollowsTheSchema(t *testing.T) {
+	raw, err := json.Marshal(reportSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s openapi3.Schema
+	if err := s.UnmarshalJSON(raw); err != nil {
+		t.Fatal(err)
+	}
+	entries := append(load(t, "testdata/vectors.json"), read(t, `[{"id":"a","algo":"none","inputs":{},"expected":1},
+		{"id":"b","algo":"kcv_des","inputs":{"key":"0123456789ABCDEF"},"expected":"000000"},{"id":"c","algo":"kcv_des","inputs":{},"expected":"000000"}]`)...)
+	report := Run(entries)
+	if report.FormOnly == 0 || report.Failed != 2 || report.Unknown != 1 {
+		t.Errorf("%d form only, %d failed, %d unknown", report.FormOnly, report.Failed, report.Unknown)
+	}
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTheShippedFilesFollowTheSchema(t *testing.T) {

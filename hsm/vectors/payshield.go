@@ -72,5 +72,5 @@ func frame(in *inputs) (any, error) {
 		return verdict{ok: thales.Answer(request) == answer}, nil
 	}
 	reply, ok := thales.ParseReply(answer)
-	return verdict{ok: ok && reply.Answers(request), note: "form only: the LMK of the capture is not known"}, nil
+	return verdict{ok: ok && reply.Answers(request), form: true, note: "the LMK of the capture is not known"}, nil
 }

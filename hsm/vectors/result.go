@@ -12,9 +12,10 @@ type (
 	binary []byte
 	// checkValue is the full check value of a key, of which 4 hexadecimal digits or more are expected.
 	checkValue []byte
-	// verdict is the outcome of a check that compares no value.
+	// verdict is the outcome of a check that compares no value. One of a form proves less than a value that comes out.
 	verdict struct {
 		ok   bool
+		form bool
 		note string
 	}
 )

@@ -11,9 +11,10 @@ type Status string
 
 // The statuses.
 const (
-	Passed  Status = "passed"
-	Failed  Status = "failed"
-	Unknown Status = "unknown" // its algorithm is not one of Algorithms
+	Passed   Status = "passed"
+	FormOnly Status = "form_only" // its value has the right form, and without its key nothing more can be told
+	Failed   Status = "failed"
+	Unknown  Status = "unknown" // its algorithm is not one of Algorithms
 )
 
 // Result is what became of one entry.
@@ -27,12 +28,13 @@ type Result struct {
 	Got      any    `json:"got,omitempty"` // with Expected, when they differ
 }
 
-// Report is what became of a file. Passed, Failed and Unknown sum to the entries.
+// Report is what became of a file. Passed, FormOnly, Failed and Unknown sum to the entries.
 type Report struct {
-	Passed  int      `json:"passed"`
-	Failed  int      `json:"failed"`
-	Unknown int      `json:"unknown"`
-	Results []Result `json:"results"`
+	Passed   int      `json:"passed"`
+	FormOnly int      `json:"form_only"`
+	Failed   int      `json:"failed"`
+	Unknown  int      `json:"unknown"`
+	Results  []Result `json:"results"`
 }
 
 // Run evaluates entries in their order. An entry may lean on others of the file, as a response cryptogram does on its request.
@@ -44,6 +46,8 @@ func Run(entries []Entry) Report {
 		switch r.Status {
 		case Passed:
 			report.Passed++
+		case FormOnly:
+			report.FormOnly++
 		case Failed:
 			report.Failed++
 		case Unknown:
@@ -83,7 +87,10 @@ func evaluate(known map[string]algorithm, e *Entry, file []Entry) Result {
 	}
 	if v, ok := got.(verdict); ok {
 		r.Detail = v.note
-		if v.ok {
+		switch {
+		case v.ok && v.form:
+			r.Status = FormOnly
+		case v.ok:
 			r.Status = Passed
 		}
 		return r
