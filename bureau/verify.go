@@ -94,12 +94,13 @@ func (v *Verdict) fault(record int64, code string) {
 // expiry, tracks against number, expiry and service code, CVV, CVV2, iCVV and card security codes by computing them again, the PIN block by opening it and comparing its
 // PVV with the tracks'; in a mailer file that the PIN block opens for the mailer's reference and that no card number is shown.
 //
-// Without a module nothing is computed: then the check digit, the expiry, and the tracks against number and expiry are checked.
+// Without a module nothing is computed: then the check digit, the expiry, and the tracks against number and expiry are checked. Of a copy for the issuer
+// only what its reader proves is.
 //
 // What is wrong with the file stands in the verdict. The error is only for checks that could not be made: a key that is missing, a module
 // that does not answer, a cancelled ctx.
 func Verify(ctx context.Context, in *formats.Reader, kind formats.Kind, module hsm.Module, keys Keys) (Verdict, error) {
-	c := &checker{module: module, keys: keys, verdict: Verdict{Kind: kind, Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}}
+	c := &checker{module: module, keys: keys, verdict: Verdict{Kind: kind, Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}, copied: in.Audience() != formats.ForBureau}
 	defer c.wipe()
 	for {
 		section, rec, err := in.Next()
@@ -140,6 +141,7 @@ type checker struct {
 	waiting []personalization.Printed
 	records []int64 // of waiting
 	mailers *mailers
+	copied  bool // the file is a copy for the issuer, without card data
 }
 
 // head keeps the public values of the header.
@@ -188,6 +190,7 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 // plain checks a record by itself.
 func (c *checker) plain(rec *formats.Record, record int64, kind formats.Kind) {
 	switch {
+	case c.copied: // that it has no card data its reader proves
 	case kind == formats.CardFile:
 		if p, ok := c.printed(rec, record); ok {
 			p.CheckTracks(func(what string) { c.verdict.fault(record, what) })

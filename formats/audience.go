@@ -1,5 +1,7 @@
 package formats
 
+import "errors"
+
 // Audience is whom a file is written for. What an audience may see is a property of the field, so no layout can show it more.
 type Audience uint8
 
@@ -72,6 +74,23 @@ func (a Audience) treats(c *column) treatment {
 		return masked
 	}
 	return left
+}
+
+// errNotMasked says that a copy for the issuer shows more of a card number than it may.
+var errNotMasked = errors.New("is not masked as the audience sees it")
+
+// errShown says that a copy for the issuer has what the audience may not see.
+var errShown = errors.New("stands in a copy for an audience that may not see it")
+
+// isMasked tells whether a card number is masked as maskPAN does, or absent.
+func isMasked(v []byte) bool {
+	for i, c := range v {
+		hidden := i >= 6 && i < len(v)-4
+		if hidden != (c == '*') || !hidden && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // maskPAN shows the first six and last four digits of a card number (PCI DSS 3.4.1).

@@ -352,6 +352,9 @@ func (l *Layout) gather(cards []*Record) []*Record {
 func (s *section) returns(f Field) bool {
 	for i := range s.columns {
 		c := &s.columns[i]
+		if c.audience != shown {
+			continue
+		}
 		if c.field == f && c.fidelity == exact && c.when == nil {
 			return true
 		}

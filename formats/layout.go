@@ -275,8 +275,17 @@ func (l *Layout) takeValue(rec *Record, c *column, raw []byte, seen *[numFields]
 	v, err := l.undo(c, box.values[place][:0], raw, encoded)
 	box.values[place] = v
 	switch {
-	case err != nil || c.fidelity == hidden || c.audience != shown || c.when != nil && len(v) == 0:
+	case err != nil || c.fidelity == hidden && c.audience != left || c.when != nil && len(v) == 0:
 		return err
+	case c.audience == masked && isMasked(v):
+		rec.Set(c.field, v)
+		return nil
+	case c.audience == masked:
+		return errNotMasked
+	case c.audience == left && len(trimBlanks(v)) > 0:
+		return errShown
+	case c.audience != shown:
+		return nil
 	case !catalogue[c.field].valueType.fits(v):
 		return errType
 	case aside && c.fidelity == exact && string(v) != string(box.values[c.field]):
@@ -291,6 +300,9 @@ func (l *Layout) takeParts(rec *Record, c *column, raw []byte, seen *[numFields]
 	box := rec.open()
 	v, err := l.undo(c, box.values[numFields][:0], raw, encoded)
 	box.values[numFields] = v
+	if err == nil && c.audience == left && len(trimBlanks(v)) > 0 {
+		err = errShown
+	}
 	if err != nil || c.fidelity == hidden || c.audience != shown || c.when != nil && len(v) == 0 {
 		return err
 	}
@@ -313,7 +325,7 @@ func (l *Layout) undo(c *column, v, raw []byte, encoded bool) ([]byte, error) {
 	} else {
 		v = append(v, raw...)
 	}
-	if c.audience != shown {
+	if c.audience != shown && c.audience != masked {
 		return v, nil
 	}
 	if c.len > 0 && !c.sized || c.when != nil && len(trimBlanks(v)) == 0 {

@@ -113,6 +113,9 @@ func (r *Reader) Next() (Section, *Record, error) {
 	return which, &r.record, nil
 }
 
+// Audience is whom the file is read for: a copy for the issuer lacks what its audience may not see, and is refused where it does not.
+func (r *Reader) Audience() Audience { return r.layout.audience }
+
 func (r *Reader) next() (Section, error) {
 	r.forget()
 	which, err := r.source.next(r)

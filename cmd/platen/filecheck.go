@@ -40,11 +40,11 @@ func openPlain(name string) (io.ReadCloser, error) {
 
 func fileDescribe(s *shared, institution *string) *cobra.Command {
 	var records int
-	var layout string
+	var layout, audience string
 	c := &cobra.Command{
 		Use: "describe ID|NUMBER|PATH", Short: "Explain a file's header and first records field by field, with card data masked",
 		Long: `A file that Platen made is rendered again from what is stored. With --layout any file is read, of any origin, with no database:
-PATH, or - for standard input.`,
+PATH, or - for standard input. A copy for the issuer (platen file copy) is read with its --audience.`,
 		Args: cobra.ExactArgs(1),
 	}
 	made := withFile(s, institution, func(cmd *cobra.Command, a *app, _ store.Institution, f store.File) error {
@@ -56,9 +56,12 @@ PATH, or - for standard input.`,
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if layout == "" {
+			if err := needsLayout(cmd, "audience"); err != nil {
+				return err
+			}
 			return made(cmd, args)
 		}
-		l, err := loadLayout(layout)
+		l, err := loadLayoutFor(layout, audience)
 		if err != nil {
 			return err
 		}
@@ -73,7 +76,18 @@ PATH, or - for standard input.`,
 	}
 	c.Flags().IntVar(&records, "records", 2, "how many records to explain")
 	c.Flags().StringVar(&layout, "layout", "", "layout (YAML) to read the file at PATH with")
+	audienceFlag(c, &audience)
 	return c
+}
+
+// needsLayout refuses flags that are for a file at a path.
+func needsLayout(cmd *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for a file at a path: name its layout with --layout", name)
+		}
+	}
+	return nil
 }
 
 func wrapIn(name string, err error) error {
@@ -116,16 +130,18 @@ const (
 	checkedPlain = "structure, counts, totals, check digits, expiries, tracks"
 	checkedKeys  = checkedPlain + ", CVV, CVV2, iCVV or card security codes, PIN blocks"
 	checkedMade  = "structure, counts, totals, numbers against cards, tracks, CVV2 or the code on the front, sealed bytes"
+	checkedCopy  = "structure, counts, no more of card data than its audience may see"
 	checkedPINs  = "structure, counts, totals, no card number, sealed bytes" // of PIN mailers
 )
 
 func fileVerify(s *shared, institution *string) *cobra.Command {
-	var layout, keysOf string
+	var layout, keysOf, audience string
 	c := &cobra.Command{
 		Use: "verify ID|NUMBER|PATH", Short: "Check every record of a file as its receiver would",
 		Long: `A file that Platen made is rendered again and checked as when it was sealed, and its bytes are compared with the sealed ones. With --layout
 any file is checked, with no database: counts, totals, check digits, expiries, and tracks against numbers. With --keys-of a bureau's zone PIN
-key and the keys of its products, as this installation has them, security values are computed again and PIN blocks opened.
+key and the keys of its products, as this installation has them, security values are computed again and PIN blocks opened. With --audience
+a copy for the issuer (platen file copy) is checked: structure, counts, and that it shows nothing that its audience may not see.
 Exit code 1 when anything is wrong.`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -145,14 +161,17 @@ Exit code 1 when anything is wrong.`,
 	})
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if layout == "" {
-			if keysOf != "" {
-				return errors.New("--keys-of is for a file at a path: name its layout with --layout")
+			if err := needsLayout(cmd, "keys-of", "audience"); err != nil {
+				return err
 			}
 			return made(cmd, args)
 		}
-		l, err := loadLayout(layout)
+		l, err := loadLayoutFor(layout, audience)
 		if err != nil {
 			return err
+		}
+		if keysOf != "" && l.Audience() != formats.ForBureau {
+			return errors.New("--keys-of checks card data, which a copy for the issuer does not have: leave it out")
 		}
 		if keysOf == "" {
 			return verifyPath(cmd, s, args[0], l, nil, bureau.Keys{})
@@ -166,6 +185,7 @@ Exit code 1 when anything is wrong.`,
 		})(cmd, args)
 	}
 	c.Flags().StringVar(&layout, "layout", "", "layout (YAML) to read the file at PATH with")
+	audienceFlag(c, &audience)
 	c.Flags().StringVar(&keysOf, "keys-of", "", "bureau whose keys compute security values and open PIN blocks")
 	return c
 }
@@ -191,8 +211,11 @@ func verifyPath(cmd *cobra.Command, s *shared, name string, l *formats.Layout, m
 		return wrapIn(name, err)
 	}
 	v := fileVerdict{File: name, Layout: l.String(), Good: found.Good(), Records: int64(len(found.Lines)), Bad: found.Bad, Checked: checkedPlain, Faults: found.Faults}
-	if module != nil {
+	switch {
+	case module != nil:
 		v.Checked = checkedKeys
+	case l.Audience() != formats.ForBureau:
+		v.Checked = checkedCopy
 	}
 	if found.Unread != nil {
 		v.Unread = found.Unread.Error()

@@ -108,6 +108,23 @@ func TestAnyFileIsDescribedAndVerifiedWithItsLayout(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s%s", name, o.code, o.stdout, o.stderr)
 		}
 	}
+	masked := strings.NewReplacer(pan+";00;", "400000******7899;00;", "B"+pan+"^RAO/ASHA^301120100123000000", "", pan+"=301120112300000;456;", ";;", "000234567899", "").Replace(good)
+	copied := filepath.Join(dir, "copy.csv")
+	put(t, copied, []byte(masked))
+	if o := run(t, "file", "verify", copied, "--layout", layout, "--audience", "issuer-masked"); o.code != 0 || !strings.Contains(o.stdout, "1 records, all right") {
+		t.Errorf("exit code %d, %s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := platen(t, "file", "describe", copied, "--layout", layout, "--audience", "issuer-masked"); !strings.Contains(o, "400000******7899") || !strings.Contains(o, "ASHA RAO") {
+		t.Errorf("described as\n%s", o)
+	}
+	for _, wrong := range [][]string{{copied, "--layout", layout}, {copied, "--layout", layout, "--audience", "issuer-cutdown"}, {file, "--layout", layout, "--audience", "issuer-masked"}} {
+		if o := run(t, append([]string{"file", "verify"}, wrong...)...); o.code != 1 || !strings.Contains(o.stdout, "card.") {
+			t.Errorf("%q: exit code %d, %s%s", wrong, o.code, o.stdout, o.stderr)
+		}
+	}
+	if o := run(t, "file", "verify", copied, "--audience", "issuer-masked"); o.code != 1 || !strings.Contains(o.stderr, "name its layout with --layout") {
+		t.Errorf("exit code %d, %s", o.code, o.stderr)
+	}
 	sealed := filepath.Join(dir, "cards.asc")
 	put(t, sealed, []byte("-----BEGIN PGP MESSAGE-----\n\nxyz\n"))
 	if o := run(t, "file", "verify", sealed, "--layout", layout); o.code != 1 || !strings.Contains(o.stderr, "decrypt it first") {

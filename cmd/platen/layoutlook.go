@@ -11,6 +11,23 @@ import (
 )
 
 // loadLayout reads the layout of one file.
+// loadLayoutFor reads a layout of the files that an audience gets.
+func loadLayoutFor(name, audience string) (*formats.Layout, error) {
+	whom, ok := formats.ParseAudience(audience)
+	if !ok {
+		return nil, fmt.Errorf("--audience %q: it is bureau, issuer-masked or issuer-cutdown", audience)
+	}
+	l, err := loadLayout(name)
+	if err != nil {
+		return nil, err
+	}
+	return l.For(whom), nil
+}
+
+func audienceFlag(c *cobra.Command, into *string) {
+	c.Flags().StringVar(into, "audience", formats.ForBureau.String(), "whom the file is for: bureau, issuer-masked or issuer-cutdown")
+}
+
 func loadLayout(name string) (*formats.Layout, error) {
 	src, err := os.ReadFile(name)
 	if err != nil {
@@ -122,18 +139,13 @@ func layoutPreview(s *shared) *cobra.Command {
 blocks are stars in their length, so that every position is that of a real file. What the layout refuses is left out and told.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := loadLayout(args[0])
+			l, err := loadLayoutFor(args[0], audience)
 			if err != nil {
 				return err
-			}
-			reader, ok := formats.ParseAudience(audience)
-			if !ok {
-				return fmt.Errorf("--audience %q: it is bureau, issuer-masked or issuer-cutdown", audience)
 			}
 			if records < 0 || records > maxPreview {
 				return fmt.Errorf("--records %d: at most %d are shown", records, maxPreview)
 			}
-			l = l.For(reader)
 			p, err := l.Preview(formats.SampleCards(l.Kind(), records))
 			if err != nil {
 				return fmt.Errorf("preview %s: %w", args[0], err)
@@ -145,6 +157,6 @@ blocks are stars in their length, so that every position is that of a real file.
 		},
 	}
 	c.Flags().IntVar(&records, "records", 3, "how many records to show")
-	c.Flags().StringVar(&audience, "audience", "bureau", "whom the file is for: bureau, issuer-masked or issuer-cutdown")
+	audienceFlag(c, &audience)
 	return c
 }
