@@ -203,3 +203,24 @@ func TestATokenThatIsLostDelaysTheNightAndLosesNothing(t *testing.T) {
 	}
 	proveOnce(t, dir, b)
 }
+
+// The recipe of the manual, step by step: only the library is where it lies here.
+func TestTheRecipeForATokenMakesTheSampleCards(t *testing.T) {
+	t.Parallel()
+	hsm := testbed.StartSoftHSM(t, "platen")
+	dir := prepare(t, sizes{mass: 20, bulk: 30, actions: 5})
+	put(t, filepath.Join(dir, "keys", "token.pin"), []byte(hsm.PIN+"\n"))
+	var got demoResult
+	cook(t, dir, "The samples with a PKCS#11 token", strings.NewReplacer("/usr/lib/softhsm/libsofthsm2.so", hsm.Library), func(args []string) {
+		if args[0] == "demo" {
+			args = append(args, "--json", "--cards", "20")
+		}
+		if o := withToken(t, hsm, args...); args[0] == "demo" {
+			got = decode[demoResult](t, o.stdout)
+		}
+	})
+	if !got.Books.Balanced || got.Books.Produced == 0 {
+		t.Errorf("books %+v", got.Books)
+	}
+	proveTaken(t, dir, got)
+}
