@@ -104,18 +104,20 @@ func (n *Names) Fit(h Holder) (CardNames, *Fault) {
 	return names, nil
 }
 
-// Latin writes surname and given names of a holder in ASCII letters by the product's table, for track 1; both are empty where a letter of either has
-// no entry there.
+// Latin writes surname and given names of a holder in ASCII letters by the product's table, for track 1. What has a letter without an entry there
+// stays as it is: no track can hold it.
 func (n *Names) Latin(surname, given string) (latinSurname, latinGiven string) {
 	if isASCII(surname) && isASCII(given) {
 		return surname, given
 	}
-	latinSurname, whole := n.letters.write(surname)
-	latinGiven, too := n.letters.write(given)
-	if !whole || !too {
-		return "", ""
+	return n.latin(surname), n.latin(given)
+}
+
+func (n *Names) latin(s string) string {
+	if written, ok := n.letters.write(s); ok {
+		return written
 	}
-	return latinSurname, latinGiven
+	return s
 }
 
 // write appends a name in the characters of a set to dst, with single blanks, and tells whether the set can show it. It needs a letter or digit.

@@ -1,21 +1,23 @@
 package personalization
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // anonymousName is the name of a card whose holder is not known.
 const anonymousName = " /"
 
-// TrackName is the name of track 1: SURNAME/GIVEN in capitals of ASCII, 2 to 26 characters (ISO/IEC 7813). Where surname or given names are
-// missing or hold characters that no track can hold, it is made from the embossed name, whose last word is taken for the surname. A name
-// that is too long loses its end, first of the given names. Without any name it is " /".
+// TrackName is the name of track 1: SURNAME/GIVEN in capitals of ASCII, 2 to 26 characters (ISO/IEC 7813). Where surname or given names hold
+// characters that no track can hold, or are missing, what the embossed name has beside the other stands for them, and where neither helps the
+// last word of the embossed name is taken for the surname. A name that is too long loses its end, first of the given names. Without any name it
+// is " /".
 func TrackName(surname, given, emboss string) string {
 	return string(appendTrackName(nil, surname, given, emboss))
 }
 
 func appendTrackName(dst []byte, surname, given, emboss string) []byte {
-	if surname == "" || !writable(surname) || !writable(given) {
-		surname, given = splitName(emboss)
-	}
+	surname, given = trackParts(surname, given, emboss)
 	start := len(dst)
 	dst = appendWords(dst, surname, start+maxNameSize-1)
 	if len(dst) == start {
@@ -23,6 +25,46 @@ func appendTrackName(dst []byte, surname, given, emboss string) []byte {
 	}
 	dst = append(dst, '/')
 	return trimSpaces(appendWords(dst, given, start+maxNameSize))
+}
+
+// trackParts are surname and given names as far as a track can hold them.
+func trackParts(surname, given, emboss string) (trackSurname, trackGiven string) {
+	known := surname != "" && writable(surname)
+	switch {
+	case known && writable(given):
+		return surname, given
+	case known:
+		rest, _ := beside(emboss, surname)
+		return surname, rest
+	case given != "" && writable(given):
+		if rest, ok := beside(emboss, given); ok {
+			return rest, given
+		}
+	}
+	return splitName(emboss)
+}
+
+// beside is what an embossed name has before or behind some of its words; false where it has nothing there, or does not have the words.
+func beside(emboss, part string) (string, bool) {
+	if !writable(emboss) {
+		return "", false
+	}
+	all, words := trackWords(emboss), trackWords(part)
+	n := len(all) - len(words)
+	switch {
+	case n <= 0 || len(words) == 0:
+		return "", false
+	case slices.Equal(all[n:], words):
+		return strings.Join(all[:n], " "), true
+	case slices.Equal(all[:len(words)], words):
+		return strings.Join(all[len(words):], " "), true
+	}
+	return "", false
+}
+
+// trackWords are the words of a name as a track has them.
+func trackWords(name string) []string {
+	return strings.Fields(string(appendWords(nil, name, len(name))))
 }
 
 // splitName takes the last word of an embossed name for the surname.
