@@ -253,6 +253,8 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 			"PUT /cards/pin/pin-change":        on(token, `,"keyAssociationNumber":"POS","channel":"A","currPinBlock":"0123456789ABCDEF","reqdPinBlock":"0123456789ABCDEF"`),
 			"PUT /cards/pin/reassign":          on(token, `,"keyAssociationNumber":"POS","channel":"A","newPinBlock":"0123456789ABCDEF"`),
 			"PUT /cards/pin/status":            on(token, `,"serviceFunctionCode":"B"`),
+			"PUT " + actionPath:                acting(token, "3", `,"numberCardsRequested":1`),
+			"POST " + sameDayPath:              on(token, `,"processType":"1","cardAction":"3"`),
 			"POST " + massPath:                 massOf("7"),
 			"PUT " + keyedPath:                 keyedOf("7", "A1"),
 		}
@@ -293,11 +295,8 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 		}
 		f.fails(http.MethodPost, "/cards/embosser", embosserOf("77", plastic), http.StatusNotFound, "not_found")
 		f.fails(http.MethodPost, "/account", `{"organization":"001","logo":"999","customerNumber":"7"}`, http.StatusUnprocessableEntity, "unknown_product")
-		for _, path := range []string{"/nothing", "/cards/embosser/card-pan", "/account/v2/instantCard", "/cards/embosser/sameDay", "/cards/pin/security-codes", "/cards/pin/dynamic-values"} {
+		for _, path := range []string{"/nothing", "/cards/embosser/card-pan", "/account/v2/instantCard", "/cards/pin/security-codes", "/cards/pin/dynamic-values"} {
 			f.fails(http.MethodPost, path, "{}", http.StatusNotFound, "not_found")
-		}
-		for _, path := range []string{"/cards/embosser/cardAction-L8V2"} {
-			f.fails(http.MethodPut, path, "{}", http.StatusNotFound, "not_found")
 		}
 		if after := string(s.get(s.mine, "/v1/orders").want(http.StatusOK).body) + string(s.get(s.mine, "/v1/cards/"+token).want(http.StatusOK).body); after != before {
 			t.Errorf("something was changed: %s", after)

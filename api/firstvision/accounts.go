@@ -35,8 +35,11 @@ func (o Org) reference(number string) string {
 	if trimmed == "" {
 		trimmed = "0"
 	}
-	return "fv." + o.Organization + "." + trimmed
+	return o.prefix() + trimmed
 }
+
+// prefix begins the references of an organization's customers and accounts.
+func (o Org) prefix() string { return "fv." + o.Organization + "." }
 
 func pad(number string) string { return fmt.Sprintf("%019s", number) }
 

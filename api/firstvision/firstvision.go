@@ -18,6 +18,7 @@ import (
 	"platen/api"
 	"platen/batch"
 	"platen/programs"
+	"platen/services/actions"
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/massissue"
@@ -32,12 +33,13 @@ type service struct {
 	pins      *pins.Service
 
 	massIssues *massissue.Service
+	actions    *actions.Service
 }
 
 // New is the dialect over a plant.
 func New(plant *batch.Plant) api.Dialect {
 	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant},
-		massIssues: &massissue.Service{Plant: plant}}
+		massIssues: &massissue.Service{Plant: plant}, actions: actions.New(plant)}
 	var routes []api.DialectRoute
 	route := func(method string, role api.Role, handle api.Handler, paths ...string) {
 		for _, path := range paths {
@@ -57,6 +59,8 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPut, api.PIN, taking(changeCodes, onCard(s, s.changePIN)), "/cards/pin/pin-change")
 	route(http.MethodPut, api.PIN, taking(reassignCodes, onCard(s, s.reassignPIN)), "/cards/pin/reassign", "/cards/pin/{$}")
 	route(http.MethodPut, api.PIN, taking(nil, onCard(s, s.pinStatus)), "/cards/pin/status")
+	route(http.MethodPut, api.Submit, taking(nil, onCard(s, s.act)), "/cards/embosser/cardAction-L8V2")
+	route(http.MethodPost, api.Submit, taking(sameDayCodes, onCard(s, s.sameDay)), "/cards/embosser/sameDay")
 	const mass, keyed = "/cards/mass-card-issue-L8V3", "/cards/v1/cards/massIssue"
 	route(http.MethodPost, api.Submit, taking(nil, s.addMass), mass)
 	route(http.MethodPut, api.Submit, taking(nil, s.keepMass), keyed)

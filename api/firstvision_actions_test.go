@@ -1,0 +1,89 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"platen/card"
+	"platen/sql/store"
+)
+
+const actionPath, sameDayPath = "/cards/embosser/cardAction-L8V2", "/cards/embosser/sameDay"
+
+// acting is a card action; a random PIN is none of it unless more says so.
+func acting(token, action, more string) string {
+	return on(token, `,"cardAction":"`+action+`","randomPin":"0"`+more)
+}
+
+func TestFirstvisionActsOnCards(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		f := s.firstvision(s.mine, "submit,operate")
+		refused := func(body, number string) {
+			t.Helper()
+			f.fails(http.MethodPut, actionPath, body, http.StatusUnprocessableEntity, number)
+		}
+		token := f.card(f.holding("100"), plastic)
+		refused(acting(token, "3", `,"numberCardsRequested":1`), "VPL5SPR09S")
+		s.sent(s.produce(s.mine))
+		f.data(http.MethodPut, "/cards/activation", on(token, `,"serviceType":"S"`))
+		got := f.data(http.MethodPut, actionPath, acting(token, "3", `,"numberCardsRequested":1,"cardActionReason":"D","cardSequence":"0001","userData":[{"userCode":"X"}]`))
+		if got["logo"] != "100" || got["customerNumber"] == "" || got["embosserName1"] != "ANA GOMEZ" || got["expiryDate"] != "2030-11" || got["cardAction"] != "3" || got["orderReference"] == nil {
+			t.Errorf("acted: %v", got)
+		}
+		refused(acting(token, "3", `,"numberCardsRequested":1`), "VPL5SPR23S")
+		f.data(http.MethodPut, actionPath, acting(token, "0", ""))
+		for more, number := range map[string]string{`0|,"numberCardsRequested":1`: "17S", `1|,"numberCardsRequested":1`: "08S", `2|,"numberCardsRequested":1`: "07S", `3|`: "10S", `3|,"numberCardsRequested":2`: "13S",
+			`4|`: "11S", `4|,"numberCardsReturned":2`: "12S", `3|,"numberCardsRequested":1,"numberCardsReturned":1`: "18S", `7|,"processingType":"1"`: "28S", `3|,"numberCardsRequested":1,"processingType":"2"`: "24E",
+			`3|,"numberCardsRequested":1,"instantProcessType":"1"`: "32E", `3|,"numberCardsRequested":1,"cardActionReason":"H"`: "07E", `3|,"numberCardsRequested":1,"cardSequence":"2"`: "21S"} {
+			refused(acting(token, more[:1], more[2:]), "VPL5SPR"+number)
+		}
+		refused(on(token, `,"cardAction":"3","randomPin":"1","numberCardsRequested":1`), "VPL5SPR29S")
+		refused(acting(token, "8", ""), "action_of_system")
+
+		// A PIN mailer, once.
+		f.data(http.MethodPut, actionPath, on(token, `,"cardAction":"5","randomPin":"1"`))
+		refused(acting(token, "5", ""), "VPL5SPR23S")
+		files := s.produce(s.mine)
+		if len(files) != 1 || files[0].Purpose != store.MailerPurpose {
+			t.Fatalf("files %+v", files)
+		}
+
+		// A same-day request is removed, put again, and made by the same-day cycle.
+		request := func(process, action string) string {
+			return on(token, `,"processType":"`+process+`","cardAction":"`+action+`"`)
+		}
+		f.fails(http.MethodPost, sameDayPath, request("1", "7"), http.StatusUnprocessableEntity, "VPL5SSP07E")
+		f.fails(http.MethodPost, sameDayPath, request("0", "3"), http.StatusUnprocessableEntity, "VPL5SSP15E")
+		if got := f.data(http.MethodPost, sameDayPath, request("1", "3")); got["requestTime"] != "120000" || got["requestDate"] != "2026-11-21" {
+			t.Errorf("put: %v", got)
+		}
+		f.fails(http.MethodPost, sameDayPath, request("1", "3"), http.StatusUnprocessableEntity, "VPL5SSP15E")
+		f.data(http.MethodPost, sameDayPath, request(" ", "3"))
+		f.data(http.MethodPost, sameDayPath, request("1", "6"))
+		b, _, err := s.plant.RunNow(t.Context(), s.mine.institution, "same-day", "", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.plant.Plan(t.Context(), b.Number); err != nil {
+			t.Fatal(err)
+		}
+		if files := s.built(b); len(files) != 1 || files[0].Purpose != store.CardPurpose {
+			t.Fatalf("files %+v", files)
+		}
+		f.fails(http.MethodPost, sameDayPath, request("0", "6"), http.StatusUnprocessableEntity, "VPL5SSP15E")
+		if c := s.card(token); len(c.Issues) != 2 || c.Issues[1].Reason != card.Emergency.String() {
+			t.Errorf("%+v", c.Issues)
+		}
+
+		// Cards whose PINs are not mailed, and given back.
+		s.submit(s.mine, "STOCK", "product,quantity\nprepaid-mag,1\n").want(http.StatusCreated)
+		s.sent(s.produce(s.mine))
+		stock := s.card("STOCK%231").Token
+		refused(acting(stock, "5", ""), "VPL5SCP29S")
+		f.data(http.MethodPut, actionPath, acting(stock, "2", `,"numberCardsRequested":1`))
+		refused(acting(stock, "2", `,"numberCardsRequested":2`), "VPL5SPR19S")
+		f.data(http.MethodPut, actionPath, acting(stock, "4", `,"numberCardsReturned":1`))
+		refused(acting(stock, "6", `,"numberCardsReturned":1`), "VPL5SPR13S")
+		s.balanced()
+	})
+}
