@@ -13,6 +13,7 @@ import (
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/holders"
+	"platen/services/instant"
 	"platen/services/ledger"
 	"platen/services/massissue"
 	"platen/services/pins"
@@ -50,6 +51,7 @@ type service struct {
 	customers  *customers.Service
 	massIssues *massissue.Service
 	actions    *actions.Service
+	instant    *instant.Service
 	pins       *pins.Service
 	values     *values.Service
 
@@ -77,7 +79,7 @@ func New(c Config) (http.Handler, error) {
 		c.Now = time.Now
 	}
 	s := &service{Config: c, mux: http.NewServeMux(), limits: newLimits(), cards: &cards.Service{Plant: c.Plant},
-		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, actions: actions.New(c.Plant), pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
+		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, actions: actions.New(c.Plant), instant: instant.New(c.Plant), pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.ledger, s.holders = &ledger.Service{Plant: c.Plant}, &holders.Service{Plant: c.Plant}
 	s.routeHealth()

@@ -96,6 +96,7 @@ type InstantCard struct {
 }
 
 func (s *service) routeCardOrders(api huma.API) {
+	s.routeInstantCards(api)
 	op := change("order-card", http.MethodPost, cardPath, "cards", "Order one card", http.StatusCreated)
 	op.Description = "An order of one row. What is wrong with the row refuses it, and nothing is stored. The same reference with the same content answers the first result."
 	single(s, api, op, func(ctx context.Context, c caller, in *NewCardInput) (batch.Receipt, error) {

@@ -255,6 +255,7 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 			"PUT /cards/pin/status":            on(token, `,"serviceFunctionCode":"B"`),
 			"PUT " + actionPath:                acting(token, "3", `,"numberCardsRequested":1`),
 			"POST " + sameDayPath:              on(token, `,"processType":"1","cardAction":"3"`),
+			"POST " + instantPath:              instantOf("7"),
 			"POST " + massPath:                 massOf("7"),
 			"PUT " + keyedPath:                 keyedOf("7", "A1"),
 		}
@@ -295,7 +296,7 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 		}
 		f.fails(http.MethodPost, "/cards/embosser", embosserOf("77", plastic), http.StatusNotFound, "not_found")
 		f.fails(http.MethodPost, "/account", `{"organization":"001","logo":"999","customerNumber":"7"}`, http.StatusUnprocessableEntity, "unknown_product")
-		for _, path := range []string{"/nothing", "/cards/embosser/card-pan", "/account/v2/instantCard", "/cards/pin/security-codes", "/cards/pin/dynamic-values"} {
+		for _, path := range []string{"/nothing", "/cards/embosser/card-pan", "/cards/pin/security-codes", "/cards/pin/dynamic-values"} {
 			f.fails(http.MethodPost, path, "{}", http.StatusNotFound, "not_found")
 		}
 		if after := string(s.get(s.mine, "/v1/orders").want(http.StatusOK).body) + string(s.get(s.mine, "/v1/cards/"+token).want(http.StatusOK).body); after != before {

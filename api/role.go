@@ -64,6 +64,7 @@ var needed = map[string]Role{
 	"POST /v1/cards":                      Submit,
 	"POST /v1/cards/{token}/replacements": Submit,
 	"POST /v1/cards/{token}/actions":      Submit,
+	"POST /v1/instant-cards":              Submit,
 	"POST /v1/cards/{token}/activate":     Operate,
 	"POST /v1/cards/{token}/block":        Operate,
 	"POST /v1/cards/{token}/close":        Operate,

@@ -9,6 +9,7 @@ import (
 
 	"platen/api"
 	"platen/batch"
+	"platen/card"
 	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/records"
@@ -131,6 +132,12 @@ type newAccount struct {
 	Qualification string `json:"qualification,omitempty" pattern:"^[A-Z]$"`
 }
 
+// terms are what the core keeps of an account.
+func (a *newAccount) terms(p *card.Product) customers.Terms {
+	return customers.Terms{Customer: Org{a.Organization}.reference(a.Customer), Currency: p.Currency, CreditLimit: a.CreditLimit, Attributes: attributes(map[string]string{
+		logoAttribute: a.Logo, "billingCycle": a.BillingCycle, "shortName": a.ShortName, "cardTechnology": a.Technology, "qualification": a.Qualification})}
+}
+
 func (s *service) addAccount(ctx context.Context, c *api.Call, body newAccount) (api.Reply, error) {
 	org := Org{body.Organization}
 	product, err := productOf(c, body.Organization, body.Logo, false)
@@ -145,9 +152,7 @@ func (s *service) addAccount(ctx context.Context, c *api.Call, body newAccount) 
 	if number == "" {
 		number = drawn(c, "account")
 	}
-	_, _, err = s.customers.CreateAccount(ctx, by(c), org.reference(number), customers.Terms{Customer: org.reference(body.Customer), Currency: p.Currency, CreditLimit: body.CreditLimit,
-		Attributes: attributes(map[string]string{logoAttribute: body.Logo, "billingCycle": body.BillingCycle, "shortName": body.ShortName, "cardTechnology": body.Technology,
-			"qualification": body.Qualification})})
+	_, _, err = s.customers.CreateAccount(ctx, by(c), org.reference(number), body.terms(p))
 	if err != nil {
 		return api.Reply{}, err
 	}

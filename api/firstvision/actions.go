@@ -67,7 +67,7 @@ func (s *service) act(ctx context.Context, c *api.Call, story *batch.Story, body
 		return api.Reply{}, err
 	}
 	did, err := s.actions.Do(ctx, act(c, story), actions.Request{Action: actions.Action(body.Action[0] - '0'), Requested: body.Requested, Returned: body.Returned, NewPIN: body.RandomPIN == "1",
-		SameDay: body.Process == "1", Letter: strings.TrimSpace(body.Reason), Reference: "firstvision-" + requestName(c).String()})
+		SameDay: body.Process == "1", Letter: strings.TrimSpace(body.Reason), Reference: orderName(c)})
 	if err != nil {
 		return api.Reply{}, actionRefusal(err)
 	}
@@ -152,7 +152,7 @@ func (s *service) sameDay(ctx context.Context, c *api.Call, story *batch.Story, 
 	now := s.plant.Now().UTC()
 	body.Date, body.Time = now.Format(time.DateOnly), now.Format("150405")
 	if body.Process == "1" {
-		_, err := s.actions.Do(ctx, act(c, story), actions.Request{Action: actions.Action(body.Action[0] - '0'), Requested: 1, SameDay: true, Reference: "firstvision-" + requestName(c).String()})
+		_, err := s.actions.Do(ctx, act(c, story), actions.Request{Action: actions.Action(body.Action[0] - '0'), Requested: 1, SameDay: true, Reference: orderName(c)})
 		return done(http.StatusOK, body), sameDayRefusal(err)
 	}
 	if asked, err := s.plant.Store.ChangeOf(ctx, story.Card.ID); err != nil || !asked.SameDay {

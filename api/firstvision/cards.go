@@ -16,6 +16,7 @@ import (
 	"platen/programs"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/instant"
 	"platen/sql/store"
 )
 
@@ -63,15 +64,9 @@ func act(c *api.Call, story *batch.Story) cards.Act {
 	return cards.Act{Institution: c.Institution, Card: story.Token, Actor: c.Actor}
 }
 
-// embosser asks for a card. Limits and data of the issuer are members of the service's that are refused here: nothing would heed them.
-type embosser struct {
-	Org
-	Account    string `json:"postToAccount" pattern:"^[0-9A-Z]{1,19}$"`
-	CardNumber string `json:"cardNumber,omitempty" maxLength:"0"` // numbers are made here
-	Action     string `json:"cardAction,omitempty" enum:"0,1"`
-	Requested  int    `json:"numberOfCardsRequested,omitempty" minimum:"0" maximum:"1"`
+// EmbosserData is what a card shows, where it goes and when it is made. Limits and data of the issuer are members of the service's that are refused: nothing would heed them.
+type EmbosserData struct {
 	Digital    string `json:"digitalCardFlag,omitempty" enum:"0,1"`
-	Customer   string `json:"customerNumber,omitempty" pattern:"^[0-9A-Z]{1,19}$"`
 	Embossed   string `json:"embossedName1,omitempty" maxLength:"26"`
 	Name       string `json:"name1,omitempty" maxLength:"40"`
 	Address1   string `json:"addressLine1,omitempty" maxLength:"40"`
@@ -79,9 +74,43 @@ type embosser struct {
 	City       string `json:"city,omitempty" maxLength:"30"`
 	State      string `json:"stateOrProvince,omitempty" maxLength:"3"`
 	PostalCode string `json:"postalCode,omitempty" maxLength:"10"`
-	Process    string `json:"processType,omitempty" enum:"0,1"`
 	Branch     string `json:"firstIssueBranch,omitempty" maxLength:"9"`
 	Expiry     string `json:"expirationDate,omitempty" format:"date"`
+	Delay      int    `json:"cardDelayDays,omitempty" minimum:"0" maximum:"30"`
+	PINDelay   int    `json:"pinMailerDelayDays,omitempty" minimum:"0" maximum:"30"`
+}
+
+func (e *EmbosserData) digital() bool { return e.Digital == "1" }
+
+// row is the order of a card for somebody; what the request says goes before what is known of the holder.
+func (e *EmbosserData) row(holder customers.Person, sameDay bool) formats.Row {
+	row := holder.Row()
+	row.EmbossName, row.Branch = e.Embossed, e.Branch
+	if e.Name != "" {
+		row.FirstName, row.LastName = names(e.Name)
+	}
+	if e.Address1 != "" {
+		row.Address1, row.Address2, row.Address3, row.City, row.Region, row.Postcode = e.Address1, e.Address2, "", e.City, e.State, e.PostalCode
+	}
+	if sameDay {
+		row.SameDay = "true"
+	}
+	if len(e.Expiry) >= len("2006-01") {
+		row.Expiry = e.Expiry[:len("2006-01")]
+	}
+	return row
+}
+
+// embosser asks for a card.
+type embosser struct {
+	Org
+	EmbosserData
+	Account    string `json:"postToAccount" pattern:"^[0-9A-Z]{1,19}$"`
+	CardNumber string `json:"cardNumber,omitempty" maxLength:"0"` // numbers are made here
+	Action     string `json:"cardAction,omitempty" enum:"0,1"`
+	Requested  int    `json:"numberOfCardsRequested,omitempty" minimum:"0" maximum:"1"`
+	Customer   string `json:"customerNumber,omitempty" pattern:"^[0-9A-Z]{1,19}$"`
+	Process    string `json:"processType,omitempty" enum:"0,1"`
 }
 
 // addEmbosser orders a card that is made at once. Its plastic, where it has one, is made by the next cycle.
@@ -93,56 +122,23 @@ func (s *service) addEmbosser(ctx context.Context, c *api.Call, body embosser) (
 	if body.Customer != "" && body.reference(body.Customer) != account.Customer {
 		return api.Reply{}, api.Invalid("body.customerNumber", "the account is another customer's")
 	}
-	digital := body.Digital == "1"
-	if plastic := body.Action == "1" || body.Requested == 1; digital && plastic || !digital && !plastic {
+	if plastic := body.Action == "1" || body.Requested == 1; body.digital() == plastic {
 		return api.Reply{}, api.Invalid("body.cardAction", "1 with numberOfCardsRequested 1 for a card with plastic, 0 for a digital one")
 	}
-	product, err := productOf(c, body.Organization, account.Attributes[logoAttribute], digital)
+	product, err := productOf(c, body.Organization, account.Attributes[logoAttribute], body.digital())
 	if err != nil {
 		return api.Reply{}, err
 	}
-	kind, row, err := s.row(ctx, c, account, body)
-	if err != nil {
-		return api.Reply{}, err
-	}
-	row.Product = product
-	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "firstvision-" + requestName(c).String(), Single: true, Instant: true,
-		Body: bytes.NewReader(c.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, row), nil },
-		Also: s.customers.Hang(c.Institution, account.Reference, product)})
-	if err != nil {
-		return api.Reply{}, err
-	}
-	made, err := s.plant.InstantCard(ctx, receipt.Order)
-	if err != nil || made == nil {
-		return api.Reply{}, errors.Join(err, errors.New("no card was made"))
-	}
-	return done(http.StatusCreated, map[string]string{"accountNumber": pad(body.Account), "cardNumber": made.Token, "cardSequence": "0001", "currentChipSequenceNumber": "00"}), nil
-}
-
-// row is the order of a card, for who holds the account; what the request says goes before what is known of the holder.
-func (s *service) row(ctx context.Context, c *api.Call, account customers.Account, body embosser) (formats.OrderKind, formats.Row, error) {
 	holder, err := s.customers.Customer(ctx, c.Institution, account.Customer)
 	if err != nil {
-		return 0, formats.Row{}, err
+		return api.Reply{}, err
 	}
-	row := formats.Row{Line: 2, FirstName: holder.FirstName, LastName: holder.LastName, EmbossName: body.Embossed, Language: holder.Language, Address1: holder.Address1,
-		Address2: holder.Address2, Address3: holder.Address3, City: holder.City, Region: holder.Region, Postcode: holder.Postcode, Country: holder.Country, Branch: body.Branch}
-	if body.Name != "" {
-		row.FirstName, row.LastName = names(body.Name)
+	made, err := s.instant.Make(ctx, by(c), instant.Request{Opening: customers.Opening{Account: account.Reference}, Product: product, Row: body.row(holder.Person, body.Process == "1"),
+		Reference: orderName(c), Content: c.Content, Delay: batch.Delay{Card: body.Delay, Mailer: body.PINDelay}})
+	if err != nil {
+		return api.Reply{}, err
 	}
-	if body.Address1 != "" {
-		row.Address1, row.Address2, row.Address3, row.City, row.Region, row.Postcode = body.Address1, body.Address2, "", body.City, body.State, body.PostalCode
-	}
-	if body.Process == "1" {
-		row.SameDay = "true"
-	}
-	if len(body.Expiry) >= len("2006-01") {
-		row.Expiry = body.Expiry[:len("2006-01")]
-	}
-	if body.Digital == "1" && (row.FirstName == "" || row.LastName == "" || row.Address1 == "" || row.City == "" || row.Country == "") {
-		return formats.MassOrder, formats.Row{Line: 2, Quantity: "1", Expiry: row.Expiry}, nil
-	}
-	return formats.BulkOrder, row, nil
+	return done(http.StatusCreated, map[string]string{"accountNumber": pad(body.Account), "cardNumber": made.Card.Token, "cardSequence": "0001", "currentChipSequenceNumber": "00"}), nil
 }
 
 // Why cards are stopped, for their history.
@@ -308,7 +304,7 @@ func (s *service) transfer(ctx context.Context, c *api.Call, story *batch.Story,
 	if body.Process == "1" {
 		row.SameDay = "true"
 	}
-	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "firstvision-" + requestName(c).String(), Single: true,
+	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: orderName(c), Single: true,
 		Body: bytes.NewReader(c.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(formats.ActionOrder, row), nil }})
 	if err != nil {
 		return api.Reply{}, err

@@ -21,6 +21,7 @@ import (
 	"platen/services/actions"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/instant"
 	"platen/services/massissue"
 	"platen/services/pins"
 )
@@ -34,12 +35,13 @@ type service struct {
 
 	massIssues *massissue.Service
 	actions    *actions.Service
+	instant    *instant.Service
 }
 
 // New is the dialect over a plant.
 func New(plant *batch.Plant) api.Dialect {
 	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant},
-		massIssues: &massissue.Service{Plant: plant}, actions: actions.New(plant)}
+		massIssues: &massissue.Service{Plant: plant}, actions: actions.New(plant), instant: instant.New(plant)}
 	var routes []api.DialectRoute
 	route := func(method string, role api.Role, handle api.Handler, paths ...string) {
 		for _, path := range paths {
@@ -61,6 +63,7 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPut, api.PIN, taking(nil, onCard(s, s.pinStatus)), "/cards/pin/status")
 	route(http.MethodPut, api.Submit, taking(nil, onCard(s, s.act)), "/cards/embosser/cardAction-L8V2")
 	route(http.MethodPost, api.Submit, taking(sameDayCodes, onCard(s, s.sameDay)), "/cards/embosser/sameDay")
+	route(http.MethodPost, api.Submit, taking(instantCodes, s.instantCard), "/account/v2/instantCard")
 	const mass, keyed = "/cards/mass-card-issue-L8V3", "/cards/v1/cards/massIssue"
 	route(http.MethodPost, api.Submit, taking(nil, s.addMass), mass)
 	route(http.MethodPut, api.Submit, taking(nil, s.keepMass), keyed)
@@ -101,6 +104,9 @@ func proof(r *http.Request, content []byte) (api.Proof, error) {
 func requestName(c *api.Call) uuid.UUID {
 	return uuid.NewSHA1(c.Client.ID, []byte(c.Header.Get("X-Client-Request-Id")))
 }
+
+// orderName is the reference of the order that a request makes.
+func orderName(c *api.Call) string { return "firstvision-" + requestName(c).String() }
 
 // Envelope is the form of every answer.
 type Envelope struct {

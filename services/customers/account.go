@@ -96,16 +96,21 @@ func (s *Service) CreateAccount(ctx context.Context, by records.By, reference st
 	if err := errors.Join(t.check(), checkProduct(ctx, s.Plant.Store.Q, by.Institution, t.Product)); err != nil {
 		return Account{}, false, err
 	}
-	r, repeated, err := s.keeps(store.AccountRecord).Create(ctx, by, reference, t, func(tx *store.Tx, r *store.Record) error {
-		if records.CheckReference(t.Customer) != nil {
-			return ErrCustomer
-		}
-		owner, err := tx.RecordNamed(ctx, store.CustomerRecord, by.Institution.ID, t.Customer)
-		r.Owner = owner.Number
-		return missing(err, ErrCustomer)
-	})
+	r, repeated, err := s.keeps(store.AccountRecord).Create(ctx, by, reference, t, ownedBy(ctx, by, t.Customer))
 	a, err := accountOf(r, err)
 	return a, repeated, err
+}
+
+// ownedBy lets an account be of a customer.
+func ownedBy(ctx context.Context, by records.By, customer string) func(*store.Tx, *store.Record) error {
+	return func(tx *store.Tx, r *store.Record) error {
+		if records.CheckReference(customer) != nil {
+			return ErrCustomer
+		}
+		owner, err := tx.RecordNamed(ctx, store.CustomerRecord, by.Institution.ID, customer)
+		r.Owner = owner.Number
+		return missing(err, ErrCustomer)
+	}
 }
 
 // missing says in a client's words what was not found.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"platen/batch"
-	"platen/formats"
 	"platen/services/records"
 	"platen/sql/store"
 )
@@ -54,8 +53,7 @@ const (
 
 func (p Person) check() error {
 	var c records.Checker
-	c.Row(formats.Row{Title: p.Title, FirstName: p.FirstName, LastName: p.LastName, Language: p.Language, Address1: p.Address1, Address2: p.Address2, Address3: p.Address3,
-		City: p.City, Region: p.Region, Postcode: p.Postcode, Country: p.Country})
+	c.Row(p.Row())
 	for field, v := range map[string]string{"title": p.Title, "first_name": p.FirstName, "last_name": p.LastName, "address1": p.Address1, "address2": p.Address2, "address3": p.Address3,
 		"city": p.City, "region": p.Region, "postcode": p.Postcode} {
 		c.Text(field, v, records.MaxText)

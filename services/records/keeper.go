@@ -51,27 +51,13 @@ func CheckReference(text string) error {
 
 // Create stores the first version of a record; fill completes it in its transaction. The same reference with the same content finds what it made, and repeated is true; with other content it fails with ErrTaken.
 func (k Keeper) Create(ctx context.Context, by By, reference string, content any, fill func(*store.Tx, *store.Record) error) (r store.Record, repeated bool, err error) {
-	if err := CheckReference(reference); err != nil {
-		return r, false, err
-	}
-	body, err := json.Marshal(content)
+	first, err := k.first(by, reference, content)
 	if err != nil {
-		return r, false, fmt.Errorf("keep %s %s: %w", k.Kind, reference, err)
+		return first, false, err
 	}
-	id, err := k.Plant.NewID(string(k.Kind), by.Institution.Code, reference)
-	if err != nil {
-		return r, false, err
-	}
-	now := k.Plant.Now()
 	err = k.Plant.Store.InTx(ctx, func(tx *store.Tx) (err error) {
-		r = store.Record{ID: id, Institution: by.Institution.ID, Reference: reference, Body: string(body), RecordedBy: by.Actor, RecordedAt: now}
-		if err := fill(tx, &r); err != nil {
-			return err
-		}
-		if r, err = tx.InsertRecord(ctx, k.Kind, r); err != nil {
-			return err
-		}
-		return tx.Record(ctx, by.Institution.ID, string(k.Kind), r.Number, "created", map[string]any{"by": by.Actor}, now)
+		r, err = k.insert(ctx, tx, first, fill)
+		return err
 	})
 	if !errors.Is(err, store.ErrConflict) {
 		return r, false, err
@@ -80,11 +66,48 @@ func (k Keeper) Create(ctx context.Context, by By, reference string, content any
 	if err != nil {
 		return known, true, err
 	}
-	first, err := k.Plant.Store.RecordVersion(ctx, k.Kind, known.Number, 1)
-	if err == nil && first != string(body) {
+	original, err := k.Plant.Store.RecordVersion(ctx, k.Kind, known.Number, 1)
+	if err == nil && original != first.Body {
 		err = ErrTaken
 	}
 	return known, true, err
+}
+
+// CreateIn is Create in a transaction of the caller's, which a reference that was used fails with ErrTaken.
+func (k Keeper) CreateIn(ctx context.Context, tx *store.Tx, by By, reference string, content any, fill func(*store.Tx, *store.Record) error) error {
+	first, err := k.first(by, reference, content)
+	if err != nil {
+		return err
+	}
+	_, err = k.insert(ctx, tx, first, fill)
+	if errors.Is(err, store.ErrConflict) {
+		err = ErrTaken
+	}
+	return err
+}
+
+// first is a record's first version, before it is stored.
+func (k Keeper) first(by By, reference string, content any) (store.Record, error) {
+	if err := CheckReference(reference); err != nil {
+		return store.Record{}, err
+	}
+	body, err := json.Marshal(content)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("keep %s %s: %w", k.Kind, reference, err)
+	}
+	id, err := k.Plant.NewID(string(k.Kind), by.Institution.Code, reference)
+	return store.Record{ID: id, Institution: by.Institution.ID, Reference: reference, Body: string(body), RecordedBy: by.Actor, RecordedAt: k.Plant.Now()}, err
+}
+
+func (k Keeper) insert(ctx context.Context, tx *store.Tx, r store.Record, fill func(*store.Tx, *store.Record) error) (store.Record, error) {
+	if err := fill(tx, &r); err != nil {
+		return r, err
+	}
+	r, err := tx.InsertRecord(ctx, k.Kind, r)
+	if err != nil {
+		return r, err
+	}
+	return r, tx.Record(ctx, r.Institution, string(k.Kind), r.Number, "created", map[string]any{"by": r.RecordedBy}, r.RecordedAt)
 }
 
 // Change stores the next version of a record, whose content next makes in its transaction, with what else is done when it is stored. Content that is the current one makes none. version is the one that is changed, and 0 whichever is current: ErrMoved when

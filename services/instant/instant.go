@@ -1,0 +1,93 @@
+// Package instant makes cards that are ready at once: customer, account and card are declared and made in one transaction, and the card may be in use before its plastic is made.
+package instant
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"platen/batch"
+	"platen/card"
+	"platen/formats"
+	"platen/services/cards"
+	"platen/services/customers"
+	"platen/services/records"
+	"platen/sql/store"
+)
+
+// Service makes cards of a plant's institutions.
+type Service struct {
+	Plant     *batch.Plant
+	Customers *customers.Service
+	Cards     *cards.Service
+}
+
+// New is the service over a plant.
+func New(plant *batch.Plant) *Service {
+	return &Service{Plant: plant, Customers: &customers.Service{Plant: plant}, Cards: &cards.Service{Plant: plant}}
+}
+
+// Request asks for a card.
+type Request struct {
+	customers.Opening
+	Product        string
+	Row            formats.Row // what the card shows and where it goes; a row without a name is of an anonymous card
+	Reference      string      // of its order
+	IdempotencyKey string
+	Content        []byte // what was asked for, as it came: it tells a repetition
+	Active         bool   // in use at once
+	Delay          batch.Delay
+}
+
+// Made is a card that was made.
+type Made struct {
+	Receipt batch.Receipt
+	Card    batch.Instant
+}
+
+// Make makes a card at once, with what it hangs on. It is safe to repeat: the same reference and content find what was made.
+func (s *Service) Make(ctx context.Context, by records.By, r Request) (Made, error) {
+	product, err := s.Plant.Product(ctx, by.Institution, r.Product)
+	if err != nil && !batch.IsNotFound(err) {
+		return Made{}, err
+	}
+	kind := r.shape(product != nil && product.Technology == card.Virtual)
+	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: by.Institution, Actor: by.Actor, Reference: r.Reference, IdempotencyKey: r.IdempotencyKey, Single: true, Instant: true,
+		Delay: r.Delay, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil },
+		Also: s.Customers.Open(by, r.Opening, r.Product)})
+	if err != nil {
+		return Made{}, err
+	}
+	made, err := s.Plant.InstantCard(ctx, receipt.Order)
+	if err == nil && made == nil {
+		err = store.ErrNotFound // what was ordered is purged
+	}
+	if err != nil {
+		return Made{Receipt: receipt}, errors.Join(errors.New("find the card that was made"), err)
+	}
+	if r.Active {
+		// Whoever repeats the request finds it in use, also where the first one died before this.
+		err = s.Cards.Activate(ctx, cards.Act{Institution: by.Institution, Card: made.Token, Actor: by.Actor})
+	}
+	return Made{Receipt: receipt, Card: *made}, err
+}
+
+// shape makes the row one of a card with a holder, or of an anonymous one: that of which no name is known, and one without plastic that would go nowhere.
+func (r *Request) shape(virtual bool) formats.OrderKind {
+	row := &r.Row
+	row.Product = r.Product
+	switch {
+	case row.FirstName == "" && row.LastName == "":
+		row.Title, row.Language, row.CustomerReference = "", "", ""
+	case virtual && (row.FirstName == "" || row.LastName == "" || row.Address1 == "" || row.City == "" || row.Country == ""):
+		name := cmp.Or(row.EmbossName, strings.TrimSpace(row.FirstName+" "+row.LastName))
+		*row = formats.Row{Line: row.Line, Product: row.Product, EmbossName: name, Expiry: row.Expiry}
+	default:
+		return formats.BulkOrder
+	}
+	row.Quantity = "1"
+	return formats.MassOrder
+}
