@@ -55,7 +55,7 @@ func load(src []byte) (*Layout, error) {
 			return nil, err
 		}
 	}
-	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkEach, l.checkCounts, l.checkControls, l.compileFrame, l.mark} {
+	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkEach, l.checkCounts, l.checkControlFields, l.checkControls, l.compileFrame, l.mark} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -167,6 +167,11 @@ func (s *spec) compilePipes(v flow, pipes []pipeSpec, node *yaml.Node, c *column
 // flowOf is what is known of a field's value before any function.
 func (s *spec) flowOf(f Field, length int) flow {
 	facts := catalogue[f]
+	for i := range s.controls { // a sum over card numbers is as secret as they are: over one it is most of it
+		if f == controlFields[i] {
+			facts.sensitivity = catalogue[s.controls[i].field].sensitivity
+		}
+	}
 	return flow{valueType: facts.valueType, size: facts.size, sensitivity: facts.sensitivity, field: f, length: length, tables: s.tables,
 		bytes: s.mode == fixedMode && s.unit == inBytes && s.encoding == utf8Encoding}
 }
@@ -178,7 +183,7 @@ func (s *spec) checkPlace(which Section, f *fieldSpec) error {
 		if which != Detail {
 			return faultAt(f.node, "%s: stands in the detail only", f.value)
 		}
-	case TotalsRecords, TotalsPANHash, TotalsCRC32, TotalsSHA256, TotalsCards, TotalsCarriers:
+	case TotalsRecords, TotalsPANHash, TotalsCRC32, TotalsSHA256, TotalsCards, TotalsCarriers, TotalsControl1, TotalsControl2, TotalsControl3, TotalsControl4:
 		if which != Trailer {
 			return faultAt(f.node, "%s: is known only in the trailer", f.value)
 		}

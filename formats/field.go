@@ -137,11 +137,15 @@ const (
 	RecordLastUID // of these the last
 	TotalsCards
 	TotalsCarriers
-	CardCSC5   // American Express: on the stripe
-	CardCSC4   // printed on the front
-	CardCSC3   // on the signature panel
-	FileMadeAt // when the file was planned
-	FileZPKKCV // check value of the key that its PIN blocks are under
+	CardCSC5       // American Express: on the stripe
+	CardCSC4       // printed on the front
+	CardCSC3       // on the signature panel
+	FileMadeAt     // when the file was planned
+	FileZPKKCV     // check value of the key that its PIN blocks are under
+	TotalsControl1 // the sums that a layout names
+	TotalsControl2
+	TotalsControl3
+	TotalsControl4
 	numFields
 )
 
@@ -336,23 +340,29 @@ var catalogue = [numFields]fieldFacts{
 	CardCSC3:          {"card.csc3", Code, digits, 3},
 	FileMadeAt:        {"file.made_at", Public, text, 0},
 	FileZPKKCV:        {"file.zpk_kcv", Public, text, 6},
+	TotalsControl1:    {"totals.control1", Public, number, 0},
+	TotalsControl2:    {"totals.control2", Public, number, 0},
+	TotalsControl3:    {"totals.control3", Public, number, 0},
+	TotalsControl4:    {"totals.control4", Public, number, 0},
 }
 
 // ParseField finds a field by its name.
 func ParseField(name string) (Field, bool) {
 	for f := Field(1); f < numFields; f++ {
-		if catalogue[f].name == name {
+		if catalogue[f].name == name && !f.isControl() {
 			return f, true
 		}
 	}
 	return 0, false
 }
 
-// Fields lists the whole catalogue in order.
+// Fields lists the whole catalogue in order, without the sums that only a layout names.
 func Fields() []Field {
 	all := make([]Field, 0, numFields-1)
 	for f := Field(1); f < numFields; f++ {
-		all = append(all, f)
+		if !f.isControl() {
+			all = append(all, f)
+		}
 	}
 	return all
 }

@@ -182,6 +182,7 @@ func (r *Reader) count(which Section) error {
 		}
 	case Detail:
 		r.totals.Add(&r.record)
+		r.totals.addControls(r.layout.spec.controls, &r.record)
 		r.members++
 		if said := r.record.Get(RecordCards); len(said) > 0 && decimal(said) == 0 {
 			return &ValueError{Field: RecordCards.String(), Reason: errTotals}
@@ -270,6 +271,9 @@ func (r *Reader) checkTrailer() error {
 		if err := r.totals.check(&r.record, f); err != nil {
 			return &ValueError{Field: f.String(), Reason: err}
 		}
+	}
+	if err := r.totals.checkControlSums(r.layout.spec.controls, &r.record); err != nil {
+		return err
 	}
 	for f, counted := range r.counted() {
 		if said := r.record.Get(f); len(said) > 0 && counted >= 0 && decimal(said) != counted {

@@ -73,6 +73,8 @@ func (f *fieldSpec) content() string {
 		return fmt.Sprintf("filled with %q", *f.fill)
 	case f.track != "":
 		return "track " + f.track
+	case f.control != "":
+		return controlPrefix + f.control
 	case f.parts == nil:
 		return f.value.String()
 	}
@@ -229,6 +231,9 @@ func (l *Layout) facts() []fact {
 	}
 	if e := s.each(); e > eachCard {
 		all = append(all, fact{"a detail for each", eachNames[e]})
+	}
+	for i := range s.controls {
+		all = append(all, fact{controlPrefix + s.controls[i].name, s.controls[i].call.String()})
 	}
 	all = append(all, s.transfer.facts()...)
 	if len(s.sidecars) > 0 {

@@ -77,6 +77,7 @@ type spec struct {
 	orderBy       []Field
 	sidecars      []string
 	transfer      Transfer
+	controls      []control
 	rootName      string // of an XML document
 	tables        map[string]*table
 	tracks        map[string][]fieldSpec
@@ -101,6 +102,7 @@ type fieldSpec struct {
 	constant  *string
 	fill      *string
 	value     Field
+	control   string // the sum that the value is
 	parts     []fieldSpec
 	track     string
 	name      string
@@ -175,6 +177,7 @@ func (s *spec) read() error {
 		"sidecars":  sequence("sidecars", s.readSidecar),
 		"file":      s.readFile,
 		"transfer":  s.readTransfer,
+		"controls":  sequence("controls", s.readControl),
 		"root":      formed("root", keyForm, &s.rootName),
 		"tables":    s.readTables,
 		"tracks":    s.readTracks,
@@ -194,7 +197,7 @@ func (s *spec) read() error {
 			return faultAt(s.root, "layout: key %q is missing", missing.key)
 		}
 	}
-	return nil
+	return s.resolveControls()
 }
 
 func formed(what string, form *regexp.Regexp, into *string) func(*yaml.Node) error {
@@ -356,6 +359,11 @@ func readField(n *yaml.Node, into *[]fieldSpec) error {
 	f := fieldSpec{node: n}
 	value := scalar("value", func(v string, at *yaml.Node) error {
 		var ok bool
+		if f.control, ok = strings.CutPrefix(v, controlPrefix); ok {
+			f.value = controlFields[0] // until all controls are read
+			return nil
+		}
+		f.control = ""
 		if f.value, ok = ParseField(v); !ok {
 			return faultAt(at, "unknown field %q", v)
 		}

@@ -18,7 +18,11 @@ type Totals struct{ box *totalsBox }
 // totalsBox is behind two pointers for the same reason as recordBox.
 type totalsBox struct{ sums *sums }
 
-type sums struct{ records, cards, panHash uint64 }
+type sums struct {
+	records, cards, panHash uint64
+	controls                [maxControls]uint64
+	over                    [maxControls]bool
+}
 
 func (t *Totals) open() *sums {
 	if t.box == nil {
@@ -57,6 +61,10 @@ func (t *Totals) Merge(other *Totals) {
 	box.records += more.records
 	box.cards += more.cards
 	box.panHash = (box.panHash + more.panHash) % panHashModulus
+	for i, n := range more.controls {
+		box.addControl(i, n)
+		box.over[i] = box.over[i] || more.over[i]
+	}
 }
 
 // Records is the count of details.

@@ -69,6 +69,7 @@ func (p *Part) Add(rec *Record) error {
 	}
 	r.end = len(p.body)
 	p.totals.Add(rec)
+	p.totals.addControls(l.spec.controls, rec)
 	return nil
 }
 
@@ -289,6 +290,9 @@ func (w *Writer) Close() error {
 		return err
 	}
 	w.totals.Put(w.head)
+	if err := w.totals.putControls(w.layout.spec.controls, w.head); err != nil {
+		return fmt.Errorf("trailer: %w", err)
+	}
 	if w.layout.CarrierWise() {
 		w.head.SetInt(TotalsCarriers, w.layout.carriers(&w.totals, w.groups))
 	}
