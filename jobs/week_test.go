@@ -19,15 +19,13 @@ import (
 	"platen/sql/store"
 )
 
-// hours is how far the clock of a scripted week moves at a time.
-const hours = 3 * time.Hour
-
 // week is a site whose bureaus have a character of the samples, by a clock that the test moves.
 type week struct {
 	*site
 	clock   atomic.Pointer[time.Time]
-	decided []string // what a person decided
-	units   []string // every card that was ordered
+	pace    time.Duration // how far it moves at a time
+	decided []string      // what a person decided
+	units   []string      // every card that was ordered
 }
 
 func newWeek(t *testing.T, address, character string, dials ...string) *week {
@@ -40,7 +38,7 @@ func newWeek(t *testing.T, address, character string, dials ...string) *week {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &week{}
+	w := &week{pace: 3 * time.Hour}
 	begin := time.Date(2027, time.January, 4, 20, 30, 0, 0, time.UTC)
 	w.clock.Store(&begin)
 	w.site = newSiteWith(t, address, func(c *bureau.Config) {
@@ -56,13 +54,13 @@ func TestABadWeekEndsWithBalancedBooksAndNoCardUnexplained(t *testing.T) {
 		w := newWeek(t, address, "bad-week")
 		for day := range 7 {
 			w.evening(day)
-			for range 24 * time.Hour / hours {
+			for range 24 * time.Hour / w.pace {
 				w.pass()
 			}
 		}
 		for n := 0; n < 4 && !w.books().Balanced; n++ {
 			w.evening(7 + n)
-			for range 24 * time.Hour / hours {
+			for range 24 * time.Hour / w.pace {
 				w.pass()
 			}
 		}
@@ -131,7 +129,7 @@ func (w *week) pass() {
 	}
 	w.must(w.plant.Watch(ctx))
 	w.decide()
-	w.setNow(w.now().Add(hours))
+	w.setNow(w.now().Add(w.pace))
 	now := w.now()
 	w.clock.Store(&now)
 }
