@@ -57,7 +57,10 @@ func (p *Plant) Poll(ctx context.Context, i store.Institution, code string) erro
 	var faults []error
 	for _, e := range entries {
 		in.there[e.Name] = true
-		if err := in.look(ctx, e); err != nil && !in.overtaken(ctx, e.Name, err) {
+		err := in.look(ctx, e)
+		if err != nil && in.overtaken(ctx, e.Name, err) {
+			p.Log.Debug().Str("bureau", code).Err(err).Msg("another process was quicker with a return file")
+		} else if err != nil {
 			faults = append(faults, fmt.Errorf("return file of bureau %s: %w", code, err))
 		}
 	}
