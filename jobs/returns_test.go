@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,9 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"platen/batch"
 	"platen/bureau"
 	"platen/card"
 	"platen/formats"
+	"platen/hsm"
 	"platen/sql/store"
 )
 
@@ -245,6 +248,40 @@ func TestNewsInAnyOrderEndsInTheSameState(t *testing.T) {
 		}
 		if got := fmt.Sprint(s.states("MASS", 20)); got != want {
 			t.Errorf("after a repetition %s, want %s", got, want)
+		}
+	})
+}
+
+// TestPartsOfAReturnCannotStandInAnother swaps in the database what two files of a bureau said. Neither counts, and neither is taken for the bureau's fault.
+func TestPartsOfAReturnCannotStandInAnother(t *testing.T) {
+	onBothWith(t, bureau.Dice{}, func(t *testing.T, s *site) {
+		ctx := t.Context()
+		for n, name := range []string{"a.status", "b.status"} {
+			s.leave("south", name, s.statusFile(name, int64(n+1)))
+		}
+		for range 3 {
+			s.must(s.plant.Poll(ctx, s.inst, "south"))
+		}
+		for _, statement := range []string{`UPDATE return_chunks SET position = 7 WHERE return_number = 1`, `UPDATE return_chunks SET return_number = 1 WHERE return_number = 2`,
+			`UPDATE return_chunks SET return_number = 2, position = 0 WHERE position = 7`} {
+			_, err := s.store.DB().ExecContext(ctx, statement)
+			s.must(err)
+		}
+		var due []store.Due
+		s.must(s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+			due, err = tx.ClaimReturns(ctx, batch.Lease)
+			return err
+		}))
+		for _, d := range due {
+			if err := s.plant.ApplyReturn(ctx, d.Number, d.Epoch); !errors.Is(err, hsm.ErrSealed) {
+				t.Errorf("return file %d: %v", d.Number, err)
+			}
+			if r, err := s.store.ReturnByNumber(ctx, d.Number); err != nil || r.State != card.ReturnStored {
+				t.Errorf("return file %d is %s, %v", d.Number, r.State, err)
+			}
+		}
+		if len(due) != 2 {
+			t.Errorf("%d return files were stored", len(due))
 		}
 	})
 }
