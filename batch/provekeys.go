@@ -47,21 +47,32 @@ func isKeyFault(err error) bool {
 	return false
 }
 
-// Each question below asks the security module to do for no card what it will do for many: so it proves that the newest key of a label is there, in force, and of
-// the usage and algorithm that the operation wants, on any module, as far as that module tells keys apart.
+// Each question below asks the security module what the newest key of a label is, and to do for no card what it will do for many: so it proves that the key is there, in
+// force, and of the usage and algorithm that the operation wants, on any module, as far as that module tells keys apart.
+
+// there asks for the check value, which a module that holds keys in a form of its own works out: one of another type shows there.
+func (p *Plant) there(ctx context.Context, label card.KeyLabel) error {
+	_, _, err := p.Module.KeyVersion(ctx, card.KeyRef{Label: label})
+	return err
+}
 
 // proveCodeKey asks with the key of a product's codes, for no card or for one.
 func (p *Plant) proveCodeKey(ctx context.Context, product *card.Product, pans []card.PAN, expiries []card.Expiry) (at string, label card.KeyLabel, err error) {
+	at, label = "cvk", product.Keys.CVK
 	if product.HasCSC() {
-		label = product.Keys.CSCK
-		return "csck", label, p.Module.CSCs(ctx, card.KeyRef{Label: label}, pans, expiries, card.NewSecrets(1, amex.Digits))
+		at, label = "csck", product.Keys.CSCK
+	}
+	if err := p.there(ctx, label); err != nil {
+		return at, label, err
+	}
+	if product.HasCSC() {
+		return at, label, p.Module.CSCs(ctx, card.KeyRef{Label: label}, pans, expiries, card.NewSecrets(1, amex.Digits))
 	}
 	in := make([]hsm.CodeRequest, len(pans))
 	for i := range in {
 		in[i] = hsm.CodeRequest{PAN: pans[i], Expiry: expiries[i], ServiceCode: [3]byte{'0', '0', '0'}}
 	}
-	label = product.Keys.CVK
-	return "cvk", label, p.Module.Codes(ctx, card.KeyRef{Label: label}, in, card.NewSecrets(1, 3))
+	return at, label, p.Module.Codes(ctx, card.KeyRef{Label: label}, in, card.NewSecrets(1, 3))
 }
 
 func (p *Plant) provePINStorage(ctx context.Context) error {
@@ -71,6 +82,9 @@ func (p *Plant) provePINStorage(ctx context.Context) error {
 // provePVK asks with the key of stored PINs beside it, which was proved before.
 func (p *Plant) provePVK(ctx context.Context, product *card.Product) error {
 	storage, pvk, pin := card.KeyRef{Label: p.PINStorage}, card.KeyRef{Label: product.Keys.PVK}, product.PIN
+	if err := p.there(ctx, product.Keys.PVK); err != nil {
+		return err
+	}
 	if pin.Method == card.DerivedPIN {
 		scheme := hsm.IBM3624{DecTable: pin.DecTable, Validation: pin.Validation, Length: pin.Length}
 		return p.Module.DerivePINs(ctx, storage, pvk, scheme, nil, nil)
@@ -79,6 +93,9 @@ func (p *Plant) provePVK(ctx context.Context, product *card.Product) error {
 }
 
 func (p *Plant) proveZPK(ctx context.Context, label card.KeyLabel, format int) error {
+	if err := p.there(ctx, label); err != nil {
+		return err
+	}
 	return p.Module.CheckBlocks(ctx, card.KeyRef{Label: label}, hsm.PINFormat(format), nil, card.NewSecrets(1, 16), anyPINLength)
 }
 

@@ -224,3 +224,17 @@ func TestTheRecipeForATokenMakesTheSampleCards(t *testing.T) {
 	}
 	proveTaken(t, dir, got)
 }
+
+func TestApplyRefusesWrongKeysWithAToken(t *testing.T) {
+	t.Parallel()
+	hsm := testbed.StartSoftHSM(t, "platen")
+	dir := modulePress(t)
+	useToken(t, dir, hsm)
+	withToken(t, hsm, "keys", "provision", config(dir))
+	refusesWrongKeys(t, dir, func(args ...string) outcome { return tokenRun(t, hsm, args...) })
+	respell(t, dir, "bureaus/north.yaml", "pin_format: 0", "pin_format: 4")
+	o := tokenRun(t, hsm, "apply", config(dir), "-f", filepath.Join(dir, "programs"), "--dry-run")
+	if o.code != 1 || !strings.Contains(o.stderr, "bureau north: zpk: key zpk-north cannot serve") {
+		t.Errorf("a key of another algorithm: exit code %d\n%s", o.code, o.stderr)
+	}
+}

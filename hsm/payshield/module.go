@@ -166,7 +166,7 @@ func (m *Module) KeyVersion(ctx context.Context, ref card.KeyRef) (version int, 
 		return 0, "", fmt.Errorf("check value of key %s: %w", k.ref(), err)
 	}
 	if k.CheckValue != "" && k.CheckValue != kcv {
-		return 0, "", fmt.Errorf("key %s: %w", k.ref(), ErrCheckValue)
+		return 0, "", fmt.Errorf("key %s: %w: %w", k.ref(), ErrCheckValue, hsm.ErrKeyUsage)
 	}
 	m.mu.Lock()
 	m.values[k.ref()] = kcv

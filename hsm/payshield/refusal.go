@@ -37,9 +37,18 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("payShield: command %s: error %s: %s", r.Command, r.Code, meaning(r.Code))
 }
 
-// Is lets every code that means an invalid PIN or PIN block be hsm.ErrPINBlock, and that of an excluded PIN hsm.ErrWeakPIN.
+// Is lets every code that means an invalid PIN or PIN block be hsm.ErrPINBlock, that of an excluded PIN hsm.ErrWeakPIN, and those of a key that is none
+// under the LMK in this place, such as one of another type, hsm.ErrKeyUsage.
 func (r *Refusal) Is(target error) bool {
-	return target == hsm.ErrWeakPIN && r.Code == "86" || target == hsm.ErrPINBlock && (r.Code == "14" || r.Code == "20" || r.Code == "24" || r.Code == "81")
+	switch r.Code {
+	case "14", "20", "24", "81":
+		return target == hsm.ErrPINBlock
+	case "86":
+		return target == hsm.ErrWeakPIN
+	case "10", "11", "26", "27", "65", "A1", "B0":
+		return target == hsm.ErrKeyUsage
+	}
+	return false
 }
 
 // fault is a failure of transport: the command may be sent again on another connection.
