@@ -17,6 +17,7 @@ import (
 	"platen/services/ledger"
 	"platen/services/massissue"
 	"platen/services/pins"
+	"platen/services/prepaid"
 	"platen/services/simulate"
 	"platen/services/values"
 	"platen/services/webhooks"
@@ -59,6 +60,7 @@ type service struct {
 	ledger   *ledger.Service
 	dialects map[string]*Dialect
 	holders  *holders.Service
+	prepaid  *prepaid.Service
 }
 
 // New builds the handler of everything under /v1, the OpenAPI document, and /livez, /readyz and /metrics.
@@ -82,6 +84,7 @@ func New(c Config) (http.Handler, error) {
 		customers: &customers.Service{Plant: c.Plant}, massIssues: &massissue.Service{Plant: c.Plant}, actions: actions.New(c.Plant), instant: instant.New(c.Plant), pins: &pins.Service{Plant: c.Plant}, values: &values.Service{Plant: c.Plant}}
 	s.simulate = &simulate.Service{Plant: c.Plant, Cards: s.cards}
 	s.ledger, s.holders = &ledger.Service{Plant: c.Plant}, &holders.Service{Plant: c.Plant}
+	s.prepaid = prepaid.New(c.Plant, c.Secrets.Label)
 	s.routeHealth()
 	s.routeV1()
 	if err := s.routeDialects(); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"platen/api"
 	"platen/api/enfuce"
+	"platen/api/finhub"
 	"platen/api/firstvision"
 	"platen/api/offblocks"
 	"platen/batch"
@@ -64,8 +65,14 @@ type client struct {
 // onBoth runs one test on a site of each database.
 func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	t.Helper()
+	onBothAt(t, api.Config{}, test)
+}
+
+// onBothAt is onBoth with more of the configuration than all sites have.
+func onBothAt(t *testing.T, config api.Config, test func(t *testing.T, s *site)) {
+	t.Helper()
 	for name, address := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": testbed.Postgres} {
-		t.Run(name, func(t *testing.T) { test(t, newSite(t, address(t), api.Config{})) })
+		t.Run(name, func(t *testing.T) { test(t, newSite(t, address(t), config)) })
 	}
 }
 
@@ -83,12 +90,13 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 		config.Now = func() time.Time { return noon }
 	}
 	policy := webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	config.Webhooks = &webhooks.Service{Plant: s.plant, Label: "secrets", Policy: policy, Sender: webhook.NewSender(policy, nil, "platen/1", config.Now)}
+	config.Webhooks = &webhooks.Service{Plant: s.plant, Label: "secrets", Policy: policy, Sender: webhook.NewSender(policy, nil, "platen/1", config.Now),
+		Forms: map[string]webhooks.Form{programs.Finhub: finhub.NewMessages(s.plant, "secrets")}}
 	if config.Version == "" {
 		config.Version = "1"
 	}
 	s.hooks = config.Webhooks
-	config.Dialects = dialects(s.plant)
+	config.Dialects = dialects(s.plant, s.hooks.Sender)
 	var err error
 	if s.handler, err = api.New(config); err != nil {
 		t.Fatal(err)
@@ -101,8 +109,8 @@ func newSite(t *testing.T, address string, config api.Config) *site {
 }
 
 // dialects are those that the program serves.
-func dialects(plant *batch.Plant) []api.Dialect {
-	return []api.Dialect{offblocks.New(plant), enfuce.New(plant), firstvision.New(plant)}
+func dialects(plant *batch.Plant, sender *webhook.Sender) []api.Dialect {
+	return []api.Dialect{offblocks.New(plant), enfuce.New(plant), firstvision.New(plant), finhub.New(plant, "secrets", sender)}
 }
 
 func newPlant(t *testing.T, address string) (*batch.Plant, *keystore.Store) {
@@ -204,7 +212,8 @@ func (s *site) declare(code string, move int64, change func(*programs.Set)) stor
 	for i := range set.Ranges {
 		set.Ranges[i].First += move * set.Ranges[i].Size
 	}
-	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4}}
+	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4},
+		{Code: finhub.Zone, PublicKey: fieldKeys(s.t).public}}
 	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
 		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}
 	set.Products = append(set.Products, cardTypes(set)...)

@@ -29,6 +29,10 @@ type Dialect struct {
 	// Signed is the only algorithm of the signature that every request has besides the bearer key of a client of the same institution; who signs is who calls. Empty = a request is
 	// proved as under /v1.
 	Signed signature.Algorithm
+	// Login exchanges a client's key for a token, which proves a request as well as the key. nil = there is none.
+	Login *Login
+	// Check looks at what a request says of itself besides its proof, once it is known whose it is. nil = nothing.
+	Check func(r *http.Request, i store.Institution) error
 	// Proof reads what a request that is signed with a shared secret shows of who sends it. nil = requests are proved otherwise.
 	Proof func(r *http.Request, content []byte) (Proof, error)
 	// Key reads the idempotency key of a request that changes something; empty = it has none. nil = there are none.
@@ -91,6 +95,10 @@ func (s *service) routeDialects() error {
 			return fmt.Errorf("dialect %q needs a code of its own and a form of refusals", d.Code)
 		}
 		s.dialects[d.Code] = d
+		if d.Login != nil {
+			method, path, _ := strings.Cut(d.Login.Pattern, " ")
+			s.mux.HandleFunc(method+" /"+d.Code+path, s.answering(func(w http.ResponseWriter, r *http.Request) (Reply, error) { return s.login(w, r, d) }))
+		}
 		for _, r := range d.Routes {
 			method, path, _ := strings.Cut(r.Pattern, " ")
 			if r.Role == "" && method != http.MethodGet {
@@ -103,8 +111,12 @@ func (s *service) routeDialects() error {
 }
 
 func (s *service) speaking(d *Dialect, route DialectRoute) http.HandlerFunc {
+	return s.answering(func(w http.ResponseWriter, r *http.Request) (Reply, error) { return s.speak(w, r, d, route) })
+}
+
+func (s *service) answering(answer func(http.ResponseWriter, *http.Request) (Reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		reply, err := s.speak(w, r, d, route)
+		reply, err := answer(w, r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -141,6 +153,11 @@ func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, rout
 	if !ok {
 		return Reply{}, nowhere()
 	}
+	if d.Check != nil {
+		if err := d.Check(r, c.institution); err != nil {
+			return Reply{}, err
+		}
+	}
 	if err := s.admitTo(r, &c, d, route.Role); err != nil {
 		return Reply{}, err
 	}
@@ -164,6 +181,13 @@ func (s *service) speak(w http.ResponseWriter, r *http.Request, d *Dialect, rout
 func (s *service) identifyFor(r *http.Request, d *Dialect, content []byte) (caller, error) {
 	if d.Proof != nil {
 		return s.proved(r, d, content)
+	}
+	if d.Login != nil {
+		client, err := s.tokenHolder(r, d)
+		if err != nil {
+			return caller{}, err
+		}
+		return s.callerFor(r.Context(), client)
 	}
 	if d.Signed == "" {
 		return s.identify(r)
@@ -338,6 +362,12 @@ func Invalid(location, message string) *Problem { return invalid(location, messa
 
 // Refusal is a problem of a dialect's own.
 func Refusal(status int, code, detail string) *Problem { return problem(status, code, detail) }
+
+// Because adds what lay behind a problem, for the log.
+func (p *Problem) Because(err error) *Problem {
+	p.cause = err
+	return p
+}
 
 // nowhere is the answer to a path that takes nothing.
 func nowhere() *Problem { return problem(http.StatusNotFound, "not_found", "there is nothing here") }

@@ -27,7 +27,7 @@ func TestTheTableOfDialectsIsTrue(t *testing.T) {
 		}
 	}
 	tables := strings.Join(tableOfOps.FindAllString(string(manual), -1), "\n")
-	for _, d := range dialects(nil) {
+	for _, d := range dialects(nil, nil) {
 		for _, r := range d.Routes {
 			method, path, _ := strings.Cut(r.Pattern, " ")
 			if !listed(tables, method, strings.TrimPrefix(path, "/v1")) {

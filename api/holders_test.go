@@ -167,7 +167,7 @@ func TestAHolderIsAuditedBeforeACardIsOpened(t *testing.T) {
 		c.post("cards/"+own+"/withdrawals", `"amount":"7.95"`).want(http.StatusCreated)
 
 		types := decode[api.CardTypes](s.get(s.mine, "/v1/card-types").want(http.StatusOK)).CardTypes
-		if len(types) != 4 || types[0].Code != "gift-card" || len(types[0].Enabled) != 0 || types[2].Mode != "BUDGET_CARD" || types[2].HolderModel != "B2B" || types[3].Price != "1.00" || types[3].FeeRate != "0.50" {
+		if len(types) != 7 || types[0].Code != "gift-card" || len(types[0].Enabled) != 0 || types[4].Mode != "BUDGET_CARD" || types[4].HolderModel != "B2B" || types[6].Price != "1.00" || types[6].FeeRate != "0.50" {
 			t.Errorf("%+v", types)
 		}
 		s.get(s.mine, "/v1/card-types/prepaid-mag").refused(http.StatusNotFound, "not_found")

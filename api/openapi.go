@@ -46,6 +46,7 @@ func (s *service) routeV1() {
 	s.routeSchedules(described)
 	s.routeCardTypes(described)
 	s.routeHolders(described)
+	s.routeRedemptions(described)
 	s.routeLedger(described)
 	s.routeWebhooks(described)
 	s.routeSimulator(described)

@@ -19,6 +19,7 @@ import (
 	"platen/services/holders"
 	"platen/services/ledger"
 	"platen/services/pins"
+	"platen/services/prepaid"
 	"platen/services/records"
 	"platen/services/simulate"
 	"platen/services/values"
@@ -121,9 +122,9 @@ var known = []struct {
 	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
 	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},
 	{pins.ErrModule, http.StatusServiceUnavailable, "module_down", "the security module does not answer; nothing was tried"},
-	{ledger.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 65 characters of printable ASCII without blanks"},
+	{ledger.ErrName, http.StatusUnprocessableEntity, "bad_reference", "give a reference of 1 to 65 characters of printable ASCII without blanks or a card number"},
 	{ledger.ErrReference, http.StatusUnprocessableEntity, "reference_reused", "this reference was used for something else"},
-	{ledger.ErrRemark, http.StatusUnprocessableEntity, "bad_remark", "give up to 50 characters of printable ASCII"},
+	{ledger.ErrRemark, http.StatusUnprocessableEntity, "bad_remark", "give up to 50 characters of printable ASCII without a card number"},
 	{ledger.ErrCurrency, http.StatusUnprocessableEntity, "other_currency", "the account is in another currency"},
 	{ledger.ErrKind, http.StatusUnprocessableEntity, "account_kind", "accounts of this kind do not do this"},
 	{ledger.ErrSame, http.StatusUnprocessableEntity, "same_account", "money moves between two accounts"},
@@ -134,6 +135,16 @@ var known = []struct {
 	{ledger.ErrHolderCards, http.StatusConflict, "holder_cards", "the holder has as many cards of this type as one may"},
 	{ledger.ErrFeature, http.StatusConflict, "feature_disabled", "cards of this type do not do this"},
 	{ledger.ErrLimits, http.StatusUnprocessableEntity, "amount_limits", "the amount is outside of what the card type allows"},
+	{prepaid.ErrNumberNeeded, http.StatusUnprocessableEntity, "card_number_needed", "cards of this type are opened by the number that is printed on them"},
+	{prepaid.ErrNumber, http.StatusUnprocessableEntity, "card_number_given", "cards of this type are opened without a number"},
+	{prepaid.ErrNotOurs, http.StatusUnprocessableEntity, "card_number_unknown", "no card has this number"},
+	{prepaid.ErrOtherType, http.StatusUnprocessableEntity, "card_type_other", "the card is of another type"},
+	{prepaid.ErrNotProduced, http.StatusConflict, "card_not_produced", "the card has not come back produced yet"},
+	{prepaid.ErrBound, http.StatusConflict, "card_bound", "the card is bound already"},
+	{prepaid.ErrAutomatic, http.StatusConflict, "activation_automatic", "cards of this type are put into use when they are opened"},
+	{prepaid.ErrCodeLocked, http.StatusConflict, "activation_locked", "a wrong activation code was given too often: cancel the card and open another"},
+	{prepaid.ErrPIN, http.StatusUnprocessableEntity, "pin_form", "the PIN has another length than those of this card type"},
+	{hsm.ErrClearPIN, http.StatusConflict, "pin_blocks_only", "the security module takes PINs in blocks only"},
 	{holders.ErrNoHolder, http.StatusUnprocessableEntity, "no_holder", "the card type needs no holder"},
 	{holders.ErrModel, http.StatusUnprocessableEntity, "holder_model", "the card type has holders of the other model"},
 	{holders.ErrDuplicate, http.StatusConflict, "holder_exists", "the card type has a holder of this address or document"},

@@ -117,6 +117,8 @@ var needed = map[string]Role{
 	"POST /v1/ledger/accounts/{id}/funds":       Fund,
 	"POST /v1/ledger/accounts/{id}/payouts":     Fund,
 
+	"POST /v1/redemptions": Money,
+
 	"GET /v1/webhooks":               Admin,
 	"GET /v1/webhooks/{id}":          Admin,
 	"GET /v1/webhooks/{id}/messages": Admin,

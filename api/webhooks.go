@@ -21,6 +21,8 @@ type Webhook struct {
 	ID        string    `json:"id" format:"uuid"`
 	URL       string    `json:"url"`
 	Objects   []string  `json:"objects" nullable:"false" doc:"Events of which kinds of objects it gets"`
+	Form      string    `json:"form,omitempty" doc:"Of its messages; absent for the native one"`
+	PublicKey string    `json:"public_key,omitempty" doc:"What messages of another form are verified with: RSA, PEM"`
 	State     string    `json:"state" enum:"active,paused"`
 	Waiting   int64     `json:"waiting" doc:"Messages that are due"`
 	Delivered int64     `json:"delivered"`
@@ -31,7 +33,7 @@ type Webhook struct {
 }
 
 func showWebhook(w webhooks.Webhook) Webhook {
-	v := Webhook{ID: w.ID.String(), URL: w.URL, Objects: w.Objects, State: "active", Waiting: w.Counts[store.MessageDue], Delivered: w.Counts[store.MessageDelivered],
+	v := Webhook{ID: w.ID.String(), URL: w.URL, Objects: w.Objects, Form: w.Form, PublicKey: w.PublicKey, State: "active", Waiting: w.Counts[store.MessageDue], Delivered: w.Counts[store.MessageDelivered],
 		Dead: w.Counts[store.MessageDead], CreatedAt: w.CreatedAt.UTC(), CreatedBy: w.CreatedBy}
 	if w.Paused {
 		v.State = "paused"
@@ -110,23 +112,28 @@ type NewWebhook struct {
 	Body struct {
 		URL     string   `json:"url" maxLength:"500" example:"https://cards.example/events" doc:"https, at a public address"`
 		Objects []string `json:"objects,omitempty" nullable:"false" maxItems:"10" enum:"order,batch,file,return,card,operation,customer,account,holder,mass_issue" doc:"Events of which kinds of objects; without it, all"`
+		Form    string   `json:"form,omitempty" maxLength:"32" doc:"How messages look: the name of a dialect that has a form of its own; without it, the native one"`
 	}
 }
 
 func (s *service) addWebhook(ctx context.Context, c caller, in *NewWebhook) (Webhook, error) {
-	w, secret, err := s.Webhooks.Add(ctx, c.institution.ID, in.Body.URL, in.Body.Objects, c.actor())
+	w, secret, err := s.Webhooks.Add(ctx, c.institution.ID, webhooks.NewWebhook{URL: in.Body.URL, Objects: in.Body.Objects, Form: in.Body.Form}, c.actor())
 	switch {
 	case errors.Is(err, webhook.ErrURL), errors.Is(err, webhook.ErrAddress):
 		return Webhook{}, problem(http.StatusUnprocessableEntity, "bad_url", err.Error())
 	case errors.Is(err, webhooks.ErrObject):
 		return Webhook{}, invalid("body.objects", err.Error())
+	case errors.Is(err, webhooks.ErrForm):
+		return Webhook{}, invalid("body.form", err.Error())
 	case errors.Is(err, webhooks.ErrMany):
 		return Webhook{}, problem(http.StatusConflict, "too_many_webhooks", err.Error())
 	case err != nil:
 		return Webhook{}, err
 	}
 	v := showWebhook(w)
-	v.Secret = secret.Reveal()
+	if w.Form == "" {
+		v.Secret = secret.Reveal()
+	}
 	return v, nil
 }
 

@@ -44,3 +44,17 @@ func (p *Plant) ProductByNumber(ctx context.Context, q store.Q, i store.Institut
 	e, err := p.productOf(ctx, q, i, store.Card{Product: number})
 	return e.value, err
 }
+
+// Prefix is what every number of a range of an institution begins with.
+func (p *Plant) Prefix(ctx context.Context, i store.Institution, code string) (string, error) {
+	all, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range all {
+		if r.Institution == i.ID && r.Code == code {
+			return r.Prefix, nil
+		}
+	}
+	return "", fmt.Errorf("range %s: %w", code, store.ErrNotFound)
+}

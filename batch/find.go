@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"platen/card"
+	"platen/hsm"
 	"platen/sql/store"
 )
 
@@ -85,4 +86,29 @@ func (p *Plant) Token(ctx context.Context, id card.ID) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("range of a card: %w", store.ErrNotFound)
+}
+
+// FindNumber finds the card of a number that is printed on it. Another institution's card is not found, nor is a number that was never given.
+func (p *Plant) FindNumber(ctx context.Context, i store.Institution, number card.PAN) (card.ID, error) {
+	all, err := p.Store.Ranges(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range all {
+		if r.Institution != i.ID {
+			continue
+		}
+		sequence, err := p.Vault.Sequence(r.Range, r.PermutationKey, number)
+		if errors.Is(err, hsm.ErrNotInRange) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("card of a number: %w", err)
+		}
+		if sequence >= r.Next {
+			break
+		}
+		return card.NewID(r.Number, sequence)
+	}
+	return 0, fmt.Errorf("card of a number: %w", store.ErrNotFound)
 }

@@ -57,7 +57,7 @@ type Submission struct {
 	BlockCode      string                        // its new cards are made blocked; empty = they are not
 	Delay          Delay
 
-	// Also does more in the transaction that makes the order stand, once. What it fails with refuses the order: nothing is stored. nil = nothing.
+	// Also does more in the transaction that makes the order stand, once; an instant card is made by then. What it fails with refuses the order: nothing is stored. nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
 }
 
@@ -258,6 +258,11 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		if err := tx.MoveOrder(ctx, &current, card.OrderOpen); err != nil {
 			return err
 		}
+		if s.Instant {
+			if blocks, err = in.mintAtOnce(ctx, tx); err != nil {
+				return err
+			}
+		}
 		if s.Also != nil {
 			if err := s.Also(ctx, tx, current); err != nil {
 				return fmt.Errorf("%w: %w", errRefused, err)
@@ -265,12 +270,6 @@ func (p *Plant) finishIntake(ctx context.Context, in *intake, fingerprint []byte
 		}
 		if s.Single && in.kind == formats.ActionOrder {
 			return in.blockReplaced(ctx, tx, o)
-		}
-		if !s.Instant {
-			return nil
-		}
-		if blocks, err = in.mintAtOnce(ctx, tx); err != nil {
-			return err
 		}
 		return p.Ledger.Intend(blocks)
 	})

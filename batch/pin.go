@@ -188,6 +188,19 @@ func (p *Plant) VerifyPIN(ctx context.Context, z *programs.Zone, pin CardPIN, bl
 // ChoosePIN makes what is stored of a PIN that a holder chose for a card and that came in under a zone's key: by the product as it stands today. It fails with
 // hsm.ErrPINBlock for a block that cannot be read and with hsm.ErrWeakPIN for a PIN that is easy to guess. There is a row for each issue that has the PIN.
 func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, block []byte) ([]store.ChosenPIN, error) {
+	return p.choosePIN(ctx, z, pin, func(press *personalization.Press, pan card.PAN) (personalization.Received, error) {
+		return press.Receive(ctx, hsm.ChosenPIN, pan, block)
+	})
+}
+
+// TakePIN is ChoosePIN of a PIN as its digits. It fails with hsm.ErrClearPIN where the security module takes none, and with an hsm.InputError for what is no PIN of the product's length.
+func (p *Plant) TakePIN(ctx context.Context, pin CardPIN, digits card.Secret) ([]store.ChosenPIN, error) {
+	return p.choosePIN(ctx, &programs.Zone{}, pin, func(press *personalization.Press, pan card.PAN) (personalization.Received, error) {
+		return press.Take(ctx, hsm.ChosenPIN, pan, digits)
+	})
+}
+
+func (p *Plant) choosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, take func(*personalization.Press, card.PAN) (personalization.Received, error)) ([]store.ChosenPIN, error) {
 	pvk, err := p.newestPVK(ctx, pin)
 	if err != nil {
 		return nil, err
@@ -196,7 +209,7 @@ func (p *Plant) ChoosePIN(ctx context.Context, z *programs.Zone, pin CardPIN, bl
 	if err != nil {
 		return nil, err
 	}
-	got, err := press.Receive(ctx, hsm.ChosenPIN, pan, block)
+	got, err := take(press, pan)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,15 @@ func (p *Plant) SecurityValues(ctx context.Context, i store.Institution, c store
 	return v, nil
 }
 
+// CardNumber is a card's number, on its way to somebody who may know it: encrypted. Whoever gets it wipes it.
+func (p *Plant) CardNumber(ctx context.Context, id card.ID) (card.Secret, error) {
+	pan, err := p.number(ctx, id)
+	if err != nil {
+		return card.Secret{}, err
+	}
+	return card.NewSecret(append([]byte(nil), pan.Reveal()...)), nil
+}
+
 // VerifyCVV2 tells in constant time whether a value is a card's CVV2, or the four digits on the front of an American Express card. Where the product has a dynamic one, it is that of the window that the moment lies in or of
 // one within the grace, and the printed one is none.
 func (p *Plant) VerifyCVV2(ctx context.Context, i store.Institution, c store.Card, value card.Secret) (bool, error) {

@@ -22,6 +22,12 @@ type Amount struct {
 	Currency Currency
 }
 
+// IsZeroAmount tells whether a text is an amount of nothing, such as 0 or 0.00.
+func IsZeroAmount(text string) bool {
+	whole, decimals, pointed := strings.Cut(text, ".")
+	return isDigits(whole) && (!pointed || isDigits(decimals)) && strings.Trim(whole+decimals, "0") == ""
+}
+
 // ParseAmount reads an amount of a currency as people write it, such as 123.45: without sign, blanks, exponent or thousands. It fails with ErrAmount,
 // ErrPrecision or ErrAmountLarge.
 func ParseAmount(text string, currency Currency) (Amount, error) {

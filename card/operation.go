@@ -45,9 +45,18 @@ const (
 	Transfer                  // between wallets and pools
 	Deposit                   // from a card's wallet, or pool, to the card
 	Withdraw                  // and back
+	OpenCard                  // with its account, which costs its price
+	CancelCard                // what it holds goes back
+	ActivateCard
+	FreezeCard
+	UnfreezeCard
+	ChangePIN
+	ChangeAttributes
 )
 
-var operationKindNames = map[OperationKind]string{OpenAccount: "OPEN_ACCOUNT", Fund: "FUND", PayOut: "PAY_OUT", Transfer: "TRANSFER", Deposit: "DEPOSIT", Withdraw: "WITHDRAW"}
+var operationKindNames = map[OperationKind]string{OpenAccount: "OPEN_ACCOUNT", Fund: "FUND", PayOut: "PAY_OUT", Transfer: "TRANSFER", Deposit: "DEPOSIT", Withdraw: "WITHDRAW",
+	OpenCard: "OPEN_CARD", CancelCard: "CANCEL_CARD", ActivateCard: "ACTIVATE_CARD", FreezeCard: "FREEZE_CARD", UnfreezeCard: "UNFREEZE_CARD", ChangePIN: "CHANGE_PIN",
+	ChangeAttributes: "CHANGE_ATTRIBUTES"}
 
 // String is the kind's name.
 func (k OperationKind) String() string { return nameOf(operationKindNames, k) }

@@ -148,6 +148,7 @@ type Prepaid struct {
 	FeeFixed    string      `json:"fee_fixed,omitempty"`    // of a deposit
 	Retained    string      `json:"retained,omitempty"`     // what a withdrawal leaves on a card
 	Refuses     []Feature   `json:"refuses,omitempty"`
+	Redeem      string      `json:"redeem,omitempty"`  // address of the page that redeems a gift card; the card's code is put behind it
 	Offline     bool        `json:"offline,omitempty"` // no card of it is opened
 }
 

@@ -19,6 +19,7 @@ var (
 	ErrRealBIN    = errors.New("the software module refuses card numbers outside the published test BINs")
 	ErrPINBlock   = errors.New("PIN block is not valid") // one error for every fault, so that it tells an attacker nothing
 	ErrWeakPIN    = errors.New("the PIN is too easy to guess")
+	ErrClearPIN   = errors.New("the security module takes PINs in blocks only")
 	ErrToken      = errors.New("not a card token")
 	ErrNotInRange = errors.New("card number does not belong to the range")
 	ErrSealed     = errors.New("a sealed secret cannot be opened: it was changed, or is another's")
@@ -171,6 +172,12 @@ type Module interface {
 
 	// Ready answers nil when the module can work.
 	Ready(ctx context.Context) error
+}
+
+// PINTaker is a Module that takes PINs as their digits too, from clients whose protocol has them so. Whoever hands one over wipes it.
+type PINTaker interface {
+	// TakePINs stores PINs of length digits (ASCII) under the storage key, bound to the PANs. Another form fails with an InputError, a chosen PIN that is easy to guess with ErrWeakPIN.
+	TakePINs(ctx context.Context, use PINUse, length int, pans []card.PAN, digits []card.Secret, storage card.KeyRef, out []PIN) error
 }
 
 // Vault holds the two permutations that make card numbers and tokens, and seals secrets. It always runs on the local keystore.

@@ -25,11 +25,31 @@ func (p *Press) Receive(ctx context.Context, use hsm.PINUse, pan card.PAN, block
 	if err := p.need(p.keys.ZPK, "zone key"); err != nil {
 		return Received{}, err
 	}
-	pans, blocks := []card.PAN{pan}, card.NewSecrets(1, max(1, len(block)))
+	blocks := card.NewSecrets(1, max(1, len(block)))
 	blocks.Set(0, block)
-	pins, pvvs, offsets := make([]hsm.PIN, 1), make([]hsm.PVV, 1), make([]hsm.Offset, 1)
-	err := p.module.ImportPINs(ctx, p.keys.ZPK, p.keys.PINFormat, use, p.product.PIN.Length, pans, blocks, p.keys.Storage, pins)
-	if err != nil {
+	return p.received(ctx, pan, func(pans []card.PAN, pins []hsm.PIN) error {
+		return p.module.ImportPINs(ctx, p.keys.ZPK, p.keys.PINFormat, use, p.product.PIN.Length, pans, blocks, p.keys.Storage, pins)
+	})
+}
+
+// Take is Receive of a PIN as its digits. It fails with hsm.ErrClearPIN where the security module takes none, and with an hsm.InputError when it is no PIN of the product's length.
+func (p *Press) Take(ctx context.Context, use hsm.PINUse, pan card.PAN, digits card.Secret) (Received, error) {
+	if err := p.need(p.keys.Storage, "PIN storage key"); err != nil {
+		return Received{}, err
+	}
+	taker, ok := p.module.(hsm.PINTaker)
+	if !ok {
+		return Received{}, fmt.Errorf("product %s: %w", p.product.Code, hsm.ErrClearPIN)
+	}
+	return p.received(ctx, pan, func(pans []card.PAN, pins []hsm.PIN) error {
+		return taker.TakePINs(ctx, use, p.product.PIN.Length, pans, []card.Secret{digits}, p.keys.Storage, pins)
+	})
+}
+
+// received is a PIN that is taken in, with what it is verified by.
+func (p *Press) received(ctx context.Context, pan card.PAN, take func([]card.PAN, []hsm.PIN) error) (Received, error) {
+	pans, pins, pvvs, offsets := []card.PAN{pan}, make([]hsm.PIN, 1), make([]hsm.PVV, 1), make([]hsm.Offset, 1)
+	if err := take(pans, pins); err != nil {
 		return Received{}, fmt.Errorf("product %s: %w", p.product.Code, err)
 	}
 	if err := p.verificationData(ctx, pans, pins, pvvs, offsets); err != nil {

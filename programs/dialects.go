@@ -2,11 +2,13 @@ package programs
 
 import (
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
 	"platen/card"
+	"platen/hsm/rsasign"
 )
 
 // cardKinds are what each dialect may call a kind of card.
@@ -16,6 +18,9 @@ var cardKinds = map[string]*regexp.Regexp{
 
 	// Organization and logo; the cards without plastic of a logo are of another product.
 	Firstvision: regexp.MustCompile(`^[0-9]{3}/[0-9]{3}(` + DigitalCards + `)?$`),
+
+	// Numbers of card types.
+	Finhub: regexp.MustCompile(`^[1-9][0-9]{0,8}$`),
 }
 
 // DigitalCards ends what FirstVision's cards without plastic of an organization and logo are called.
@@ -38,6 +43,7 @@ func (l *loader) checkDialects() {
 			at("dialects: %s stands twice", d.Code)
 		}
 		seen[d.Code] = true
+		l.checkUpstream(d)
 		if len(d.Products) == 0 {
 			at("dialects: %s: products: is missing", d.Code)
 		}
@@ -60,5 +66,29 @@ func (l *loader) checkCardKind(d Dialect, kind string, kinds *regexp.Regexp) {
 	case d.Code == Offblocks && (kind == "virtual") != (l.set.Products[i].Technology == card.Virtual),
 		d.Code == Firstvision && strings.HasSuffix(kind, DigitalCards) != (l.set.Products[i].Technology == card.Virtual):
 		at("dialects: %s: products: product %s has another technology than %s cards", d.Code, d.Products[kind], kind)
+	case d.Code == Finhub && !l.set.Products[i].IsPrepaid():
+		at("dialects: %s: products: product %s is no card type: it has no block prepaid", d.Code, d.Products[kind])
+	}
+}
+
+// checkUpstream holds where a dialect hands requests on to, if it does.
+func (l *loader) checkUpstream(d Dialect) {
+	u := d.Upstream
+	if u == (Upstream{}) {
+		return
+	}
+	at := l.at(l.from.institution, "dialects")
+	if d.Code != Finhub {
+		at("dialects: %s: upstream: requests are carried out here", d.Code)
+		return
+	}
+	if address, err := url.Parse(u.URL); err != nil || address.Host == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" || address.Scheme != "https" && address.Scheme != "http" {
+		at("dialects: %s: upstream: url: must be an address of HTTP without user, query and fragment", d.Code)
+	}
+	if u.Client == "" || u.KeyFile == "" {
+		at("dialects: %s: upstream: client and key_file are needed", d.Code)
+	}
+	if _, err := rsasign.ParsePublicKey(u.PublicKey); err != nil {
+		at("dialects: %s: upstream: public_key: %v", d.Code, err)
 	}
 }

@@ -48,7 +48,7 @@ func TestLoadReadsTheSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Institution.Code != "demo-bank" || len(set.Ranges) != 3 || len(set.Products) != 4 || len(set.Bureaus) != 2 || len(set.Schedules) != 2 || len(set.Layouts) < 6 {
+	if set.Institution.Code != "demo-bank" || len(set.Ranges) != 3 || len(set.Products) != 7 || len(set.Bureaus) != 2 || len(set.Schedules) != 2 || len(set.Layouts) < 6 {
 		t.Errorf("the sample came out as %+v", set.Institution)
 	}
 	for _, r := range set.Ranges {
@@ -117,13 +117,21 @@ var edits = map[string]struct{ file, old, new, at, want string }{
 	"mailer's layout":           {file: "products/visa-debit-chip.yaml", old: "mailer_layout: pin-mailer", new: "mailer_layout: north-fixed", want: `layout north-fixed is of another kind`},
 	"virtual card with a house": {file: "products/visa-virtual.yaml", old: "pin:\n", new: "bureau: north\npin:\n", at: "technology:", want: `a VIRTUAL card has no plastic and no PIN`},
 	"virtual card with a PIN":   {file: "products/visa-virtual.yaml", old: "method: NONE", new: "method: RANDOM_PVV\n  length: 4", at: "technology:", want: `a VIRTUAL card has no plastic and no PIN`},
-	"dialect that is none":      {file: "institution.yaml", old: "code: offblocks", new: "code: offblock", at: "dialects:", want: `there is none "offblock": must be one of enfuce, firstvision, offblocks`},
+	"dialect that is none":      {file: "institution.yaml", old: "code: offblocks", new: "code: offblock", at: "dialects:", want: `there is none "offblock": must be one of enfuce, finhub, firstvision, offblocks`},
 	"dialect twice":             {file: "institution.yaml", old: "code: enfuce", new: "code: offblocks", at: "dialects:", want: `offblocks stands twice`},
 	"dialect's kind of card":    {file: "institution.yaml", old: "virtual: visa-virtual", new: "plastic: visa-virtual", at: "dialects:", want: `no kind of card is called "plastic" there`},
 	"dialect's product":         {file: "institution.yaml", old: "MC_CARD: mc-credit-chip", new: "MC_CARD: mc-credit", at: "dialects:", want: `there is no product "mc-credit"`},
 	"dialect's technology":      {file: "institution.yaml", old: "physical: visa-debit-chip", new: "physical: visa-virtual", at: "dialects:", want: `has another technology than physical cards`},
 	"logo of three digits":      {file: "institution.yaml", old: "001/200:", new: "001/20:", at: "dialects:", want: `no kind of card is called "001/20" there`},
 	"digital logo":              {file: "institution.yaml", old: "001/100/digital: visa-virtual", new: "001/100/digital: visa-debit-chip", at: "dialects:", want: `has another technology than 001/100/digital cards`},
+	"card type that is none":    {file: "institution.yaml", old: `"111004": gift-virtual`, new: `"111004": prepaid-mag`, at: "dialects:", want: `product prepaid-mag is no card type`},
+	"card type without number":  {file: "institution.yaml", old: `"111004": gift-virtual`, new: `gift: gift-virtual`, at: "dialects:", want: `no kind of card is called "gift" there`},
+	"upstream of another":       {file: "institution.yaml", old: "code: enfuce\n", new: "code: enfuce\n    upstream: {url: \"https://up.example\"}\n", at: "dialects:", want: `enfuce: upstream: requests are carried out here`},
+	"upstream without keys":     {file: "institution.yaml", old: "code: finhub\n", new: "code: finhub\n    upstream: {url: \"https://up.example\"}\n", at: "dialects:", want: `upstream: client and key_file are needed`},
+	"upstream's public key":     {file: "institution.yaml", old: "code: finhub\n", new: "code: finhub\n    upstream: {url: \"https://up.example\", client: a, key_file: k, public_key: x}\n", at: "dialects:", want: `public_key: must be one PEM block`},
+	"upstream's address":        {file: "institution.yaml", old: "code: finhub\n", new: "code: finhub\n    upstream: {url: \"ftp://up.example\", client: a, key_file: k}\n", at: "dialects:", want: `url: must be an address of HTTP`},
+	"gift without a page":       {file: "products/gift-virtual.yaml", old: "  redeem: https://gifts.example.com/redeem/\n", new: "", at: "prepaid:", want: `a gift card has the https address`},
+	"page without a gift":       {file: "products/visa-virtual.yaml", old: "fee_rate: 50", new: "redeem: https://gifts.example.com/", at: "redeem:", want: `a gift card has the https address`},
 	"dialect without products":  {file: "institution.yaml", old: "    products:\n      virtual: visa-virtual\n      physical: visa-debit-chip\n", new: "", at: "dialects:", want: `offblocks: products: is missing`},
 	"sandbox":                   {file: "institution.yaml", old: "sandbox: true", new: "sandbox: yes", at: "sandbox", want: `sandbox: must be true or false`},
 	"card type without mode":    {file: "products/visa-virtual.yaml", old: "  mode: PREPAID_CARD\n", new: "", at: "prepaid:", want: `mode: is missing`},

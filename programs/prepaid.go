@@ -2,6 +2,7 @@ package programs
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 
 	"platen/card"
@@ -34,6 +35,9 @@ func (l *loader) checkPrepaid(p *card.Product, from source) {
 		at("category")("category: a card with plastic is %s, and no other is", card.Physical)
 	case t.Mode == card.SharedMoney && t.Category != card.Purchase:
 		at("category")("category: a card that shares a pool is %s", card.Purchase)
+	}
+	if address, err := url.Parse(t.Redeem); (t.Category == card.Gift) != (t.Redeem != "") || err != nil || t.Redeem != "" && (address.Scheme != "https" || address.Host == "" || address.User != nil) {
+		at("redeem")("redeem: a gift card has the https address of the page that redeems it, and no other has one")
 	}
 	if terms.OpeningMax > 0 && terms.OpeningMin > terms.OpeningMax {
 		at("opening")("opening: min is above max")

@@ -71,8 +71,17 @@ func (i *Institution) ActionReason(code string) (card.Reason, bool) {
 
 // Dialect is a card-issuing service whose requests an institution's clients send, and by which products they are served.
 type Dialect struct {
-	Code     string            `json:"code"`     // Offblocks, Enfuce or Firstvision
-	Products map[string]string `json:"products"` // the service's name for a kind of card → code of a product
+	Code     string            `json:"code"`              // Offblocks, Enfuce, Firstvision or Finhub
+	Products map[string]string `json:"products"`          // the service's name for a kind of card → code of a product
+	Upstream Upstream          `json:"upstream,omitzero"` // who carries requests of Finhub out; the zero value = this installation does
+}
+
+// Upstream is a service that requests are handed on to instead of being carried out here.
+type Upstream struct {
+	URL       string `json:"url"`
+	Client    string `json:"client"`     // what it knows us by
+	KeyFile   string `json:"key_file"`   // our private key (RSA, PEM), which requests are signed with
+	PublicKey string `json:"public_key"` // its public key (RSA, PEM), which answers are verified with
 }
 
 // The dialects. Each is served under its code.
@@ -80,6 +89,7 @@ const (
 	Offblocks   = "offblocks"
 	Enfuce      = "enfuce"
 	Firstvision = "firstvision"
+	Finhub      = "finhub"
 )
 
 // Dialect finds one that is switched on by its code; false when it is not.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"platen/api"
+	"platen/api/finhub"
 	"platen/batch"
 	"platen/card"
 	"platen/delivery/webhook"
@@ -23,6 +24,7 @@ import (
 	"platen/hsm/keystore"
 	"platen/hsm/vault"
 	"platen/jobs"
+	"platen/programs"
 	"platen/services/webhooks"
 	"platen/sql/store"
 )
@@ -166,7 +168,8 @@ func (a *app) webhooks() (*webhooks.Service, error) {
 			return nil, fmt.Errorf("webhooks.ca_file: %s holds no certificate", name)
 		}
 	}
-	return &webhooks.Service{Plant: a.plant, Label: a.config.Keys.Secrets, Policy: policy, Sender: webhook.NewSender(policy, roots, "platen/"+version, a.now)}, nil
+	return &webhooks.Service{Plant: a.plant, Label: a.config.Keys.Secrets, Policy: policy, Sender: webhook.NewSender(policy, roots, "platen/"+version, a.now),
+		Forms: map[string]webhooks.Form{programs.Finhub: finhub.NewMessages(a.plant, a.config.Keys.Secrets)}}, nil
 }
 
 func (a *app) openPlant(ctx context.Context) error {

@@ -2,11 +2,15 @@ package main_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"platen/testbed"
@@ -28,6 +32,8 @@ func onFlowSites(t *testing.T, test func(t *testing.T, s *flowSite)) {
 			t.Parallel()
 			dir := prepare(t, sizes{mass: 10, bulk: 10, actions: 1})
 			platen(t, append([]string{"init", dir}, flags(t)...)...)
+			path := filepath.Join(dir, "platen.yaml")
+			put(t, path, append(read(t, path), "\nwebhooks:\n  allow: 127.0.0.0/8\n"...))
 			platen(t, "db", "migrate", config(dir))
 			platen(t, "apply", config(dir), "-f", filepath.Join(dir, "programs"))
 			simulateBureaus(t, dir, "--reject", "0", "--spoil", "0")
@@ -142,6 +148,57 @@ func TestTheFlowOverFirstvision(t *testing.T) {
 				t.Fatalf("%s: %+v", reference, m)
 			}
 			s.comesBack(fmt.Sprintf("%s%%23%d", m.Runs[0].Order, cards))
+		}
+	})
+}
+
+// mailbox is a subscriber's server that puts each message, and before it its signature, into a directory.
+func mailbox(t *testing.T) (address, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		name := filepath.Join(dir, fmt.Sprintf("%06d", n.Add(1)))
+		if err == nil {
+			err = os.WriteFile(name+".signature", []byte(r.Header.Get("X-FC-SIGNATURE")), 0o600)
+		}
+		if err == nil {
+			err = os.WriteFile(name+".part", body, 0o600)
+		}
+		if err == nil {
+			err = os.Rename(name+".part", name+".body")
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(w, `{"success":true}`)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, dir
+}
+
+func TestTheFlowsOverFinhub(t *testing.T) {
+	t.Parallel()
+	onFlowSites(t, func(t *testing.T, s *flowSite) {
+		key, public := filepath.Join(s.dir, "app.key"), filepath.Join(s.dir, "app.pub")
+		openssl(t, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key)
+		openssl(t, "pkey", "-in", key, "-pubout", "-out", public)
+		zone := "- code: finhub\n  public_key: |\n    " + strings.ReplaceAll(strings.TrimSpace(string(read(t, public))), "\n", "\n    ") + "\n"
+		put(t, filepath.Join(s.dir, "programs", "zones.yaml"), []byte(zone))
+		platen(t, "apply", config(s.dir), "-f", filepath.Join(s.dir, "programs"))
+		made := platen(t, "client", "create", "ops@bank.example", "--roles", "submit,operate,money,fund,holders,pin,admin", "--json", config(s.dir))
+		binary, err := program()
+		must(t, err)
+		hook, messages := mailbox(t)
+		environ := []string{"TENANT=demo-bank", "EMAIL=ops@bank.example", "PASSWORD=" + loose[struct{ Key string }](t, made).Key, "KEYFILE=" + key,
+			"PLATEN=" + binary + " " + config(s.dir), "HOOK=" + hook, "MESSAGES=" + messages}
+		for _, script := range []string{"finhub-virtual.sh", "finhub-shared.sh", "finhub-gift.sh", "finhub-physical.sh"} {
+			s.follow(script, environ...)
+		}
+		if out := platen(t, "check", config(s.dir)); !strings.Contains(out, " 0 breaches found") {
+			t.Error(out)
 		}
 	})
 }

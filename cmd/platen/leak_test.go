@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,12 +95,14 @@ func tellingNumbers(t *testing.T, dir string) {
 	put(t, path, []byte(changed))
 }
 
+var pinLength = regexp.MustCompile(`(?m)^  length: [46]\n`)
+
 // longPINs gives every product that has PINs such of twelve digits.
 func longPINs(t *testing.T, dir string) {
 	t.Helper()
 	products, err := filepath.Glob(filepath.Join(dir, "programs", "products", "*.yaml"))
 	must(t, err)
-	if len(products) != 5 {
+	if len(products) != 8 {
 		t.Fatalf("%d products", len(products))
 	}
 	for _, path := range products {
@@ -107,9 +110,9 @@ func longPINs(t *testing.T, dir string) {
 		if strings.Contains(body, "  method: NONE\n") {
 			continue
 		}
-		changed := strings.Replace(body, "  length: 4\n", "  length: 12\n", 1)
+		changed := pinLength.ReplaceAllString(body, "  length: 12\n")
 		if changed == body {
-			t.Fatalf("%s has no PIN of four digits", path)
+			t.Fatalf("%s has no PIN of four or six digits", path)
 		}
 		put(t, path, []byte(strings.ReplaceAll(changed, "[offset, ", "["))) // an offset is as long as a PIN: the tracks have no room for it
 	}

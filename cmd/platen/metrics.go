@@ -264,3 +264,12 @@ func (c *watchedModule) CheckBlocks(ctx context.Context, zpk card.KeyRef, format
 func (c *watchedModule) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
 	return c.count("import_pins", c.Module.ImportPINs(ctx, zpk, format, use, length, pans, blocks, storage, out), zpk, storage)
 }
+
+// TakePINs implements hsm.PINTaker, where the module does.
+func (c *watchedModule) TakePINs(ctx context.Context, use hsm.PINUse, length int, pans []card.PAN, digits []card.Secret, storage card.KeyRef, out []hsm.PIN) error {
+	taker, ok := c.Module.(hsm.PINTaker)
+	if !ok {
+		return hsm.ErrClearPIN
+	}
+	return c.count("take_pins", taker.TakePINs(ctx, use, length, pans, digits, storage, out), storage)
+}

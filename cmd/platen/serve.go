@@ -14,6 +14,7 @@ import (
 
 	"platen/api"
 	"platen/api/enfuce"
+	"platen/api/finhub"
 	"platen/api/firstvision"
 	"platen/api/offblocks"
 	"platen/jobs"
@@ -135,7 +136,7 @@ func (a *app) serve(ctx context.Context, r roles) (err error) {
 		return err
 	}
 	handler, err := api.New(api.Config{Plant: a.plant, Webhooks: hooks, Log: a.log, Metrics: a.metrics.handler(), Ready: a.ready(runner), Version: version, Now: a.now,
-		PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets(), Dialects: []api.Dialect{offblocks.New(a.plant), enfuce.New(a.plant), firstvision.New(a.plant)}})
+		PublicURL: a.config.HTTP.PublicURL, Secrets: a.secrets(), Dialects: []api.Dialect{offblocks.New(a.plant), enfuce.New(a.plant), firstvision.New(a.plant), finhub.New(a.plant, a.config.Keys.Secrets, hooks.Sender)}})
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,12 @@ type RefusedError struct{ Status int }
 // Error implements error.
 func (r *RefusedError) Error() string { return fmt.Sprintf("answered with status %d", r.Status) }
 
+// ErrUnconfirmed says that a subscriber answered with success, and did not confirm the message.
+var ErrUnconfirmed = errors.New("answered with success, but did not confirm")
+
+// ErrLong says that an answer is longer than any is.
+var ErrLong = errors.New("the answer is too long")
+
 // Sender carries messages.
 type Sender struct {
 	policy Policy
@@ -52,19 +58,45 @@ func newClient(p Policy, roots *x509.CertPool, encrypted bool) *http.Client {
 	}
 }
 
-// Send delivers a message once. It was taken when the error is nil: the subscriber answered 2xx. Otherwise the error says what happened, and names neither path nor
-// query of the address, which may hold a password of the subscriber's.
-func (s *Sender) Send(ctx context.Context, address string, secret Secret, m Message) error {
+// Answer is what a server said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Send delivers a message once. It was taken when the error is nil: the subscriber answered 2xx, and confirmed the message where that is asked for. Otherwise the error says what happened,
+// and names neither path nor query of the address, which may hold a password of the subscriber's.
+func (s *Sender) Send(ctx context.Context, address string, signer Signer, m Message) error {
+	answer, unread := s.Ask(ctx, address, signer, m)
+	switch {
+	case answer.Status == 0:
+		return unread
+	case answer.Status < 200 || answer.Status > 299:
+		return &RefusedError{answer.Status}
+	case m.Confirms != nil && (unread != nil || !m.Confirms(answer.Body)):
+		return ErrUnconfirmed
+	}
+	return nil
+}
+
+// Ask sends a message once, and reads what is answered, up to 64 KiB. An answer with a status came, even where the error says that it could not be read to its end.
+func (s *Sender) Ask(ctx context.Context, address string, signer Signer, m Message) (Answer, error) {
 	if err := s.policy.CheckURL(address); err != nil {
-		return err
+		return Answer{}, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(m.Body))
 	if err != nil {
-		return ErrURL
+		return Answer{}, ErrURL
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", s.agent)
-	m.sign(r.Header, secret, s.now())
+	for name, values := range m.Header {
+		r.Header[name] = values
+	}
+	if err := signer.Sign(r.Header, m, s.now()); err != nil {
+		return Answer{}, fmt.Errorf("sign a message: %w", err)
+	}
 	client := s.https
 	if r.URL.Scheme == "http" {
 		client = s.http
@@ -75,13 +107,16 @@ func (s *Sender) Send(ctx context.Context, address string, secret Secret, m Mess
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return fmt.Errorf("deliver to %s: %w", r.URL.Host, err)
+		return Answer{}, fmt.Errorf("deliver to %s: %w", r.URL.Host, err)
 	}
 	defer func() { _ = answer.Body.Close() }() // the status is known; what closing says changes nothing
-	// What the subscriber says beyond its status is not kept; reading it lets the subscriber finish.
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer)
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return &RefusedError{answer.StatusCode}
+	v := Answer{Status: answer.StatusCode, Header: answer.Header}
+	v.Body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	if err == nil && len(v.Body) > maxAnswer {
+		err = ErrLong
 	}
-	return nil
+	if err != nil {
+		return v, fmt.Errorf("answer of %s: %w", r.URL.Host, err)
+	}
+	return v, nil
 }

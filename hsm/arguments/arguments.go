@@ -161,6 +161,26 @@ func ImportPINs(use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets
 	return cards(what, pans, len(out))
 }
 
+// TakePINs checks the arguments of hsm.PINTaker.
+func TakePINs(use hsm.PINUse, length int, pans []card.PAN, digits []card.Secret, out []hsm.PIN) error {
+	const what = "take PINs"
+	if use != hsm.PresentedPIN && use != hsm.ChosenPIN {
+		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "use", Reason: "must be presented or chosen"})
+	}
+	if err := pinLength(what, length); err != nil {
+		return err
+	}
+	if err := cards(what, pans, len(digits), len(out)); err != nil {
+		return err
+	}
+	for i := range digits {
+		if err := hsm.CheckDigits("pin", string(digits[i].Reveal()), length, length); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
 func pinLength(what string, length int) error {
 	if length < pin.MinLength || length > pin.MaxLength {
 		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "pin", Reason: fmt.Sprintf("must have %d to %d digits", pin.MinLength, pin.MaxLength)})

@@ -28,19 +28,25 @@ type Key struct{ rsa *rsa.PublicKey }
 
 // ParseKey reads a PEM block PUBLIC KEY (SubjectPublicKeyInfo, RFC 5280). It fails with ErrKey.
 func ParseKey(text string) (Key, error) {
+	k, err := ParseRSA(text)
+	return Key{k}, err
+}
+
+// ParseRSA is ParseKey for what does something else with a client's key than to encrypt to it.
+func ParseRSA(text string) (*rsa.PublicKey, error) {
 	block, rest := pem.Decode([]byte(text))
 	if block == nil || block.Type != "PUBLIC KEY" || len(rest) != 0 {
-		return Key{}, ErrKey
+		return nil, ErrKey
 	}
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return Key{}, ErrKey
+		return nil, ErrKey
 	}
 	k, ok := public.(*rsa.PublicKey)
 	if !ok || k.N.BitLen() < leastBits || k.N.BitLen() > mostBits || k.E < 65537 {
-		return Key{}, ErrKey
+		return nil, ErrKey
 	}
-	return Key{k}, nil
+	return k, nil
 }
 
 // Encrypt makes a JWE whose header names the key as kid. Each call gives another text.

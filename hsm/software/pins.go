@@ -139,3 +139,29 @@ func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PIN
 		return err
 	})
 }
+
+// TakePINs implements hsm.PINTaker.
+func (m *Module) TakePINs(ctx context.Context, use hsm.PINUse, length int, pans []card.PAN, digits []card.Secret, storage card.KeyRef, out []hsm.PIN) error {
+	if err := arguments.TakePINs(use, length, pans, digits, out); err != nil {
+		return err
+	}
+	drawer, err := m.openDrawer(storage)
+	if err != nil {
+		return fmt.Errorf("take PINs: %w", err)
+	}
+	return m.each(ctx, "take PIN", len(pans), numbers(pans), func(b *bench, i int) error {
+		taken, err := pin.Parse(string(digits[i].Reveal()))
+		if err != nil {
+			return err
+		}
+		*b.pin() = taken
+		if use == hsm.ChosenPIN && pin.NoPattern.Refuses(b.pin(), pans[i].Reveal()) {
+			return fmt.Errorf("PIN %d: %w", i, hsm.ErrWeakPIN)
+		}
+		if err := m.entropy.Draw(purposeImport, pin.ObjectOf(pans[i]), b.random[:8]); err != nil {
+			return err
+		}
+		out[i], err = drawer.put(b, pans[i])
+		return err
+	})
+}

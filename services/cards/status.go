@@ -32,7 +32,16 @@ type Act struct {
 // was made when it was ordered.
 // A card whose newest issue is in use stays as it is.
 func (s *Service) Activate(ctx context.Context, a Act) error {
-	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+	return s.change(ctx, a, s.activation(ctx))
+}
+
+// ActivateWithin is Activate of a card in a transaction of the caller's.
+func (s *Service) ActivateWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID) error {
+	return s.changeWithin(ctx, tx, a, id, s.activation(ctx))
+}
+
+func (s *Service) activation(ctx context.Context) change {
+	return func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status != card.CardInactive && c.Status != card.CardActive {
 			return "", nil, fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
 		}
@@ -54,7 +63,7 @@ func (s *Service) Activate(ctx context.Context, a Act) error {
 			return "", nil, err
 		}
 		return "activated", map[string]any{"issue": newest.Issue}, s.move(ctx, tx, c, card.CardActive)
-	})
+	}
 }
 
 // mayBeUsed tells whether an issue may be put into use: it has left the house, or its card was made when it was ordered.
@@ -84,12 +93,21 @@ func (s *Service) Block(ctx context.Context, a Act, reason string) error {
 	if err := batch.CheckReason(reason); err != nil {
 		return err
 	}
-	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+	return s.change(ctx, a, s.blocking(ctx, reason))
+}
+
+// BlockWithin is Block of a card in a transaction of the caller's.
+func (s *Service) BlockWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID, reason string) error {
+	return s.changeWithin(ctx, tx, a, id, s.blocking(ctx, reason))
+}
+
+func (s *Service) blocking(ctx context.Context, reason string) change {
+	return func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status == card.CardBlocked {
 			return "", nil, nil
 		}
 		return "blocked", map[string]any{"reason": reason}, s.move(ctx, tx, c, card.CardBlocked)
-	})
+	}
 }
 
 // Unblock lets a blocked card go on: active when an issue of it was in use, inactive otherwise. A card that is neither blocked nor ended stays as it is. While an action on the card
@@ -98,7 +116,16 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 	if err := batch.CheckReason(reason); err != nil {
 		return err
 	}
-	return s.change(ctx, a, func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
+	return s.change(ctx, a, s.unblocking(ctx, reason))
+}
+
+// UnblockWithin is Unblock of a card in a transaction of the caller's.
+func (s *Service) UnblockWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID, reason string) error {
+	return s.changeWithin(ctx, tx, a, id, s.unblocking(ctx, reason))
+}
+
+func (s *Service) unblocking(ctx context.Context, reason string) change {
+	return func(tx *store.Tx, c *store.Card) (string, map[string]any, error) {
 		if c.Status == card.CardInactive || c.Status == card.CardActive {
 			return "", nil, nil
 		}
@@ -116,7 +143,7 @@ func (s *Service) Unblock(ctx context.Context, a Act, reason string) error {
 			}
 		}
 		return "unblocked", map[string]any{"reason": reason, "status": next.String()}, s.move(ctx, tx, c, next)
-	})
+	}
 }
 
 // Close ends a card for good, for a reason that takes no other card's place: REQUEST, LOST, STOLEN or COMPROMISED. A closed card stays as it is. While an order for the card is
@@ -129,45 +156,53 @@ func (s *Service) Close(ctx context.Context, a Act, because card.Reason, reason 
 	if err != nil {
 		return err
 	}
-	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		c, err := tx.LockCard(ctx, id)
-		if err != nil || c.Status == card.CardClosed {
-			return err
-		}
-		if c.Status.To(card.CardClosed) != nil {
-			return fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
-		}
-		busy, err := tx.CardAwaitsAction(ctx, id)
-		if err != nil {
-			return err
-		}
-		if busy {
-			return ErrBusy
-		}
-		return s.Plant.CloseCard(ctx, tx, a.Institution.ID, store.Closing{Card: id, Reason: because}, map[string]any{"by": a.Actor, "why": reason})
-	})
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error { return s.CloseWithin(ctx, tx, a, id, because, reason) })
 	s.Plant.Wake()
 	return err
 }
 
-// change locks a card and does something to it; what tells the event, or is empty when there was nothing to do.
-func (s *Service) change(ctx context.Context, a Act, do func(*store.Tx, *store.Card) (what string, data map[string]any, err error)) error {
+// CloseWithin is Close of a card in a transaction of the caller's, who wakes the plant behind it.
+func (s *Service) CloseWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID, because card.Reason, reason string) error {
+	c, err := tx.LockCard(ctx, id)
+	if err != nil || c.Status == card.CardClosed {
+		return err
+	}
+	if c.Status.To(card.CardClosed) != nil {
+		return fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
+	}
+	busy, err := tx.CardAwaitsAction(ctx, id)
+	if err != nil {
+		return err
+	}
+	if busy {
+		return ErrBusy
+	}
+	return s.Plant.CloseCard(ctx, tx, a.Institution.ID, store.Closing{Card: id, Reason: because}, map[string]any{"by": a.Actor, "why": reason})
+}
+
+// change is something that is done to a card which is locked; what tells the event, or is empty when there was nothing to do.
+type change func(*store.Tx, *store.Card) (what string, data map[string]any, err error)
+
+// change locks a card and does something to it.
+func (s *Service) change(ctx context.Context, a Act, do change) error {
 	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
 	if err != nil {
 		return err
 	}
-	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		c, err := tx.LockCard(ctx, id)
-		if err != nil {
-			return err
-		}
-		what, data, err := do(tx, &c)
-		if err != nil || what == "" {
-			return err
-		}
-		data["by"] = a.Actor
-		return tx.Record(ctx, a.Institution.ID, "card", int64(id), what, data, s.Plant.Now())
-	})
+	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error { return s.changeWithin(ctx, tx, a, id, do) })
+}
+
+func (s *Service) changeWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID, do change) error {
+	c, err := tx.LockCard(ctx, id)
+	if err != nil {
+		return err
+	}
+	what, data, err := do(tx, &c)
+	if err != nil || what == "" {
+		return err
+	}
+	data["by"] = a.Actor
+	return tx.Record(ctx, a.Institution.ID, "card", int64(id), what, data, s.Plant.Now())
 }
 
 func (s *Service) move(ctx context.Context, tx *store.Tx, c *store.Card, next card.Status) error {

@@ -94,7 +94,7 @@ func (s *Service) Link(ctx context.Context, act cards.Act, account string) (Acco
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
-		if err := linkable(ctx, tx, c); err != nil {
+		if err := Linkable(ctx, tx, c); err != nil {
 			return err
 		}
 		if err := tx.HangCard(ctx, a.Number, id); err != nil {
@@ -106,8 +106,8 @@ func (s *Service) Link(ctx context.Context, act cards.Act, account string) (Acco
 	return a, err
 }
 
-// linkable refuses a card that has ended, was in use, or was made for somebody by name.
-func linkable(ctx context.Context, tx *store.Tx, c store.Card) error {
+// Linkable refuses a card that has ended, was in use, or was made for somebody by name.
+func Linkable(ctx context.Context, tx *store.Tx, c store.Card) error {
 	if c.Status == card.CardClosed || c.Status == card.CardExpired {
 		return fmt.Errorf("the card is %s: %w", c.Status, cards.ErrStatus)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"platen/batch"
 	"platen/card"
 	"platen/sql/store"
 )
@@ -37,7 +38,7 @@ func (s *Service) Open(ctx context.Context, a Act, n NewAccount) (Account, bool,
 	if n.Kind != card.Wallet && n.Kind != card.Margin {
 		return Account{}, false, ErrKind
 	}
-	if len(n.Name) > maxName || !printable(n.Name, ' ') {
+	if len(n.Name) > maxName || !printable(n.Name, ' ') || batch.HoldsCardNumber(n.Name) {
 		return Account{}, false, ErrRemark
 	}
 	return s.open(ctx, a, []any{n.Kind.String(), currency.String(), n.Name}, func(_ *store.Tx, account *store.LedgerAccount) error {
@@ -85,7 +86,7 @@ func (s *Service) open(ctx context.Context, a Act, content any, fill func(*store
 	if err != nil {
 		return Account{}, false, fmt.Errorf("make an id: %w", err)
 	}
-	d, err := s.carryOut(ctx, a, card.OpenAccount, content, func(tx *store.Tx, o *store.Operation) error {
+	d, err := s.CarryOut(ctx, a, card.OpenAccount, content, func(tx *store.Tx, o *store.Operation) error {
 		account := store.LedgerAccount{ID: id, Institution: a.Institution.ID, CreatedAt: s.Plant.Now()}
 		if err := fill(tx, &account); err != nil {
 			return err
@@ -94,6 +95,9 @@ func (s *Service) open(ctx context.Context, a Act, content any, fill func(*store
 			return err
 		}
 		o.To, o.Currency, o.Exponent = &account.Number, account.Currency, account.Exponent
+		if account.Card != nil {
+			o.CardAccount = &account.Number
+		}
 		return nil
 	})
 	if errors.Is(err, store.ErrConflict) {

@@ -50,7 +50,7 @@ func (s *Service) Deposit(ctx context.Context, a Act, name string, sum Sum) (Don
 	if err != nil {
 		return Done{}, err
 	}
-	return s.move(ctx, a, card.Deposit, movement{from: source, to: account, sum: sum, check: func(tx *store.Tx, o *store.Operation) error {
+	return s.move(ctx, a, card.Deposit, movement{from: source, to: account, card: &account.Number, sum: sum, check: func(tx *store.Tx, o *store.Operation) error {
 		o.Fee, err = s.depositOnTerms(ctx, tx, a.Institution, *account.Card, o.Amount)
 		return err
 	}})
@@ -62,7 +62,7 @@ func (s *Service) Withdraw(ctx context.Context, a Act, name string, sum Sum) (Do
 	if err != nil {
 		return Done{}, err
 	}
-	return s.move(ctx, a, card.Withdraw, movement{from: account, to: source, leave: account.Retained, sum: sum, check: func(tx *store.Tx, _ *store.Operation) error {
+	return s.move(ctx, a, card.Withdraw, movement{from: account, to: source, card: &account.Number, leave: account.Retained, sum: sum, check: func(tx *store.Tx, _ *store.Operation) error {
 		return s.withdrawOnTerms(ctx, tx, a.Institution, *account.Card)
 	}})
 }
@@ -101,7 +101,8 @@ func (s *Service) ofCard(ctx context.Context, a Act, name string) (account, sour
 // movement is money on its way; nil is outside.
 type movement struct {
 	from, to *store.LedgerAccount
-	leave    int64 // what must stay on from
+	card     *int64 // the account of the card that it is about; nil = none
+	leave    int64  // what must stay on from
 	sum      Sum
 	check    func(*store.Tx, *store.Operation) error // what else must hold; it may set a fee. nil = nothing
 }
@@ -112,12 +113,12 @@ func (s *Service) move(ctx context.Context, a Act, kind card.OperationKind, m mo
 	if err != nil {
 		return Done{}, err
 	}
-	if len(m.sum.Remark) > 50 || !printable(m.sum.Remark, ' ') {
-		return Done{}, ErrRemark
+	if err := CheckRemark(m.sum.Remark); err != nil {
+		return Done{}, err
 	}
 	content := []any{idOf(m.from), idOf(m.to), amount.Minor, amount.Currency.String(), m.sum.Remark}
-	return s.carryOut(ctx, a, kind, content, func(tx *store.Tx, o *store.Operation) error {
-		o.Amount, o.Currency, o.Exponent, o.Remark = amount.Minor, amount.Currency.String(), amount.Currency.Exponent(), m.sum.Remark
+	return s.CarryOut(ctx, a, kind, content, func(tx *store.Tx, o *store.Operation) error {
+		o.Amount, o.Currency, o.Exponent, o.Remark, o.CardAccount = amount.Minor, amount.Currency.String(), amount.Currency.Exponent(), m.sum.Remark, m.card
 		if m.check != nil {
 			if err := m.check(tx, o); err != nil {
 				return err
@@ -161,6 +162,9 @@ func (s *Service) post(ctx context.Context, tx *store.Tx, i store.Institution, o
 		return nil
 	}
 	for part, amount := range []int64{o.Amount - o.Fee, o.Fee}[:len(numbers)-1] {
+		if amount == 0 {
+			continue
+		}
 		err := tx.Post(ctx, &store.LedgerEntry{Operation: o.Number, Part: part + 1, Institution: o.Institution, Currency: o.Currency, From: *o.From, To: numbers[part+1], Amount: amount, RecordedAt: o.CreatedAt})
 		if err != nil {
 			return err

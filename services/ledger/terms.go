@@ -70,9 +70,9 @@ func (s *Service) hold(ctx context.Context, tx *store.Tx, i store.Institution, p
 	return nil
 }
 
-// productOf is a card that has not ended, and its product.
+// productOf is a card that has not ended, and its product. It is locked until commit, so that it does not end while money moves to it.
 func (s *Service) productOf(ctx context.Context, tx *store.Tx, i store.Institution, id card.ID) (store.Card, *card.Product, error) {
-	c, err := tx.Card(ctx, id)
+	c, err := tx.LockCard(ctx, id)
 	if err != nil {
 		return c, nil, err
 	}

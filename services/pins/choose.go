@@ -70,8 +70,7 @@ func (s *Service) Set(ctx context.Context, a cards.Act, p Presented, reason stri
 		return State{}, err
 	}
 	return s.choose(ctx, a, zone, id, pin, p.Block, func(tx *store.Tx, tries *store.PINTries) error {
-		tries.Forgive(tries.Tried)
-		return s.record(ctx, tx, a, id, "pin_set", map[string]any{"issue": pin.Issue, "reason": reason})
+		return s.forgive(ctx, tx, a, id, Taken{had: pin}, tries, reason)
 	})
 }
 
@@ -101,27 +100,70 @@ func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, 
 // replace stores a PIN in the place of the one that a card had, if it still has that.
 func (s *Service) replace(ctx context.Context, a cards.Act, id card.ID, had batch.CardPIN, rows []store.ChosenPIN, also func(*store.Tx, *store.PINTries, batch.CardPIN) error) (State, error) {
 	var after State
-	err := s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		c, pin, tries, err := s.lock(ctx, tx, a, id)
-		if err != nil {
-			return err
-		}
-		if err := choosable(c, tries); err != nil {
-			return err
-		}
-		if !pin.Same(&had) {
-			return ErrMoved
-		}
-		for _, row := range rows {
-			if err := tx.PutChosenPIN(ctx, row); err != nil {
-				return err
-			}
-		}
-		if err := also(tx, &tries, pin); err != nil {
-			return err
-		}
-		after = stateOf(&tries, &pin)
-		return tx.PutPINTries(ctx, tries)
+	err := s.Plant.Store.InTx(ctx, func(tx *store.Tx) (err error) {
+		after, err = s.keep(ctx, tx, a, id, Taken{had, rows}, also)
+		return err
 	})
 	return after, err
+}
+
+// keep stores a chosen PIN if the card still has the PIN that it had.
+func (s *Service) keep(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID, t Taken, also func(*store.Tx, *store.PINTries, batch.CardPIN) error) (State, error) {
+	c, pin, tries, err := s.lock(ctx, tx, a, id)
+	if err != nil {
+		return State{}, err
+	}
+	if err := choosable(c, tries); err != nil {
+		return State{}, err
+	}
+	if !pin.Same(&t.had) {
+		return State{}, ErrMoved
+	}
+	for _, row := range t.rows {
+		if err := tx.PutChosenPIN(ctx, row); err != nil {
+			return State{}, err
+		}
+	}
+	if err := also(tx, &tries, pin); err != nil {
+		return State{}, err
+	}
+	return stateOf(&tries, &pin), tx.PutPINTries(ctx, tries)
+}
+
+// Taken is a PIN that a holder chose and the security module has taken, on its way to a card.
+type Taken struct {
+	had  batch.CardPIN
+	rows []store.ChosenPIN
+}
+
+// Take hands a PIN that a holder chose for a card to the security module as its digits, and stores nothing yet: see Keep. It fails with hsm.ErrWeakPIN, hsm.ErrClearPIN, or an
+// hsm.InputError for what is no PIN of the product's length.
+func (s *Service) Take(ctx context.Context, a cards.Act, id card.ID, digits card.Secret) (Taken, error) {
+	c, err := s.Plant.Store.Card(ctx, id)
+	if err != nil {
+		return Taken{}, err
+	}
+	had, err := s.Plant.CardPIN(ctx, s.Plant.Store.Q, a.Institution, c)
+	if err != nil {
+		return Taken{}, err
+	}
+	rows, err := s.Plant.TakePIN(ctx, had, digits)
+	if err != nil {
+		return Taken{}, fmt.Errorf("take PIN: %w", err)
+	}
+	return Taken{had, rows}, nil
+}
+
+// Keep gives a card a PIN that was taken, and all tries, in a transaction of the caller's, who has made sure that it is the holder who asks.
+func (s *Service) Keep(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID, t Taken, reason string) error {
+	_, err := s.keep(ctx, tx, a, id, t, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error {
+		return s.forgive(ctx, tx, a, id, t, tries, reason)
+	})
+	return err
+}
+
+// forgive gives a PIN that was set all its tries, and records it.
+func (s *Service) forgive(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID, t Taken, tries *store.PINTries, reason string) error {
+	tries.Forgive(tries.Tried)
+	return s.record(ctx, tx, a, id, "pin_set", map[string]any{"issue": t.had.Issue, "reason": reason})
 }

@@ -52,9 +52,9 @@ func (s *Service) Deliver(ctx context.Context, c store.WebhookClaim) error {
 	if err != nil {
 		return err
 	}
-	key, err := s.Plant.Vault.OpenSealed(s.Label, purposeOf(w.ID), w.Secret)
+	signer, err := s.signer(w)
 	if err != nil {
-		return fmt.Errorf("secret of webhook %s: %w", w.ID, err)
+		return err
 	}
 	for {
 		m, err := s.Plant.Store.DueMessage(ctx, w.ID)
@@ -64,7 +64,7 @@ func (s *Service) Deliver(ctx context.Context, c store.WebhookClaim) error {
 		if err != nil {
 			return err
 		}
-		goesOn, err := s.deliverOne(ctx, c, w, m, webhook.NewSecret(key))
+		goesOn, err := s.deliverOne(ctx, c, w, m, signer)
 		if err != nil || !goesOn {
 			return err
 		}
@@ -72,15 +72,15 @@ func (s *Service) Deliver(ctx context.Context, c store.WebhookClaim) error {
 }
 
 // deliverOne tries a message once and records how it went; it tells whether the next one may follow.
-func (s *Service) deliverOne(ctx context.Context, c store.WebhookClaim, w store.Webhook, m store.Message, secret webhook.Secret) (bool, error) {
-	body, err := s.body(ctx, w, m)
+func (s *Service) deliverOne(ctx context.Context, c store.WebhookClaim, w store.Webhook, m store.Message, signer webhook.Signer) (bool, error) {
+	message, err := s.render(ctx, w, m)
 	gone := errors.Is(err, store.ErrNotFound)
 	if err != nil && !gone {
 		return false, err
 	}
 	sent := errGone
 	if !gone {
-		sent = s.Sender.Send(ctx, w.URL, secret, webhook.Message{ID: MessageID(m), Body: body})
+		sent = s.Sender.Send(ctx, w.URL, signer, message)
 	}
 	if err := ctx.Err(); err != nil {
 		return false, err // the process stops; that is no failure of the subscriber
@@ -134,6 +134,27 @@ type Object struct {
 	ID        string `json:"id,omitempty"`        // of all but a card
 	Reference string `json:"reference,omitempty"` // of an order, operation, customer, account, holder or mass issue
 	Token     string `json:"token,omitempty"`     // of a card
+}
+
+// render makes a message in the form that its subscriber wants.
+func (s *Service) render(ctx context.Context, w store.Webhook, m store.Message) (webhook.Message, error) {
+	if w.Form == "" || m.ObjectKind == testObject {
+		body, err := s.body(ctx, w, m)
+		return webhook.Message{ID: MessageID(m), Body: body}, err
+	}
+	form, ok := s.Forms[w.Form]
+	if !ok {
+		return webhook.Message{}, fmt.Errorf("webhook %s: messages have no form %q", w.ID, w.Form)
+	}
+	i, err := s.Plant.Store.InstitutionByID(ctx, w.Institution)
+	if err != nil {
+		return webhook.Message{}, err
+	}
+	message, err := form.Render(ctx, i, m)
+	if err != nil {
+		return webhook.Message{}, fmt.Errorf("message %d: %w", m.Number, err)
+	}
+	return message, nil
 }
 
 // body renders a message. It is the same each time: what it holds never changes.

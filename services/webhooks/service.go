@@ -12,7 +12,6 @@ import (
 	"platen/batch"
 	"platen/card"
 	"platen/delivery/webhook"
-	"platen/hsm"
 	"platen/sql/store"
 )
 
@@ -39,24 +38,33 @@ type Service struct {
 	Label  card.KeyLabel // of the key that secrets are sealed under
 	Policy webhook.Policy
 	Sender *webhook.Sender
+	Forms  map[string]Form // of other services, by name
 }
 
 // Webhook is a subscriber as people see it.
 type Webhook struct {
 	store.Webhook
-	Objects []string
-	Counts  map[store.MessageState]int64
+	Objects   []string
+	PublicKey string // what its messages are verified with; empty where a secret is shared
+	Counts    map[store.MessageState]int64
 }
 
 func purposeOf(id uuid.UUID) string { return "webhook " + id.String() }
 
-// Add subscribes an address to events of some kinds of objects; none = all. The secret that messages are signed with is told now and never again.
-func (s *Service) Add(ctx context.Context, institution uuid.UUID, address string, objects []string, actor string) (Webhook, webhook.Secret, error) {
+// NewWebhook is who wants to be told: an address, of which kinds of objects (none = all), and in which form (empty = Platen's own).
+type NewWebhook struct {
+	URL     string
+	Objects []string
+	Form    string
+}
+
+// Add subscribes an address to events. The secret that messages of Platen's own form are signed with is told now and never again.
+func (s *Service) Add(ctx context.Context, institution uuid.UUID, n NewWebhook, actor string) (Webhook, webhook.Secret, error) {
 	var w Webhook
-	if err := s.Policy.CheckURL(address); err != nil {
+	if err := s.Policy.CheckURL(n.URL); err != nil {
 		return w, webhook.Secret{}, err
 	}
-	objects, err := chosen(objects)
+	objects, err := s.chosen(n)
 	if err != nil {
 		return w, webhook.Secret{}, err
 	}
@@ -64,8 +72,8 @@ func (s *Service) Add(ctx context.Context, institution uuid.UUID, address string
 	if err != nil {
 		return w, webhook.Secret{}, fmt.Errorf("make an id: %w", err)
 	}
-	key := make([]byte, webhook.SecretSize)
-	if err := hsm.SystemEntropy().Draw("webhook", 0, key); err != nil {
+	key, told, err := newSecret(n.Form)
+	if err != nil {
 		return w, webhook.Secret{}, err
 	}
 	sealed, err := s.Plant.Vault.Seal(card.KeyRef{Label: s.Label}, purposeOf(id), key)
@@ -73,7 +81,7 @@ func (s *Service) Add(ctx context.Context, institution uuid.UUID, address string
 		return w, webhook.Secret{}, fmt.Errorf("secret of a webhook: %w", err)
 	}
 	now := s.Plant.Now()
-	w = Webhook{Webhook: store.Webhook{ID: id, Institution: institution, URL: address, Secret: sealed, CreatedAt: now, CreatedBy: actor}, Objects: objects}
+	w = Webhook{Webhook: store.Webhook{ID: id, Institution: institution, URL: n.URL, Secret: sealed, Form: n.Form, CreatedAt: now, CreatedBy: actor}, Objects: objects}
 	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
 		all, err := tx.Webhooks(ctx, institution)
 		if err != nil {
@@ -85,17 +93,29 @@ func (s *Service) Add(ctx context.Context, institution uuid.UUID, address string
 		if err := tx.InsertWebhook(ctx, w.Webhook, objects); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, actor, "webhook.add", id.String(), map[string]any{"url": address, "objects": objects}, now)
+		return tx.Audit(ctx, actor, "webhook.add", id.String(), map[string]any{"url": n.URL, "objects": objects, "form": n.Form}, now)
 	})
-	return w, webhook.NewSecret(key), err
+	if err == nil {
+		w.PublicKey, err = s.publicKey(w.Webhook)
+	}
+	return w, told, err
 }
 
-func chosen(objects []string) ([]string, error) {
+// chosen are the kinds of objects that a subscriber is told of.
+func (s *Service) chosen(n NewWebhook) ([]string, error) {
+	all, objects := Objects(), n.Objects
+	if n.Form != "" {
+		form, ok := s.Forms[n.Form]
+		if !ok {
+			return nil, ErrForm
+		}
+		all = form.Objects()
+	}
 	if len(objects) == 0 {
-		return Objects(), nil
+		return all, nil
 	}
 	for i, kind := range objects {
-		if !slices.Contains(Objects(), kind) || slices.Contains(objects[:i], kind) {
+		if !slices.Contains(all, kind) || slices.Contains(objects[:i], kind) {
 			return nil, ErrObject
 		}
 	}
@@ -135,7 +155,11 @@ func (s *Service) show(ctx context.Context, w store.Webhook) (Webhook, error) {
 		return Webhook{}, err
 	}
 	counts, err := s.Plant.Store.MessageCounts(ctx, w.ID)
-	return Webhook{Webhook: w, Objects: objects, Counts: counts}, err
+	if err != nil {
+		return Webhook{}, err
+	}
+	public, err := s.publicKey(w)
+	return Webhook{Webhook: w, Objects: objects, PublicKey: public, Counts: counts}, err
 }
 
 // Remove ends a subscription.

@@ -1,7 +1,7 @@
 package store
 
 // moneyKinds are the kinds of operations that move money when they end well.
-const moneyKinds = `o.kind BETWEEN 2 AND 6`
+const moneyKinds = `o.kind BETWEEN 2 AND 8`
 
 var ledgerInvariants = []Invariant{
 	{"ledger.zero", "What all accounts of an institution hold in a currency adds up to nothing: money comes from outside and goes there.", `
@@ -23,6 +23,7 @@ var ledgerInvariants = []Invariant{
 		SELECT 'operation' AS object, o.number, 'is for ' || o.amount || ' with a fee of ' || o.fee || ', in state ' || o.state || ', moved ' || coalesce(e.moved, 0) || ' and ' || coalesce(e.fee, 0) AS detail
 		FROM operations o LEFT JOIN (SELECT operation_number, sum(CASE WHEN part = 1 THEN amount ELSE 0 END) AS moved, sum(CASE WHEN part = 2 THEN amount ELSE 0 END) AS fee, count(*) AS parts,
 			min(from_number) AS from_number, max(from_number) AS last_from, max(CASE WHEN part = 1 THEN to_number END) AS to_number FROM ledger_entries GROUP BY operation_number) e ON e.operation_number = o.number
-		WHERE CASE WHEN o.state = OPERATION_SUCCESS AND ` + moneyKinds + ` THEN coalesce(e.moved, 0) <> o.amount - o.fee OR coalesce(e.fee, 0) <> o.fee OR e.parts <> CASE WHEN o.fee > 0 THEN 2 ELSE 1 END
-			OR e.from_number <> o.from_number OR e.last_from <> o.from_number OR e.to_number <> o.to_number ELSE e.parts IS NOT NULL END`},
+		WHERE CASE WHEN o.state = OPERATION_SUCCESS AND ` + moneyKinds + ` THEN coalesce(e.moved, 0) <> o.amount - o.fee OR coalesce(e.fee, 0) <> o.fee
+			OR coalesce(e.parts, 0) <> CASE WHEN o.amount > o.fee THEN 1 ELSE 0 END + CASE WHEN o.fee > 0 THEN 1 ELSE 0 END
+			OR e.from_number <> o.from_number OR e.last_from <> o.from_number OR o.amount > o.fee AND e.to_number <> o.to_number ELSE e.parts IS NOT NULL END`},
 }

@@ -94,6 +94,13 @@ func (q Q) LedgerAccountOfCard(ctx context.Context, institution uuid.UUID, id ca
 	return a, err
 }
 
+// FirstLedgerAccount finds the oldest account of a kind and currency that an institution has.
+func (q Q) FirstLedgerAccount(ctx context.Context, institution uuid.UUID, kind card.AccountKind, currency string) (LedgerAccount, error) {
+	var a LedgerAccount
+	err := q.get(ctx, "account", &a, `SELECT `+accountColumns+` FROM ledger_accounts WHERE institution_id = $1 AND kind = $2 AND currency = $3 ORDER BY number LIMIT 1`, institution, kind, currency)
+	return a, err
+}
+
 // LedgerAccounts lists an institution's accounts by number, after one.
 func (q Q) LedgerAccounts(ctx context.Context, institution uuid.UUID, after int64, limit int) ([]LedgerAccount, error) {
 	var all []LedgerAccount

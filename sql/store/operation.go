@@ -19,9 +19,10 @@ type Operation struct {
 	Reference   string              `db:"reference"` // the client's own number
 	Kind        card.OperationKind  `db:"kind"`
 	State       card.OperationState `db:"state"`
-	Fingerprint []byte              `db:"fingerprint"` // of what was asked for
-	From        *int64              `db:"from_number"` // account
-	To          *int64              `db:"to_number"`   // account
+	Fingerprint []byte              `db:"fingerprint"`  // of what was asked for
+	From        *int64              `db:"from_number"`  // account
+	To          *int64              `db:"to_number"`    // account
+	CardAccount *int64              `db:"card_account"` // of the card that something is done to
 	Currency    string              `db:"currency"`
 	Exponent    int                 `db:"exponent"`
 	Amount      int64               `db:"amount"`  // minor units
@@ -33,7 +34,7 @@ type Operation struct {
 	EndedAt     *time.Time          `db:"ended_at"`
 }
 
-const operationColumns = `number, id, institution_id, reference, kind, state, fingerprint, from_number, to_number, currency, exponent, amount, fee, failure, remark, requested_by, created_at, ended_at`
+const operationColumns = `number, id, institution_id, reference, kind, state, fingerprint, from_number, to_number, card_account, currency, exponent, amount, fee, failure, remark, requested_by, created_at, ended_at`
 
 // InsertOperation stores an operation unless its institution has one of its reference; false tells that it has. It waits for whoever is about to store one.
 func (t *Tx) InsertOperation(ctx context.Context, o *Operation) (bool, error) {
@@ -56,8 +57,8 @@ func (t *Tx) MoveOperation(ctx context.Context, o *Operation, next card.Operatio
 		ended = stored(*o.EndedAt)
 	}
 	err := t.execOne(ctx, "move an operation", `UPDATE operations SET state = $1, from_number = $2, to_number = $3, currency = $4, exponent = $5, amount = $6, fee = $7, failure = $8, remark = $9,
-		ended_at = $10 WHERE institution_id = $11 AND number = $12 AND state = $13`, next, nullable(o.From), nullable(o.To), o.Currency, o.Exponent, o.Amount, o.Fee, o.Failure, o.Remark, ended,
-		o.Institution, o.Number, o.State)
+		ended_at = $10, card_account = $11 WHERE institution_id = $12 AND number = $13 AND state = $14`, next, nullable(o.From), nullable(o.To), o.Currency, o.Exponent, o.Amount, o.Fee, o.Failure,
+		o.Remark, ended, nullable(o.CardAccount), o.Institution, o.Number, o.State)
 	if err == nil {
 		o.State = next
 	}
@@ -83,5 +84,13 @@ func (q Q) Operations(ctx context.Context, institution uuid.UUID, before int64, 
 	var all []Operation
 	err := q.list(ctx, "operations", &all, `SELECT `+operationColumns+` FROM operations WHERE institution_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3`,
 		institution, below(before), limit)
+	return all, err
+}
+
+// OperationsOfCard lists what was done to the card of an account, newest first, before a number when it is not 0.
+func (q Q) OperationsOfCard(ctx context.Context, institution uuid.UUID, account, before int64, limit int) ([]Operation, error) {
+	var all []Operation
+	err := q.list(ctx, "operations of a card", &all, `SELECT `+operationColumns+` FROM operations WHERE institution_id = $1 AND card_account = $2 AND number < $3 ORDER BY number DESC LIMIT $4`,
+		institution, account, below(before), limit)
 	return all, err
 }

@@ -14,6 +14,7 @@ type Webhook struct {
 	Institution uuid.UUID `db:"institution_id"`
 	URL         string    `db:"url"`
 	Secret      []byte    `db:"secret"` // sealed
+	Form        string    `db:"form"`   // of messages; empty = Platen's own
 	Paused      bool      `db:"paused"`
 	CreatedAt   time.Time `db:"created_at"`
 	CreatedBy   string    `db:"created_by"`
@@ -53,14 +54,14 @@ func (m Message) Original() int64 {
 }
 
 const (
-	webhookColumns = `id, institution_id, url, secret, paused, created_at, created_by`
+	webhookColumns = `id, institution_id, url, secret, form, paused, created_at, created_by`
 	messageColumns = `number, webhook_id, object_kind, object_number, kind, happened_at, repeats, state, attempts, failure, tried_at`
 )
 
 // InsertWebhook adds a subscriber to the events of some kinds of objects.
 func (t *Tx) InsertWebhook(ctx context.Context, w Webhook, objects []string) error {
-	err := t.exec(ctx, "store a webhook", `INSERT INTO webhooks (id, institution_id, url, secret, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
-		w.ID, w.Institution, w.URL, w.Secret, stored(w.CreatedAt), w.CreatedBy)
+	err := t.exec(ctx, "store a webhook", `INSERT INTO webhooks (id, institution_id, url, secret, form, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		w.ID, w.Institution, w.URL, w.Secret, w.Form, stored(w.CreatedAt), w.CreatedBy)
 	for _, kind := range objects {
 		if err == nil {
 			err = t.exec(ctx, "store a webhook's objects", `INSERT INTO webhook_objects (webhook_id, object_kind) VALUES ($1, $2)`, w.ID, kind)

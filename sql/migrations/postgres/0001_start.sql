@@ -695,6 +695,7 @@ CREATE TABLE webhooks (
     institution_id UUID NOT NULL REFERENCES institutions (id),
     url            TEXT NOT NULL,
     secret         BYTEA NOT NULL,
+    form           TEXT NOT NULL DEFAULT '',
     paused         BOOLEAN NOT NULL DEFAULT FALSE,
     removed_at     TIMESTAMPTZ,
     created_at     TIMESTAMPTZ NOT NULL,
@@ -791,7 +792,7 @@ CREATE INDEX ledger_accounts_holder ON ledger_accounts (holder_number) WHERE hol
 CREATE INDEX ledger_accounts_source ON ledger_accounts (source_number) WHERE source_number IS NOT NULL;
 
 -- What clients ask for with money, once for each reference. kind and state are those of card/operation.go; from_number and to_number are the accounts that amount moves between; fee is
--- the part of amount that does not arrive.
+-- the part of amount that does not arrive; card_account is that of the card that something is done to.
 CREATE TABLE operations (
     number         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id             UUID NOT NULL UNIQUE,
@@ -802,6 +803,7 @@ CREATE TABLE operations (
     fingerprint    BYTEA NOT NULL,
     from_number    BIGINT REFERENCES ledger_accounts (number),
     to_number      BIGINT REFERENCES ledger_accounts (number),
+    card_account   BIGINT REFERENCES ledger_accounts (number),
     currency       TEXT NOT NULL DEFAULT '',
     exponent       SMALLINT NOT NULL DEFAULT 0,
     amount         BIGINT NOT NULL DEFAULT 0 CHECK (amount >= 0),
@@ -816,6 +818,20 @@ CREATE TABLE operations (
 );
 
 CREATE INDEX operations_list ON operations (institution_id, number);
+CREATE INDEX operations_card ON operations (card_account, number) WHERE card_account IS NOT NULL;
+
+-- Cards that were opened with their accounts. code activates one that waits for it, sealed by the vault; wrong counts the wrong ones that were given. note and attributes (JSON) are
+-- what the institution says of the card.
+CREATE TABLE prepaid_cards (
+    account_number BIGINT PRIMARY KEY REFERENCES ledger_accounts (number),
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    code           BYTEA,
+    wrong          SMALLINT NOT NULL DEFAULT 0 CHECK (wrong BETWEEN 0 AND 5),
+    note           TEXT NOT NULL DEFAULT '',
+    attributes     TEXT NOT NULL DEFAULT '{}'
+);
+
+CREATE INDEX prepaid_cards_list ON prepaid_cards (institution_id, account_number);
 
 -- Each entry takes an amount from one account and gives it to another of the same institution and currency, so that nothing comes into being and nothing is lost. from_balance and
 -- to_balance are what the two hold then.
@@ -843,6 +859,7 @@ CREATE INDEX ledger_entries_to ON ledger_entries (to_number, number);
 -- +goose Down
 -- +goose StatementBegin
 DROP TABLE ledger_entries;
+DROP TABLE prepaid_cards;
 DROP TABLE operations;
 DROP TABLE ledger_accounts;
 DROP TABLE holders;
