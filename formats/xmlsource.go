@@ -40,6 +40,7 @@ var xmlDeclaration = regexp.MustCompile(`^version=("1\.0"|'1\.0')([ \t\r\n]+enco
 // meteredReader bounds how much is read before it is allowed again: an XML decoder holds one text, however long it is.
 type meteredReader struct {
 	r      *Reader
+	ahead  []byte // lies in the reader's buffer; nobody else reads from that
 	left   int
 	failed error
 }
@@ -49,9 +50,29 @@ func (m *meteredReader) Read(b []byte) (int, error) {
 		m.failed = errLineTooLong
 		return 0, m.failed
 	}
-	n, err := m.r.in.Read(b[:min(len(b), m.left)])
+	if err := m.look(); err != nil {
+		return 0, err
+	}
+	n := copy(b[:min(len(b), m.left)], m.ahead)
+	m.ahead = m.ahead[n:]
 	m.left -= n
-	return n, m.note(err)
+	return n, nil
+}
+
+// look makes sure that a byte lies ahead.
+func (m *meteredReader) look() error {
+	if len(m.ahead) > 0 {
+		return nil
+	}
+	in := m.r.in
+	if _, err := in.Peek(1); err != nil {
+		return m.note(err)
+	}
+	var err error
+	if m.ahead, err = in.Peek(in.Buffered()); err == nil {
+		_, err = in.Discard(len(m.ahead))
+	}
+	return m.note(err)
 }
 
 // ReadByte implements io.ByteReader, so that the decoder buffers nothing.
@@ -60,9 +81,13 @@ func (m *meteredReader) ReadByte() (byte, error) {
 		m.failed = errLineTooLong
 		return 0, m.failed
 	}
+	if err := m.look(); err != nil {
+		return 0, err
+	}
+	c := m.ahead[0]
+	m.ahead = m.ahead[1:]
 	m.left--
-	c, err := m.r.in.ReadByte()
-	return c, m.note(err)
+	return c, nil
 }
 
 func (m *meteredReader) note(err error) error {
