@@ -26,22 +26,14 @@ type HeaderError struct {
 	Reason  error // something else
 }
 
-// Error names every column that is at fault, and never tells what may be a value.
+// toldColumns is how many columns of one fault an error names.
+const toldColumns = 5
+
+// Error names the first columns of each fault and counts the others. It never tells what may be a value.
 func (e *HeaderError) Error() string {
-	var parts []string
-	for _, c := range e.Unknown {
-		parts = append(parts, fmt.Sprintf("column %q is unknown", c))
-	}
-	for _, c := range e.Doubled {
-		parts = append(parts, fmt.Sprintf("column %q stands twice", c))
-	}
-	for _, n := range e.Strange {
-		parts = append(parts, fmt.Sprintf("column %d is unknown, and what stands there does not look like a name", n))
-	}
-	for _, n := range e.Empty {
-		parts = append(parts, fmt.Sprintf("column %d has no name", n))
-	}
-	for _, c := range e.Missing {
+	parts := slices.Concat(tellColumns(e.Unknown, "column %q is unknown"), tellColumns(e.Doubled, "column %q stands twice"),
+		tellColumns(e.Strange, "column %d is unknown, and what stands there does not look like a name"), tellColumns(e.Empty, "column %d has no name"))
+	for _, c := range e.Missing { // all are ours
 		parts = append(parts, fmt.Sprintf("column %q is missing", c))
 	}
 	if e.Reason != nil {
@@ -52,6 +44,18 @@ func (e *HeaderError) Error() string {
 		kind = "a " + e.Kind.String() + " order"
 	}
 	return "header of " + kind + " file: " + strings.Join(parts, "; ")
+}
+
+// tellColumns says of columns what is wrong with them.
+func tellColumns[T any](columns []T, fault string) []string {
+	var told []string
+	for i, c := range columns {
+		if i == toldColumns {
+			return append(told, fmt.Sprintf("so it is with %d columns more", len(columns)-i))
+		}
+		told = append(told, fmt.Sprintf(fault, c))
+	}
+	return told
 }
 
 // Unwrap gives the other reason.
