@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"platen/services/webhooks"
 )
@@ -83,6 +84,35 @@ func TestFinhubTellsItsSubscribers(t *testing.T) {
 
 		s.do(admin, http.MethodPost, "/v1/webhooks", strings.NewReader(`{"url":"`+l.server.URL+`","form":"else"}`), asJSON).refused(http.StatusUnprocessableEntity, "invalid_request")
 		s.do(admin, http.MethodPost, "/v1/webhooks", strings.NewReader(`{"url":"`+l.server.URL+`","form":"finhub","objects":["file"]}`), asJSON).refused(http.StatusUnprocessableEntity, "invalid_request")
+	})
+}
+
+// The intervals between deliveries that the service publishes.
+var publishedPauses = []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour, 12 * time.Hour, 24 * time.Hour}
+
+func TestFinhubTriesAgainAtThePublishedTimes(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		now := noon
+		s.plant.Now = func() time.Time { return now }
+		f := s.finhub(s.mine.institution, everyRole)
+		l, _, _ := s.listen()
+		l.answers("busy")
+		f.funded("10") // two operations
+		for try, pause := range publishedPauses {
+			s.deliver()
+			now = now.Add(pause - time.Microsecond)
+			s.deliver()
+			if n, _ := l.took(); n != try+1 {
+				t.Fatalf("before the pause of try %d is over: %d tries", try+1, n)
+			}
+			now = now.Add(time.Microsecond)
+		}
+		_, first := l.took()
+		l.answers(`{"success":true}`)
+		s.deliver()
+		if n, last := l.took(); n != len(publishedPauses)+2 || last == first || l.header[n-2].Get("X-FC-REQUEST-ID") != first {
+			t.Errorf("%d tries, the last of %s", n, last)
+		}
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"platen/api"
@@ -125,8 +127,27 @@ func TestFinhubBindsAndActivatesAPhysicalCard(t *testing.T) {
 		s.deliver()
 		codes = l.told("card_3ds")
 		code = codes[len(codes)-1]["activeCode"].(string)
-		for range 5 {
-			f.on("/card/activate", locked, `"pin":"135792","activeCode":"00000"`).declined("activation_code_wrong")
+		var all sync.WaitGroup
+		var wrongs, refused atomic.Int64
+		for range 12 { // at once: no more than five are looked at
+			r := s.request(client{}, http.MethodPost, finhubBase+"/card/activate", strings.NewReader(fmt.Sprintf(`{"merchantOrderNo":%q,"cardNo":%q,"pin":"135792","activeCode":"00000"}`, f.number(), locked)),
+				asJSON, header("Authorization", "Bearer "+f.token), header("X-Tenant-ID", f.tenant))
+			all.Go(func() {
+				switch a, err := s.send(r); {
+				case err != nil:
+					t.Error(err)
+				case strings.Contains(string(a.body), `"activation_code_wrong"`):
+					wrongs.Add(1)
+				case strings.Contains(string(a.body), `"activation_locked"`):
+					refused.Add(1)
+				default:
+					t.Errorf("%s", a.body)
+				}
+			})
+		}
+		all.Wait()
+		if wrongs.Load() != 5 || refused.Load() != 7 {
+			t.Errorf("%d codes were wrong, %d were not looked at", wrongs.Load(), refused.Load())
 		}
 		f.on("/card/activate", locked, fmt.Sprintf(`"pin":"135792","activeCode":%q`, code)).declined("activation_locked")
 		f.is(locked, "un_activated", "20.00")

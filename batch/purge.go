@@ -39,7 +39,7 @@ type PurgePlan struct {
 // Empty tells whether there is nothing to take away.
 func (p PurgePlan) Empty() bool {
 	l := p.Left
-	return len(p.Files)+p.Orders+p.Returns+len(p.Spooled) == 0 && l.OrderLines+l.RefusedRows+l.ReturnLines+l.ReturnBytes+l.Events+l.PINs == 0
+	return len(p.Files)+p.Orders+p.Returns+len(p.Spooled) == 0 && l.OrderLines+l.RefusedRows+l.ReturnLines+l.ReturnBytes+l.Events+l.Holders+l.PINs == 0
 }
 
 // PlanPurge looks at everything before a month, and changes nothing. The month must have begun.
@@ -133,7 +133,7 @@ func (p *Plant) needingPeople(ctx context.Context, about map[string]bool, plan *
 }
 
 // Purge takes away what lies before a month: files go from BALANCED over CLOSED to PURGED, PINs that no later card takes over are cleared, order lines, return files and events are
-// dropped, and this machine's spool forgets the files. Counts, and the cards themselves, stay. It fails with ErrNotEnded, and does nothing, when something has not come to its end. Killed
+// dropped, holders of prepaid cards whose cards have ended are forgotten, and this machine's spool forgets the files. Counts, and the cards themselves, stay. It fails with ErrNotEnded, and does nothing, when something has not come to its end. Killed
 // at any moment, it goes on where it was when it is called again. again goes through files that were purged before, too: cards of them may have been closed since.
 func (p *Plant) Purge(ctx context.Context, plan PurgePlan, again bool, actor string) error {
 	if len(plan.Against) > 0 {
@@ -168,6 +168,7 @@ func (p *Plant) Purge(ctx context.Context, plan PurgePlan, again bool, actor str
 		func(tx *store.Tx) error { return tx.PurgeReturns(ctx, plan.horizon, plan.purgeNow) },
 		func(tx *store.Tx) error { return tx.PurgeOrders(ctx, plan.horizon, plan.purgeNow) },
 		func(tx *store.Tx) error { return tx.PurgeEvents(ctx, plan.horizon) },
+		func(tx *store.Tx) error { return tx.PurgeHolders(ctx, plan.horizon, plan.purgeNow) },
 	} {
 		if err := p.Store.InTx(ctx, drop); err != nil {
 			return err

@@ -22,6 +22,7 @@ type purgeJSON struct {
 	ReturnLines int64    `json:"return_lines"`
 	ReturnBytes int64    `json:"return_bytes"`
 	Events      int64    `json:"events"`
+	Holders     int64    `json:"holders"`
 	PINs        int64    `json:"pins"`
 	PINsInUse   int64    `json:"pins_in_use"` // of purged files, that a later card may take over
 	Spooled     int      `json:"spooled"`
@@ -68,7 +69,7 @@ purged file cannot be made or sent again. Without --dry-run=false nothing is tak
 func printPurge(out io.Writer, s *shared, plan batch.PurgePlan, done, verify bool) error {
 	l := plan.Left
 	v := purgeJSON{Before: plan.Before.Format("2006-01"), Done: done, Files: len(plan.Files), Orders: plan.Orders, Returns: plan.Returns, OrderLines: l.OrderLines, RefusedRows: l.RefusedRows,
-		ReturnLines: l.ReturnLines, ReturnBytes: l.ReturnBytes, Events: l.Events, PINs: l.PINs, PINsInUse: l.PINsInUse, Spooled: len(plan.Spooled), Against: append([]string{}, plan.Against...)}
+		ReturnLines: l.ReturnLines, ReturnBytes: l.ReturnBytes, Events: l.Events, Holders: l.Holders, PINs: l.PINs, PINsInUse: l.PINsInUse, Spooled: len(plan.Spooled), Against: append([]string{}, plan.Against...)}
 	if s.json {
 		if err := printJSON(out, v); err != nil {
 			return err
@@ -99,6 +100,7 @@ func printPurgeTable(out io.Writer, v purgeJSON, verify bool) error {
 	t.row("return lines", v.ReturnLines)
 	t.row("bytes of return files", v.ReturnBytes)
 	t.row("events", v.Events)
+	t.row("holders of prepaid cards", v.Holders)
 	t.row("files in this machine's spool", v.Spooled)
 	if verify {
 		t.row("PINs that no later card takes over", v.PINs)

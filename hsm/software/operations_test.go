@@ -75,7 +75,19 @@ func operations(m hsm.Module, pans []card.PAN, pins []hsm.PIN) map[string]struct
 		"import 4": {[]string{"zpk.a", "pins"}, func(k []card.KeyRef) error {
 			return m.ImportPINs(ctx, k[0], hsm.ISO4, hsm.PresentedPIN, 5, pans, blocks("zpk.a", hsm.ISO4), k[1], make([]hsm.PIN, n))
 		}},
+		"take": {[]string{"pins"}, func(k []card.KeyRef) error {
+			return m.(hsm.PINTaker).TakePINs(ctx, hsm.PresentedPIN, 5, pans, digitsOf("13579", n), k[0], make([]hsm.PIN, n))
+		}},
 	}
+}
+
+// digitsOf is a PIN for each card.
+func digitsOf(pin string, n int) []card.Secret {
+	all := make([]card.Secret, n)
+	for i := range all {
+		all[i] = card.NewSecret([]byte(pin))
+	}
+	return all
 }
 
 // amexOf makes American Express numbers: of a test BIN where all numbers are of test BINs.

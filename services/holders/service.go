@@ -187,6 +187,9 @@ func (s *Service) change(ctx context.Context, a ledger.Act, id uuid.UUID, next c
 		if h, err = tx.LockHolder(ctx, a.Institution.ID, id); err != nil {
 			return err
 		}
+		if h.PurgedAt != nil {
+			return fmt.Errorf("the holder is purged: %w", ErrState)
+		}
 		product, err := s.Plant.ProductByNumber(ctx, tx.Q, a.Institution, h.Product)
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (s *Service) hold(ctx context.Context, tx *store.Tx, i store.Institution, p
 		return nil
 	}
 	h, err := tx.LockHolder(ctx, i.ID, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (h.Product != product || h.State != card.HolderPassed) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (h.Product != product || h.State != card.HolderPassed || h.PurgedAt != nil) {
 		return ErrHolder
 	}
 	if err != nil {

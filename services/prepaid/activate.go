@@ -95,7 +95,7 @@ func (s *Service) Activate(ctx context.Context, a Act, n Activation) (ledger.Don
 		if err := s.cards.ActivateWithin(ctx, tx, a.card(), c.Card.ID); err != nil {
 			return err
 		}
-		c.PrepaidCard.Code = nil
+		c.Code = nil
 		if n.NoPINPayment != nil {
 			c.Attributes.NoPINPayment = n.NoPINPayment
 		}

@@ -86,7 +86,7 @@ func (s *Service) Cancel(ctx context.Context, a Act) (ledger.Done, error) {
 		if err := s.cards.CloseWithin(ctx, tx, a.card(), c.Card.ID, card.Request, cancelledReason); err != nil {
 			return err
 		}
-		c.PrepaidCard.Code = nil
+		c.Code = nil
 		if err := put(ctx, tx, c); err != nil {
 			return err
 		}

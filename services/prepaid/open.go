@@ -96,7 +96,7 @@ func (s *Service) makeNow(ctx context.Context, a ledger.Act, n NewCard, product 
 				return errors.New("no card was made")
 			}
 			d, err = s.ledger.Within(ctx, tx, a, card.OpenCard, content, func(tx *store.Tx, op *store.Operation) error {
-				if _, err := s.open(ctx, tx, a, op, n, *lines[0].Card, nil); err != nil {
+				if err := s.open(ctx, tx, a, op, n, *lines[0].Card, nil); err != nil {
 					return err
 				}
 				return s.cards.ActivateWithin(ctx, tx, cards.Act{Institution: a.Institution, Actor: a.Actor}, *lines[0].Card)
@@ -130,19 +130,19 @@ func (s *Service) row(ctx context.Context, i store.Institution, n NewCard, produ
 	return formats.BulkOrder, formats.Row{Line: 2, Product: product.Code, FirstName: h.FirstName, LastName: h.LastName, Address1: h.Address, City: h.Town, Postcode: h.Postcode, Country: h.Country}, err
 }
 
-// open opens the account of a card that is locked or made in this transaction.
-func (s *Service) open(ctx context.Context, tx *store.Tx, a ledger.Act, o *store.Operation, n NewCard, id card.ID, code func(store.LedgerAccount) ([]byte, error)) (store.LedgerAccount, error) {
+// open opens the account of a card that is locked or made in this transaction. code makes what activates it; nil = nothing is awaited.
+func (s *Service) open(ctx context.Context, tx *store.Tx, a ledger.Act, o *store.Operation, n NewCard, id card.ID, code func(store.LedgerAccount) ([]byte, error)) error {
 	account, err := s.ledger.OpenOnTerms(ctx, tx, a.Institution, o, ledger.Opening{Card: id, Amount: n.Amount, Source: n.Account, Holder: n.Holder})
 	if err != nil {
-		return account, err
+		return err
 	}
 	known := store.PrepaidCard{Account: account.Number, Institution: a.Institution.ID, Attributes: "{}"}
 	if code != nil {
 		if known.Code, err = code(account); err != nil {
-			return account, err
+			return err
 		}
 	}
-	return account, tx.InsertPrepaidCard(ctx, known)
+	return tx.InsertPrepaidCard(ctx, known)
 }
 
 // bind opens the account of a card from printed stock, and makes the code that activates it.
@@ -161,7 +161,7 @@ func (s *Service) bind(ctx context.Context, a ledger.Act, n NewCard, _ *card.Pro
 		if err := s.bindable(ctx, tx, a.Institution, c); err != nil {
 			return err
 		}
-		_, err = s.open(ctx, tx, a, o, n, id, func(account store.LedgerAccount) ([]byte, error) { return s.newCode(id, account.ID) })
+		err = s.open(ctx, tx, a, o, n, id, func(account store.LedgerAccount) ([]byte, error) { return s.newCode(id, account.ID) })
 		if errors.Is(err, ledger.ErrTaken) {
 			err = ErrBound
 		}

@@ -21,7 +21,7 @@ const lease = 60
 func (s *Service) Claim(ctx context.Context) ([]store.WebhookClaim, error) {
 	var all []store.WebhookClaim
 	err := s.Plant.Store.InTx(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.ClaimWebhooks(ctx, lease)
+		all, err = tx.ClaimWebhooks(ctx, lease, s.Plant.Now())
 		return err
 	})
 	return all, err

@@ -27,9 +27,10 @@ type Holder struct {
 	Reason      string           `db:"reason"`   // why it was rejected
 	CreatedAt   time.Time        `db:"created_at"`
 	ChangedAt   time.Time        `db:"changed_at"`
+	PurgedAt    *time.Time       `db:"purged_at"` // nothing is known of the person any more
 }
 
-const holderColumns = `number, id, institution_id, reference, fingerprint, product_number, model, state, email, document, body, reason, created_at, changed_at`
+const holderColumns = `number, id, institution_id, reference, fingerprint, product_number, model, state, email, document, body, reason, created_at, changed_at, purged_at`
 
 // InsertHolder stores what was handed in unless its institution has something of its reference; false tells that it has. ErrConflict: the product has a holder of this address or document.
 func (t *Tx) InsertHolder(ctx context.Context, h *Holder) (bool, error) {
@@ -95,4 +96,14 @@ func (q Q) CardsOfHolder(ctx context.Context, holder int64) (int, error) {
 	var n int
 	err := q.get(ctx, "count cards of a holder", &n, `SELECT count(*) FROM ledger_accounts WHERE holder_number = $1`, holder)
 	return n, err
+}
+
+// purgeableHolders are those that were audited before a horizon ($1) and have no card that has not ended.
+const purgeableHolders = `purged_at IS NULL AND state IN (3, 4) AND changed_at < $1 AND NOT EXISTS (SELECT 1 FROM ledger_accounts a JOIN cards c ON c.id = a.card_id
+	WHERE a.holder_number = holders.number AND c.status NOT IN (4, 5))`
+
+// PurgeHolders forgets who holders were that were audited before a horizon and have no card that has not ended. That they were there stays; what was handed in of them can be neither
+// handed in again nor used.
+func (t *Tx) PurgeHolders(ctx context.Context, h Horizon, now time.Time) error {
+	return t.exec(ctx, "purge holders", `UPDATE holders SET body = '{}', email = 'purged ' || number, document = NULL, fingerprint = $3, purged_at = $2 WHERE `+purgeableHolders, stored(h.month), stored(now), []byte{0})
 }

@@ -201,6 +201,7 @@ type Left struct {
 	ReturnLines int64 `db:"return_lines"`
 	ReturnBytes int64 `db:"return_bytes"`
 	Events      int64 `db:"events"`
+	Holders     int64 `db:"holders"`
 	PINs        int64 `db:"pins"` // of purged files, that no later card takes over
 	PINsInUse   int64 `db:"pins_in_use"`
 }
@@ -216,6 +217,7 @@ func (q Q) Left(ctx context.Context, h Horizon) (Left, error) {
 		(SELECT count(*) FROM return_lines WHERE recorded_at < $1) AS return_lines,
 		(SELECT coalesce(sum(c.bytes), 0) FROM return_chunks c JOIN return_files r ON r.number = c.return_number WHERE r.created_at < $1) AS return_bytes,
 		(SELECT count(*) FROM events WHERE recorded_at < $1) AS events,
+		(SELECT count(*) FROM holders WHERE `+purgeableHolders+`) AS holders,
 		(SELECT count(*) FROM issues WHERE file_number IN (SELECT number FROM files WHERE purged_at IS NOT NULL) AND `+unusedPIN+`) AS pins,
 		(SELECT count(*) FROM issues WHERE file_number IN (SELECT number FROM files WHERE purged_at IS NOT NULL) AND pin IS NOT NULL AND NOT (`+unusedPIN+`)) AS pins_in_use`,
 		stored(h.month), h.order())

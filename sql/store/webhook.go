@@ -177,11 +177,11 @@ func (t *Tx) Republish(ctx context.Context, id uuid.UUID, first, last int64, sta
 }
 
 // ClaimWebhooks raises the epoch of the subscribers that something is due for, that nobody holds and that are not waited for.
-func (t *Tx) ClaimWebhooks(ctx context.Context, leaseSeconds int) ([]WebhookClaim, error) {
+func (t *Tx) ClaimWebhooks(ctx context.Context, leaseSeconds int, now time.Time) ([]WebhookClaim, error) {
 	var all []WebhookClaim
 	err := t.list(ctx, "claim webhooks", &all, `UPDATE webhooks SET epoch = epoch + 1, lease_until = `+t.clock()+` + $1
-		WHERE removed_at IS NULL AND NOT paused AND lease_until <= `+t.clock()+` AND retry_after <= `+t.clock()+`
-		AND EXISTS (SELECT 1 FROM webhook_outbox o WHERE o.webhook_id = webhooks.id AND o.state = $2) RETURNING id, epoch`, int64(leaseSeconds)*1_000_000, MessageDue)
+		WHERE removed_at IS NULL AND NOT paused AND lease_until <= `+t.clock()+` AND retry_after <= $3
+		AND EXISTS (SELECT 1 FROM webhook_outbox o WHERE o.webhook_id = webhooks.id AND o.state = $2) RETURNING id, epoch`, int64(leaseSeconds)*1_000_000, MessageDue, now.UnixMicro())
 	return all, err
 }
 
@@ -208,8 +208,8 @@ func (q Q) Messages(ctx context.Context, id uuid.UUID, state MessageState, befor
 
 // MarkMessage records how one try went; the claim goes on for a lease. A message that stays due is not tried again before pause is over.
 func (t *Tx) MarkMessage(ctx context.Context, c WebhookClaim, number int64, state MessageState, failure string, pause time.Duration, leaseSeconds int, now time.Time) error {
-	err := t.execClaimed(ctx, "hold a webhook", `UPDATE webhooks SET lease_until = `+t.clock()+` + $1, retry_after = `+t.clock()+` + $2 WHERE id = $3 AND epoch = $4`,
-		int64(leaseSeconds)*1_000_000, pause.Microseconds(), c.ID, c.Epoch)
+	err := t.execClaimed(ctx, "hold a webhook", `UPDATE webhooks SET lease_until = `+t.clock()+` + $1, retry_after = $2 WHERE id = $3 AND epoch = $4`,
+		int64(leaseSeconds)*1_000_000, now.Add(pause).UnixMicro(), c.ID, c.Epoch)
 	if err != nil {
 		return err
 	}

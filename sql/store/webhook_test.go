@@ -34,7 +34,7 @@ func TestAPurgeLeavesMessagesThatAreDue(t *testing.T) {
 			t.Fatal(err)
 		}
 		in(t, s, func(ctx context.Context, tx *store.Tx) error {
-			claims, err := tx.ClaimWebhooks(ctx, 60)
+			claims, err := tx.ClaimWebhooks(ctx, 60, time.Now())
 			if err != nil {
 				return err
 			}

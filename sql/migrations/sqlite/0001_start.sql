@@ -678,7 +678,8 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (client_id, request_key)
 );
 
--- A subscriber to events. secret is sealed by the vault. lease_until and retry_after are microseconds of database time; epoch is raised by each claim.
+-- A subscriber to events. form is that of its messages, empty for Platen's own; secret is sealed by the vault. lease_until is microseconds of database time, retry_after of the
+-- processes'; epoch is raised by each claim.
 CREATE TABLE webhooks (
     id             TEXT PRIMARY KEY,
     institution_id TEXT NOT NULL REFERENCES institutions (id),
@@ -730,6 +731,7 @@ CREATE TABLE audit_log (
 );
 
 -- Who holds prepaid cards of a product, as handed in for an audit. state as in card/prepaid.go; document is the kind and number of what identifies a person; reason is why it was rejected.
+-- Of one that is purged nothing is known any more.
 CREATE TABLE holders (
     number         INTEGER PRIMARY KEY AUTOINCREMENT,
     id             TEXT NOT NULL UNIQUE,
@@ -745,6 +747,7 @@ CREATE TABLE holders (
     reason         TEXT NOT NULL DEFAULT '',
     created_at     TIMESTAMP NOT NULL,
     changed_at     TIMESTAMP NOT NULL,
+    purged_at      TIMESTAMP,
     UNIQUE (institution_id, reference),
     UNIQUE (product_number, email),
     UNIQUE (product_number, document),
