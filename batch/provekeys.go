@@ -68,9 +68,9 @@ func (p *Plant) proveCodeKey(ctx context.Context, product *card.Product, pans []
 	if product.HasCSC() {
 		return at, label, p.Module.CSCs(ctx, card.KeyRef{Label: label}, pans, expiries, card.NewSecrets(1, amex.Digits))
 	}
-	in := make([]hsm.CodeRequest, len(pans))
-	for i := range in {
-		in[i] = hsm.CodeRequest{PAN: pans[i], Expiry: expiries[i], ServiceCode: [3]byte{'0', '0', '0'}}
+	var in []hsm.CodeRequest
+	for i, pan := range pans {
+		in = append(in, hsm.CodeRequest{PAN: pan, Expiry: expiries[i], ServiceCode: [3]byte{'0', '0', '0'}})
 	}
 	return at, label, p.Module.Codes(ctx, card.KeyRef{Label: label}, in, card.NewSecrets(1, 3))
 }
