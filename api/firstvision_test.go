@@ -234,7 +234,7 @@ func TestFirstvisionUsesPINs(t *testing.T) {
 // What is wrong with a request, whatever it is, is refused in the dialect's form, and nothing is changed.
 func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		f, stranger, looker := s.firstvision(s.mine, "submit,operate,pin"), s.firstvision(s.theirs, "submit,operate,pin"), s.firstvision(s.mine, "")
+		f, stranger, looker := s.firstvision(s.mine, "submit,operate,pin,pan"), s.firstvision(s.theirs, "submit,operate,pin,pan"), s.firstvision(s.mine, "")
 		account := f.holding("100")
 		token := f.card(account, plastic)
 		before := string(s.get(s.mine, "/v1/orders").want(http.StatusOK).body) + string(s.get(s.mine, "/v1/cards/"+token).want(http.StatusOK).body)
@@ -255,6 +255,10 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 			"PUT /cards/pin/status":            on(token, `,"serviceFunctionCode":"B"`),
 			"PUT " + actionPath:                acting(token, "3", `,"numberCardsRequested":1`),
 			"POST " + sameDayPath:              on(token, `,"processType":"1","cardAction":"3"`),
+			"POST /cards/pin/security-codes":   on(token, `,"keyAssociation":"POS","channel":"A"`),
+			"POST /cards/v1/pin/codes":         on(token, `,"keyAssociation":"POS","channelIndicator":"A"`),
+			"POST /cards/pin/dynamic-values":   on(token, `,"keyAssociation":"POS","channel":"A","disableDCVV2":"N"`),
+			"POST /cards/embosser/card-pan":    on(token, `,"functionType":"C"`),
 			"POST " + instantPath:              instantOf("7"),
 			"POST " + massPath:                 massOf("7"),
 			"PUT " + keyedPath:                 keyedOf("7", "A1"),
@@ -296,9 +300,7 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 		}
 		f.fails(http.MethodPost, "/cards/embosser", embosserOf("77", plastic), http.StatusNotFound, "not_found")
 		f.fails(http.MethodPost, "/account", `{"organization":"001","logo":"999","customerNumber":"7"}`, http.StatusUnprocessableEntity, "unknown_product")
-		for _, path := range []string{"/nothing", "/cards/embosser/card-pan", "/cards/pin/security-codes", "/cards/pin/dynamic-values"} {
-			f.fails(http.MethodPost, path, "{}", http.StatusNotFound, "not_found")
-		}
+		f.fails(http.MethodPost, "/nothing", "{}", http.StatusNotFound, "not_found")
 		if after := string(s.get(s.mine, "/v1/orders").want(http.StatusOK).body) + string(s.get(s.mine, "/v1/cards/"+token).want(http.StatusOK).body); after != before {
 			t.Errorf("something was changed: %s", after)
 		}

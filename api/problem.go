@@ -118,6 +118,7 @@ var known = []struct {
 	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},
 	{pins.ErrMoved, http.StatusConflict, "pin_moved", "the card got another PIN meanwhile; nothing was changed"},
 	{pins.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone that the institution declares"},
+	{values.ErrNoDynamic, http.StatusConflict, "no_dynamic_cvv2", "the card has no CVV2 that changes, or is not in use"},
 	{values.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone with a public key that the institution declares"},
 	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
 	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},

@@ -13,6 +13,9 @@ import (
 func (s *service) routeValues(api huma.API) {
 	const one = cardPath + "/{token}"
 	read(s, api, change("tell-security-values", http.MethodPost, one+"/security-values", "security values", "CVV, CVV2 and iCVV, encrypted to a client's key", http.StatusOK), s.tellValues)
+	read(s, api, change("tell-dynamic-cvv2", http.MethodPost, one+"/dynamic-cvv2", "security values", "The CVV2 that a card has now, encrypted to a client's key", http.StatusOK), s.tellDynamic)
+	read(s, api, change("tell-card-number", http.MethodPost, one+"/number", "security values", "The card's number, encrypted to a client's key", http.StatusOK), s.tellNumber)
+	read(s, api, change("find-card-by-number", http.MethodPost, "/v1/card-lookups", "security values", "The token that stands for the card of a number", http.StatusOK), s.findByNumber)
 	read(s, api, change("verify-cvv2", http.MethodPost, one+"/cvv2/verify", "security values", "Verify a CVV2", http.StatusOK), s.verifyCVV2)
 }
 
@@ -52,4 +55,41 @@ func (s *service) tellValues(ctx context.Context, c caller, in *ZoneInput) (Secu
 func (s *service) verifyCVV2(ctx context.Context, c caller, in *CVV2Input) (CVV2Verdict, error) {
 	right, err := s.values.VerifyCVV2(ctx, act(c, in.Token), card.NewSecret([]byte(in.Body.CVV2)))
 	return CVV2Verdict{Verified: right}, err
+}
+
+func (s *service) tellDynamic(ctx context.Context, c caller, in *ZoneInput) (SecurityValues, error) {
+	v, err := s.values.TellDynamic(ctx, act(c, in.Token), in.Body.Zone)
+	return SecurityValues{Issue: v.Issue, JWE: v.JWE, CVV2ExpiresAt: v.CVV2Until}, err
+}
+
+// SealedNumber is a card's number, for the holder of a zone's private key only.
+type SealedNumber struct {
+	JWE string `json:"jwe" doc:"JWE in compact form, RSA-OAEP-256 and A256GCM; its payload has card_number and issued_at"`
+}
+
+func (s *service) tellNumber(ctx context.Context, c caller, in *ZoneInput) (SealedNumber, error) {
+	told, err := s.values.TellNumber(ctx, act(c, in.Token), in.Body.Zone)
+	return SealedNumber{told}, err
+}
+
+// LookupInput is the number of a card.
+type LookupInput struct {
+	Body struct {
+		Number string `json:"card_number" pattern:"^[0-9]{13,19}$"`
+	}
+}
+
+// FoundCard is the card of a number.
+type FoundCard struct {
+	Token string            `json:"token"`
+	Links map[string]string `json:"links"`
+}
+
+func (s *service) findByNumber(ctx context.Context, c caller, in *LookupInput) (FoundCard, error) {
+	pan, err := card.ParsePAN(in.Body.Number)
+	if err != nil {
+		return FoundCard{}, invalid("body.card_number", "is no card number")
+	}
+	token, err := s.values.TokenOf(ctx, c.institution, c.actor(), pan)
+	return FoundCard{Token: token, Links: map[string]string{"card": cardPath + "/" + token}}, err
 }

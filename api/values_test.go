@@ -28,8 +28,8 @@ type told struct {
 	CVV2ExpiresAt           time.Time `json:"cvv2_expires_at"`
 }
 
-// declareValues gives an institution a zone with a public key, and its Mastercard product a CVV2 that changes every hour.
-func (s *site) declareValues(c client) *rsa.PrivateKey {
+// zoneKey is a key of a client's, and its public half as a zone declares it.
+func (s *site) zoneKey() (*rsa.PrivateKey, string) {
 	s.t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -39,12 +39,36 @@ func (s *site) declareValues(c client) *rsa.PrivateKey {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return private, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// unsealed reads what was encrypted to a client's key.
+func unsealed[T any](t *testing.T, private *rsa.PrivateKey, compact string) (v T) {
+	t.Helper()
+	sealed, err := jose.ParseEncryptedCompact(compact, []jose.KeyAlgorithm{jose.RSA_OAEP_256}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := sealed.Decrypt(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(plain, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// declareValues gives an institution a zone with a public key, and its Mastercard product a CVV2 that changes every hour.
+func (s *site) declareValues(c client) *rsa.PrivateKey {
+	s.t.Helper()
+	private, public := s.zoneKey()
 	set, err := programs.Load(samples.FS, "programs")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	set.Institution.Code = c.institution.Code
-	set.Zones = []programs.Zone{{Code: "vault", PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}}
+	set.Zones = []programs.Zone{{Code: "vault", PublicKey: public}}
 	for i := range set.Products {
 		if set.Products[i].Code == "mc-credit-chip" {
 			set.Products[i].DynamicCVV2 = card.DynamicCVV2{Minutes: 60, FirstCode: 300, Codes: 500, Grace: 1}
@@ -59,18 +83,7 @@ func (s *site) declareValues(c client) *rsa.PrivateKey {
 func (h *holder) values(c client, private *rsa.PrivateKey) told {
 	h.t.Helper()
 	a := h.do(c, http.MethodPost, "/v1/cards/"+h.token+"/security-values", strings.NewReader(`{"zone":"vault"}`), asJSON)
-	sealed, err := jose.ParseEncryptedCompact(decode[api.SecurityValues](a.want(http.StatusOK)).JWE, []jose.KeyAlgorithm{jose.RSA_OAEP_256}, []jose.ContentEncryption{jose.A256GCM})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	plain, err := sealed.Decrypt(private)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	var v told
-	if err := json.Unmarshal(plain, &v); err != nil {
-		h.t.Fatal(err)
-	}
+	v := unsealed[told](h.t, private, decode[api.SecurityValues](a.want(http.StatusOK)).JWE)
 	for _, code := range []string{v.CVV, v.CVV2, v.ICVV} {
 		if code != "" && strings.Contains(string(a.body), `"`+code+`"`) {
 			h.t.Errorf("the answer shows a code")

@@ -32,6 +32,19 @@ func (p *Plant) Zone(ctx context.Context, i store.Institution, code string) (*pr
 	return z.value, nil
 }
 
+// Zones returns the current declarations of what clients share with an institution, by code.
+func (p *Plant) Zones(ctx context.Context, i store.Institution) ([]*programs.Zone, error) {
+	zones, err := current(ctx, p, p.Store.Q, i.ID, store.ZoneProgram, decodeJSON[programs.Zone])
+	if err != nil {
+		return nil, err
+	}
+	var all []*programs.Zone
+	for _, z := range sortedEntries(zones) {
+		all = append(all, z.value)
+	}
+	return all, nil
+}
+
 // CardPIN is the PIN of an issue of a card, and by what it is verified.
 type CardPIN struct {
 	Issue   int

@@ -24,6 +24,7 @@ import (
 	"platen/services/instant"
 	"platen/services/massissue"
 	"platen/services/pins"
+	"platen/services/values"
 )
 
 // service is what the operations use.
@@ -36,12 +37,13 @@ type service struct {
 	massIssues *massissue.Service
 	actions    *actions.Service
 	instant    *instant.Service
+	values     *values.Service
 }
 
 // New is the dialect over a plant.
 func New(plant *batch.Plant) api.Dialect {
 	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant},
-		massIssues: &massissue.Service{Plant: plant}, actions: actions.New(plant), instant: instant.New(plant)}
+		massIssues: &massissue.Service{Plant: plant}, actions: actions.New(plant), instant: instant.New(plant), values: &values.Service{Plant: plant}}
 	var routes []api.DialectRoute
 	route := func(method string, role api.Role, handle api.Handler, paths ...string) {
 		for _, path := range paths {
@@ -64,6 +66,10 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPut, api.Submit, taking(nil, onCard(s, s.act)), "/cards/embosser/cardAction-L8V2")
 	route(http.MethodPost, api.Submit, taking(sameDayCodes, onCard(s, s.sameDay)), "/cards/embosser/sameDay")
 	route(http.MethodPost, api.Submit, taking(instantCodes, s.instantCard), "/account/v2/instantCard")
+	route(http.MethodPost, api.PAN, taking(nil, s.cardPAN), "/cards/embosser/card-pan", "/cards/embosser/card-pan-l8v2")
+	route(http.MethodPost, api.PIN, taking(nil, onCard(s, s.securityCodes)), "/cards/pin/security-codes")
+	route(http.MethodPost, api.PIN, taking(nil, onCard(s, s.currentCodes)), "/cards/v1/pin/codes")
+	route(http.MethodPost, api.PIN, taking(dynamicCodes, onCard(s, s.dynamicValues)), "/cards/pin/dynamic-values")
 	const mass, keyed = "/cards/mass-card-issue-L8V3", "/cards/v1/cards/massIssue"
 	route(http.MethodPost, api.Submit, taking(nil, s.addMass), mass)
 	route(http.MethodPut, api.Submit, taking(nil, s.keepMass), keyed)

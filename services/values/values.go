@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"platen/batch"
 	"platen/card"
 	"platen/hsm/jwe"
+	"platen/programs"
 	"platen/services/cards"
 	"platen/sql/store"
 )
@@ -34,16 +36,9 @@ func (s *Service) Tell(ctx context.Context, a cards.Act, zone string) (Told, err
 	if err != nil {
 		return Told{}, err
 	}
-	z, err := s.Plant.Zone(ctx, a.Institution, zone)
-	if errors.Is(err, store.ErrNotFound) || err == nil && z.PublicKey == "" {
-		return Told{}, ErrZone
-	}
+	to, err := s.recipient(ctx, a.Institution, zone)
 	if err != nil {
 		return Told{}, err
-	}
-	key, err := jwe.ParseKey(z.PublicKey)
-	if err != nil {
-		return Told{}, fmt.Errorf("zone %s: %w", z.Code, err)
 	}
 	v, err := s.Plant.SecurityValues(ctx, a.Institution, c)
 	if err != nil {
@@ -56,10 +51,33 @@ func (s *Service) Tell(ctx context.Context, a cards.Act, zone string) (Told, err
 	}
 	defer payload.Wipe()
 	told := Told{Issue: v.Issue, CVV2Until: v.CVV2Until}
-	if told.JWE, err = key.Encrypt(z.Code, payload); err != nil {
+	if told.JWE, err = to.key.Encrypt(to.zone, payload); err != nil {
 		return Told{}, err
 	}
-	return told, s.record(ctx, a, c.ID, "security_values_told", map[string]any{"issue": v.Issue, "zone": z.Code})
+	return told, s.record(ctx, a, c.ID, "security_values_told", map[string]any{"issue": v.Issue, "zone": to.zone})
+}
+
+// recipient is who reads what is told: the holder of a zone's private key.
+type recipient struct {
+	zone string
+	key  jwe.Key
+}
+
+// recipient finds a zone with a public key; empty = the only one that there is.
+func (s *Service) recipient(ctx context.Context, i store.Institution, zone string) (recipient, error) {
+	all, err := s.Plant.Zones(ctx, i)
+	if err != nil {
+		return recipient{}, err
+	}
+	all = slices.DeleteFunc(all, func(z *programs.Zone) bool { return z.PublicKey == "" || zone != "" && z.Code != zone })
+	if len(all) != 1 {
+		return recipient{}, ErrZone
+	}
+	key, err := jwe.ParseKey(all[0].PublicKey)
+	if err != nil {
+		return recipient{}, fmt.Errorf("zone %s: %w", all[0].Code, err)
+	}
+	return recipient{all[0].Code, key}, nil
 }
 
 // payloadOf writes what a client reads. It is the one place where codes are written in the clear, on their way into a JWE.

@@ -1,0 +1,149 @@
+package firstvision
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+
+	"platen/api"
+	"platen/batch"
+	"platen/card"
+	"platen/services/pins"
+	"platen/services/values"
+	"platen/sql/store"
+)
+
+// zone is the code of the zone of a channel and an association: of both together where there is one, or of the association.
+func (s *service) zone(ctx context.Context, c *api.Call, channel, association string) (string, error) {
+	code := strings.ToLower(strings.TrimSpace(channel) + association)
+	_, err := s.plant.Zone(ctx, c.Institution, code)
+	if errors.Is(err, store.ErrNotFound) {
+		return strings.ToLower(association), nil
+	}
+	return code, err
+}
+
+// securityCodes asks for the security values of a card.
+type securityCodes struct {
+	OnCard
+	Association
+	Channel string `json:"channel" enum:" ,I,A,W"`
+}
+
+// currentCodes is securityCodes as the current version has it.
+type currentCodes struct {
+	OnCard
+	Association
+	Channel string `json:"channelIndicator" enum:"A,I,W"`
+}
+
+// Codes are the security values of a card as its zone can read them.
+type Codes struct {
+	CardNumber string `json:"cardNumber"`
+	Values     string `json:"securityValues,omitempty"` // JWE: CVV, CVV2 and iCVV
+	PIN        string `json:"pinEncrypt,omitempty"`     // block under the zone's key
+}
+
+func (s *service) securityCodes(ctx context.Context, c *api.Call, story *batch.Story, body securityCodes) (api.Reply, error) {
+	code, err := s.zone(ctx, c, body.Channel, body.Key)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	v := Codes{CardNumber: story.Token}
+	told, err := s.values.Tell(ctx, act(c, story), code)
+	noKey := errors.Is(err, values.ErrZone)
+	if err != nil && !noKey {
+		return api.Reply{}, err
+	}
+	v.Values = told.JWE
+	block, err := s.pins.Export(ctx, act(c, story), code, "security codes by channel "+strings.TrimSpace(body.Channel))
+	switch {
+	case errors.Is(err, pins.ErrZone) && noKey:
+		return api.Reply{}, values.ErrZone
+	case err != nil && !errors.Is(err, pins.ErrZone) && !errors.Is(err, batch.ErrNoPIN):
+		return api.Reply{}, err
+	case err == nil:
+		v.PIN = strings.ToUpper(hex.EncodeToString(block.Block))
+	}
+	return done(http.StatusOK, v), nil
+}
+
+func (s *service) currentCodes(ctx context.Context, c *api.Call, story *batch.Story, body currentCodes) (api.Reply, error) {
+	return s.securityCodes(ctx, c, story, securityCodes{OnCard: body.OnCard, Association: body.Association, Channel: body.Channel})
+}
+
+// dynamicCodes are the numbers of the dynamic values service (VPL5SGD).
+var dynamicCodes = vpl5{{values.ErrNoDynamic, "VPL5SGD20S", "the card is not in use, or its product has no dynamic CVV2"}}
+
+type dynamicValues struct {
+	OnCard
+	Association
+	Channel string `json:"channel" enum:"I,A,W"`
+	Disable string `json:"disableDCVV2" enum:"Y,N"`
+}
+
+// Dynamic is the CVV2 that a card has now.
+type Dynamic struct {
+	CardNumber string `json:"cardNumber"`
+	CVV2       string `json:"dcvv2"` // JWE
+	Minutes    int    `json:"dcvv2ExpiryMinutes"`
+	At         string `json:"dcvv2GenerationTime"`
+}
+
+func (s *service) dynamicValues(ctx context.Context, c *api.Call, story *batch.Story, body dynamicValues) (api.Reply, error) {
+	if body.Disable == "Y" {
+		return api.Reply{}, api.Refusal(http.StatusUnprocessableEntity, "dynamic_cvv2_stays", "the product decides whether its cards have a dynamic CVV2")
+	}
+	code, err := s.zone(ctx, c, body.Channel, body.Key)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	told, err := s.values.TellDynamic(ctx, act(c, story), code)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	now := s.plant.Now()
+	return done(http.StatusOK, Dynamic{CardNumber: story.Token, CVV2: told.JWE, Minutes: int(math.Ceil(told.CVV2Until.Sub(now).Minutes())), At: now.UTC().Format("2006-01-02T15:04:05Z")}), nil
+}
+
+// cardPAN asks for the token of a card number (P), or for the number of a token (C), which is told to the holder of a zone's private key only.
+type cardPAN struct {
+	Org
+	CardNumber  string `json:"cardNumber" pattern:"^[0-9A-Z]{12,32}$"`
+	Sequence    string `json:"cardSequence,omitempty" pattern:"^(0{0,3}[01])$"`
+	Function    string `json:"functionType,omitempty" enum:"P,C"`
+	Association string `json:"keyAssociation,omitempty" pattern:"^[0-9A-Z]{1,3}$"`
+}
+
+func (s *service) cardPAN(ctx context.Context, c *api.Call, body cardPAN) (api.Reply, error) {
+	if err := body.known(c); err != nil {
+		return api.Reply{}, err
+	}
+	answer := map[string]string{"organizationNumber": body.Organization}
+	if body.Function == "P" {
+		pan, err := card.ParsePAN(body.CardNumber)
+		if err != nil {
+			return api.Reply{}, api.Invalid("body.cardNumber", "is no card number")
+		}
+		token, err := s.values.TokenOf(ctx, c.Institution, c.Actor, pan)
+		if err == nil {
+			_, err = s.card(ctx, c, body.Org, token)
+		}
+		answer["cardNumber"] = token
+		return done(http.StatusOK, answer), err
+	}
+	story, err := s.card(ctx, c, body.Org, body.CardNumber)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	told, err := s.values.TellNumber(ctx, act(c, &story), strings.ToLower(body.Association))
+	if err != nil {
+		return api.Reply{}, fmt.Errorf("card number: %w", err)
+	}
+	answer["cardNumber"] = told
+	return done(http.StatusOK, answer), nil
+}

@@ -1,0 +1,104 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"platen/api"
+	"platen/card"
+	"platen/programs"
+	"platen/sql/store"
+)
+
+const panPath = "/cards/embosser/card-pan"
+
+// Security values, dynamic CVV2s and card numbers go to the holder of a zone's key only, and to clients with the role for them.
+func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		private, public := s.zoneKey()
+		s.declare("demo-bank", 0, func(set *programs.Set) {
+			set.Zones = append(set.Zones, programs.Zone{Code: "aiyy", Key: "zpk-pos", PublicKey: public})
+			productOf(set, "mc-credit-chip").DynamicCVV2 = card.DynamicCVV2{Minutes: 60, FirstCode: 300, Codes: 500, Grace: 1}
+		})
+		f, desk := s.firstvision(s.mine, "submit,operate,pin"), s.firstvision(s.mine, "pan")
+		stranger := s.firstvision(s.theirs, "pan")
+		token := f.card(f.holding("200"), plastic)
+		other := f.card(f.holding("100"), plastic)
+		h := s.holderOf(token)
+		number := string(h.pan.Reveal())
+
+		// The zone of a channel goes before the association's own.
+		codes := func(path, member, channel, association string) map[string]any {
+			t.Helper()
+			return f.data(http.MethodPost, path, on(token, `,"keyAssociation":"`+association+`","`+member+`":"`+channel+`"`))
+		}
+		got := codes("/cards/pin/security-codes", "channel", "A", "IYY")
+		v := unsealed[told](t, private, got["securityValues"].(string))
+		if len(v.CVV) != 3 || len(v.CVV2) != 3 || len(v.ICVV) != 3 || got["pinEncrypt"] != strings.ToUpper(h.block("pos", h.pin)) {
+			t.Errorf("codes %v", got)
+		}
+		if got := codes("/cards/v1/pin/codes", "channelIndicator", "W", "POS"); got["securityValues"] != nil || len(got["pinEncrypt"].(string)) != 16 {
+			t.Errorf("codes %v", got)
+		}
+		f.fails(http.MethodPost, "/cards/v1/pin/codes", on(token, `,"keyAssociation":"IYY","channelIndicator":"W"`), http.StatusUnprocessableEntity, "unknown_zone")
+
+		// A dynamic CVV2 is of a card in use whose product has one; what is printed is not valid.
+		dynamic := func(token, disable string) string {
+			return on(token, `,"keyAssociation":"IYY","channel":"A","disableDCVV2":"`+disable+`"`)
+		}
+		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "N"), http.StatusUnprocessableEntity, "VPL5SGD20S")
+		f.data(http.MethodPut, "/cards/activation", on(token, `,"serviceType":"S"`))
+		f.data(http.MethodPut, "/cards/activation", on(other, `,"serviceType":"S"`))
+		got = f.data(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "N"))
+		if now := unsealed[told](t, private, got["dcvv2"].(string)); now.CVV2 != v.CVV2 || now.CVV != "" || got["dcvv2ExpiryMinutes"] != 60.0 || got["dcvv2GenerationTime"] != "2026-11-21T12:00:00Z" {
+			t.Errorf("dynamic %v", got)
+		}
+		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(other, "N"), http.StatusUnprocessableEntity, "VPL5SGD20S")
+		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "Y"), http.StatusUnprocessableEntity, "dynamic_cvv2_stays")
+
+		// Tokens and numbers, for entitled clients.
+		f.fails(http.MethodPost, panPath, on(number, `,"functionType":"P"`), http.StatusForbidden, "forbidden")
+		if got := desk.data(http.MethodPost, panPath, on(number, `,"functionType":"P"`)); got["cardNumber"] != token {
+			t.Errorf("token %v", got)
+		}
+		a := desk.data(http.MethodPost, panPath+"-l8v2", on(token, ""))
+		if v := unsealed[struct {
+			Number string `json:"card_number"`
+		}](t, private, a["cardNumber"].(string)); v.Number != number {
+			t.Error("another number")
+		}
+		stranger.fails(http.MethodPost, panPath, on(number, `,"functionType":"P"`), http.StatusNotFound, "not_found")
+		stranger.fails(http.MethodPost, panPath, on(token, ""), http.StatusNotFound, "not_found")
+		desk.fails(http.MethodPost, panPath, on("4000001234567891", `,"functionType":"P"`), http.StatusBadRequest, "invalid_request")
+		desk.fails(http.MethodPost, panPath, on("4000001234567899", `,"functionType":"P"`), http.StatusNotFound, "not_found")
+		desk.fails(http.MethodPost, panPath, on(number, ""), http.StatusNotFound, "not_found")
+		if strings.Contains(s.log.String(), number) {
+			t.Error("the log shows a card number")
+		}
+
+		// The same, natively.
+		native := client{institution: s.mine.institution, key: s.addBearer(store.Client{Institution: s.mine.institution.ID, Name: "numbers", Roles: "pan", Rate: 1_000_000})}
+		if v := decode[api.FoundCard](s.post1(native, "/v1/card-lookups", `{"card_number":"`+number+`"}`).want(http.StatusOK)); v.Token != token {
+			t.Errorf("%+v", v)
+		}
+		for body, code := range map[string]string{`{"card_number":"4000001234567899"}`: "not_found", `{"card_number":"4000001234567891"}`: "invalid_request", `{"card_number":"x"}`: "invalid_request"} {
+			if a := s.post1(native, "/v1/card-lookups", body); decode[api.Problem](a).Code != code {
+				t.Errorf("%s: %d %s", body, a.status, a.body)
+			}
+		}
+		s.post1(native, "/v1/cards/"+token+"/number", `{"zone":"aiyy"}`).want(http.StatusOK)
+		s.post1(native, "/v1/cards/"+token+"/number", `{"zone":"pos"}`).refused(http.StatusUnprocessableEntity, "unknown_zone")
+		s.post1(s.mine, "/v1/cards/"+token+"/number", `{"zone":"aiyy"}`).refused(http.StatusForbidden, "forbidden")
+		s.post1(native, "/v1/cards/"+token+"/dynamic-cvv2", `{"zone":"aiyy"}`).refused(http.StatusForbidden, "forbidden")
+		told := ""
+		for _, e := range s.card(token).Events {
+			told += e.Kind + " "
+		}
+		for _, kind := range []string{"security_values_told", "pin_told", "dynamic_cvv2_told", "number_told", "token_told"} {
+			if !strings.Contains(told, kind) {
+				t.Errorf("no event %s: %s", kind, told)
+			}
+		}
+	})
+}
