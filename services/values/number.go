@@ -24,6 +24,7 @@ func (s *Service) TellNumber(ctx context.Context, a cards.Act, zone string) (str
 	if err != nil {
 		return "", err
 	}
+	defer pan.Wipe()
 	b, err := json.Marshal(map[string]any{"card_number": string(pan.Reveal()), "issued_at": s.Plant.Now().UTC()})
 	if err != nil {
 		return "", errors.New("a card number cannot be written")
