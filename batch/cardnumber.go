@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"platen/card"
 	"platen/formats"
 )
@@ -24,6 +26,15 @@ func (c *checker) checkNumbers() {
 func HoldsCardNumber(text string) bool {
 	start, _ := findNumber(text)
 	return start >= 0
+}
+
+// ReferenceHoldsCardNumber is HoldsCardNumber for what a client names things by: a UUID at its end may be all digits, and holds nobody's number.
+func ReferenceHoldsCardNumber(reference string) bool {
+	const length = 36
+	if n := len(reference) - length; n >= 0 && uuid.Validate(reference[n:]) == nil {
+		reference = reference[:n]
+	}
+	return HoldsCardNumber(reference)
 }
 
 // withoutNumbers is a row as it may be kept: every card number shows its last four digits only.

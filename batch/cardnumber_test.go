@@ -52,3 +52,15 @@ func TestNoReasonOrReferenceHoldsACardNumber(t *testing.T) {
 		t.Errorf("a bureau's reason is kept as %q", got)
 	}
 }
+
+func TestAReferenceMayEndWithAUUID(t *testing.T) {
+	const digits = "00000000-0000-4111-1111-111111111111" // 4111 1111 1111 1111 with dashes
+	for text, want := range map[string]bool{
+		digits: false, "offblocks-" + digits: false, "ORDER-7": false,
+		"4111111111111111": true, "4111-1111-1111-1111": true, digits + "-1": true, "4111111111111111-" + digits: true, digits[:35] + "g": true,
+	} {
+		if got := ReferenceHoldsCardNumber(text); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}

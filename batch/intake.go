@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"platen/card"
@@ -140,9 +139,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 }
 
 func checkReference(reference string) error {
-	// A UUID may be all digits, and holds nobody's number.
-	isUUID := len(reference) == 36 && uuid.Validate(reference) == nil
-	if reference == "" || len(reference) > 64 || !isUUID && HoldsCardNumber(reference) {
+	if reference == "" || len(reference) > 64 || ReferenceHoldsCardNumber(reference) {
 		return ErrName
 	}
 	for _, c := range []byte(reference) {

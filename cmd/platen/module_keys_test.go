@@ -50,7 +50,9 @@ func refusesWrongKeys(t *testing.T, dir string, give func(args ...string) outcom
 	}
 	put(t, filepath.Join(dir, "programs", "bureaus", "south.yaml"), read(t, filepath.Join(whole, "bureaus", "south.yaml")))
 	respell(t, dir, "ranges.yaml", "- code: prepaid\n  prefix: \"401288\"", "- code: own-prepaid\n  prefix: \"453978\"")
-	respell(t, dir, "products/prepaid-mag.yaml", "range: prepaid", "range: own-prepaid")
+	for _, product := range []string{"prepaid-mag", "prepaid-plastic"} {
+		respell(t, dir, "products/"+product+".yaml", "range: prepaid", "range: own-prepaid")
+	}
 	if o := give(append(apply, "--dry-run")...); o.code != 0 || !strings.Contains(o.stdout, "own-prepaid") {
 		t.Errorf("an issuer's own BIN: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 	}

@@ -130,8 +130,7 @@ func fingerprint(kind card.OperationKind, content any) ([]byte, error) {
 func (a Act) Check() error { return checkReference(a.Reference) }
 
 func checkReference(reference string) error {
-	isUUID := len(reference) == 36 && uuid.Validate(reference) == nil // it may be all digits, and holds nobody's number
-	if reference == "" || len(reference) > 65 || !printable(reference, '!') || !isUUID && batch.HoldsCardNumber(reference) {
+	if reference == "" || len(reference) > 65 || !printable(reference, '!') || batch.ReferenceHoldsCardNumber(reference) {
 		return ErrName
 	}
 	return nil

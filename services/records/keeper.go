@@ -36,7 +36,7 @@ const maxReference = 64
 
 // CheckReference fails with ErrReference.
 func CheckReference(text string) error {
-	if text == "" || len(text) > maxReference || batch.HoldsCardNumber(text) {
+	if text == "" || len(text) > maxReference || batch.ReferenceHoldsCardNumber(text) {
 		return ErrReference
 	}
 	for _, c := range []byte(text) {
