@@ -177,7 +177,7 @@ func problemOf(err error) *Problem {
 		if content := new(records.ContentError); errors.As(err, &content) {
 			return badFields("bad_content", "what is declared cannot stand; nothing was stored", content.Faults, content)
 		}
-		if refused := new(actions.Refused); errors.As(err, &refused) {
+		if refused := new(actions.RefusedError); errors.As(err, &refused) {
 			p := problem(http.StatusConflict, refused.Code, refused.Hint)
 			p.cause = err
 			return p

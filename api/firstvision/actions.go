@@ -118,7 +118,7 @@ func actionRefusal(err error) error {
 		}
 		return api.Refusal(http.StatusUnprocessableEntity, number, hint)
 	}
-	if refused := new(actions.Refused); errors.As(err, &refused) {
+	if refused := new(actions.RefusedError); errors.As(err, &refused) {
 		return numbered(refused.Code, refused.Hint)
 	}
 	switch {
@@ -168,7 +168,7 @@ var errNoSameDay = errors.New("no same-day request of the card waits")
 var sameDayCodes = vpl5{{errNoSameDay, "VPL5SSP15E", "no same-day request of the card waits any more"}}
 
 func sameDayRefusal(err error) error {
-	held, refused := new(batch.InFileError), new(actions.Refused)
+	held, refused := new(batch.InFileError), new(actions.RefusedError)
 	switch {
 	case errors.As(err, &held), errors.Is(err, batch.ErrMade), errors.Is(err, cards.ErrBusy):
 		return api.Refusal(http.StatusUnprocessableEntity, "VPL5SSP15E", "a request of the card is pending, or overran")

@@ -302,22 +302,22 @@ func (s *service) addMass(ctx context.Context, c *api.Call, body massIssue) (api
 var massQuery = []string{"organizationNumber", "logo", "cardType"}
 
 // asked finds the request that the parameters of a call name.
-func (s *service) asked(ctx context.Context, c *api.Call, request string) (massissue.MassIssue, []massissue.Run, error) {
+func (s *service) asked(ctx context.Context, c *api.Call, request string) (massissue.MassIssue, error) {
 	q := c.URL.Query()
 	cardType, err := strconv.ParseInt(q.Get("cardType"), 10, 8)
 	if err != nil || cardType < 0 || cardType > 99 {
-		return massissue.MassIssue{}, nil, api.Invalid("query.cardType", "0 to 99")
+		return massissue.MassIssue{}, api.Invalid("query.cardType", "0 to 99")
 	}
 	key, err := massKey(c, q.Get("organizationNumber"), q.Get("logo"), cardType, request)
 	if err != nil {
-		return massissue.MassIssue{}, nil, err
+		return massissue.MassIssue{}, err
 	}
-	kept, runs, err := s.findMass(ctx, c, key, q.Get("logo"))
-	return kept, runs, massRefusal(err)
+	kept, _, err := s.findMass(ctx, c, key, q.Get("logo"))
+	return kept, massRefusal(err)
 }
 
 func (s *service) getMass(ctx context.Context, c *api.Call) (api.Reply, error) {
-	kept, _, err := s.asked(ctx, c, unkeyed)
+	kept, err := s.asked(ctx, c, unkeyed)
 	if err != nil {
 		return api.Reply{}, err
 	}

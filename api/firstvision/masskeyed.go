@@ -136,7 +136,7 @@ func (s *service) keepMass(ctx context.Context, c *api.Call, body keyedMass) (ap
 
 func (s *service) getKeyedMass(ctx context.Context, c *api.Call) (api.Reply, error) {
 	request := c.URL.Query().Get(requestParameter)
-	kept, _, err := s.asked(ctx, c, request)
+	kept, err := s.asked(ctx, c, request)
 	if err != nil {
 		return api.Reply{}, err
 	}

@@ -73,7 +73,7 @@ func (s *service) securityCodes(ctx context.Context, c *api.Call, story *batch.S
 }
 
 func (s *service) currentCodes(ctx context.Context, c *api.Call, story *batch.Story, body currentCodes) (api.Reply, error) {
-	return s.securityCodes(ctx, c, story, securityCodes{OnCard: body.OnCard, Association: body.Association, Channel: body.Channel})
+	return s.securityCodes(ctx, c, story, securityCodes(body))
 }
 
 // dynamicCodes are the numbers of the dynamic values service (VPL5SGD).

@@ -33,35 +33,35 @@ type Request struct {
 	Reference  string // of the order
 }
 
-// Refused says why a card action cannot be carried out. It names no value.
-type Refused struct {
+// RefusedError says why a card action cannot be carried out. It names no value.
+type RefusedError struct {
 	Code string // stable: see VPL5
 	Hint string
 }
 
 // Error implements error.
-func (e *Refused) Error() string { return e.Hint }
+func (e *RefusedError) Error() string { return e.Hint }
 
 // Refusals.
 var (
-	errSystem        = &Refused{"action_of_system", "only the system sets this action: every card has a number of its own, and a next issue is made in its product's technology"}
-	errNothingIssued = &Refused{"action_nothing_issued", "nothing of the card was made yet: ask for nothing (0) or its first plastic (1)"}
-	errIssued        = &Refused{"action_issued", "plastic of the card was made before: ask for a replacement"}
-	errFirstWaits    = &Refused{"action_first_waits", "the first plastic of the card waits for its file already"}
-	errRequested     = &Refused{"action_requested_missing", "say how many plastics are asked for"}
-	errNoneRequested = &Refused{"action_requested_zero", "this action asks for no plastic"}
-	errOverRequested = &Refused{"action_requested_over", "no more plastics can be asked for than are outstanding"}
-	errOnePlastic    = &Refused{"action_one_plastic", "one plastic at a time: one number is one card"}
-	errReturned      = &Refused{"action_returned_missing", "say how many plastics were given back"}
-	errOverReturned  = &Refused{"action_returned_over", "no more plastics can be given back than are outstanding"}
-	errNoneReturned  = &Refused{"action_returned_zero", "plastics are given back by the action for that (4) only"}
-	errSmart         = &Refused{"action_smart_card", "a card with a chip has no additional ones: order another card"}
-	errNewPIN        = &Refused{"action_new_pin", "only a PIN mailer (5) comes with a new PIN"}
-	errSameDay       = &Refused{"action_same_day", "only first plastics, replacements and emergencies (1, 3, 6) are made on the same day"}
-	errNoSameDay     = &Refused{"action_no_same_day", "no same-day cycle serves the bureau of the product"}
-	errLetter        = &Refused{"action_reason", "the institution declares no such reason for this action"}
-	errNoSuccessor   = &Refused{"action_no_successor", "the card cannot have a further issue"}
-	errVirtual       = &Refused{"action_virtual", "the card has no plastic"}
+	errSystem        = &RefusedError{"action_of_system", "only the system sets this action: every card has a number of its own, and a next issue is made in its product's technology"}
+	errNothingIssued = &RefusedError{"action_nothing_issued", "nothing of the card was made yet: ask for nothing (0) or its first plastic (1)"}
+	errIssued        = &RefusedError{"action_issued", "plastic of the card was made before: ask for a replacement"}
+	errFirstWaits    = &RefusedError{"action_first_waits", "the first plastic of the card waits for its file already"}
+	errRequested     = &RefusedError{"action_requested_missing", "say how many plastics are asked for"}
+	errNoneRequested = &RefusedError{"action_requested_zero", "this action asks for no plastic"}
+	errOverRequested = &RefusedError{"action_requested_over", "no more plastics can be asked for than are outstanding"}
+	errOnePlastic    = &RefusedError{"action_one_plastic", "one plastic at a time: one number is one card"}
+	errReturned      = &RefusedError{"action_returned_missing", "say how many plastics were given back"}
+	errOverReturned  = &RefusedError{"action_returned_over", "no more plastics can be given back than are outstanding"}
+	errNoneReturned  = &RefusedError{"action_returned_zero", "plastics are given back by the action for that (4) only"}
+	errSmart         = &RefusedError{"action_smart_card", "a card with a chip has no additional ones: order another card"}
+	errNewPIN        = &RefusedError{"action_new_pin", "only a PIN mailer (5) comes with a new PIN"}
+	errSameDay       = &RefusedError{"action_same_day", "only first plastics, replacements and emergencies (1, 3, 6) are made on the same day"}
+	errNoSameDay     = &RefusedError{"action_no_same_day", "no same-day cycle serves the bureau of the product"}
+	errLetter        = &RefusedError{"action_reason", "the institution declares no such reason for this action"}
+	errNoSuccessor   = &RefusedError{"action_no_successor", "the card cannot have a further issue"}
+	errVirtual       = &RefusedError{"action_virtual", "the card has no plastic"}
 )
 
 // VPL5 are the numbers that FirstVision's card action service (VPL5SPR) has for refusals, by their codes here, and by those of the problems that the layers below tell of. What is not
@@ -113,7 +113,7 @@ func (r *Request) check(f facts) error {
 	again := r.Action == Replacement || r.Action == Emergency
 	for _, rule := range []struct {
 		broken bool
-		why    *Refused
+		why    *RefusedError
 	}{
 		{r.Action == Renumbering || r.Action == Technology, errSystem},
 		{r.NewPIN && r.Action != Mailer, errNewPIN},

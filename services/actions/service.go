@@ -37,7 +37,7 @@ type Done struct {
 	Outstanding int          // plastics of the card that are out and were not given back
 }
 
-// Do carries a card action out. It fails with *Refused where a rule of the action is broken, and with what the layers below refuse.
+// Do carries a card action out. It fails with *RefusedError where a rule of the action is broken, and with what the layers below refuse.
 func (s *Service) Do(ctx context.Context, a cards.Act, r Request) (Done, error) {
 	story, err := s.Plant.ExplainCard(ctx, a.Institution, a.Card)
 	if err != nil {
