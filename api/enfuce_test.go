@@ -298,6 +298,9 @@ func TestEnfuceFollowsAPhysicalCard(t *testing.T) {
 		s.set(id, "Card OK", "ACTIVE CURRENT")
 		post("/update/RESET_PIN_ATTEMPT", http.StatusOK)
 		post("/update/REISSUE_CARD", http.StatusOK)
+		if got, want := plastics(), id+"-1 00 ALL ACTIVE, "+id+"-2  NEW_PLASTIC INACTIVE"; got != want {
+			t.Fatalf("plastics: %s, want %s", got, want)
+		}
 		post("/update/REISSUE_CARD", http.StatusBadRequest).refusedBy(http.StatusBadRequest, dynamicError, "bad_row")
 		s.sent(s.produce(s.mine))
 		if got, want := plastics(), id+"-1 00 ALL ACTIVE, "+id+"-2 01 NEW_PLASTIC INACTIVE"; got != want {
@@ -349,4 +352,103 @@ func (s *enfuceSite) refusesChanges(id string) {
 	}
 	s.call(s.desk, http.MethodPatch, "/v4/MC_CARD/"+id+audited, `{"status":"Card Lost"}`).refusedBy(http.StatusNotFound, dynamicError, "not_found")
 	s.call(s.desk, http.MethodPost, "/v3/"+id+"/plastic/"+id+"-9/update/ACTIVATE"+audited, "").refusedBy(http.StatusConflict, dynamicError, "old_plastic")
+}
+
+// listed is how the plastics of a card stand.
+func (s *enfuceSite) listed(id string) string {
+	s.t.Helper()
+	var all []string
+	for _, p := range decode[[]enfuce.Plastic](s.call(s.desk, http.MethodGet, "/v3/"+id+"/plastic"+audited, "").want(http.StatusOK)) {
+		all = append(all, strings.TrimPrefix(p.ID, id)+" "+p.ProductionType+" "+p.Status)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (s *enfuceSite) told(id string) enfuce.Card {
+	s.t.Helper()
+	return decode[enfuce.Card](s.call(s.desk, http.MethodGet, "/v3/"+id+audited, "").want(http.StatusOK))
+}
+
+func TestEnfuceReplacesCardsAndCancelsPlastics(t *testing.T) {
+	onBoth(t, func(t *testing.T, plain *site) {
+		s := plain.withEnfuce()
+		post := func(id, path string) answer {
+			t.Helper()
+			return s.call(s.desk, http.MethodPost, "/v3/"+id+path+audited, "")
+		}
+		id := s.made(s.call(s.desk, http.MethodPost, createPhysical+audited, `{"segment":"SEGMENT_B","embossing":{"firstName":"Ana","lastName":"Ruiz","externalLayoutCode":"BlueCard"}}`))
+		post(id, "/update/REPLACE_CARD").refusedBy(http.StatusConflict, dynamicError, "card_busy")
+
+		// Its plastic is taken back: the card stays as it is.
+		post(id, "/plastic/"+id+"-1/update/CANCEL").want(http.StatusOK)
+		if got := s.listed(id); got != "" || uses(s.card(id)) != "INACTIVE PENDING" {
+			t.Fatalf("cancelled: %q %s", got, uses(s.card(id)))
+		}
+		post(id, "/plastic/"+id+"-1/update/CANCEL").refusedBy(http.StatusConflict, dynamicError, "plastic_locked")
+		for _, none := range []string{id + "-7", id + "-01", "-1", id} {
+			post(id, "/plastic/"+none+"/update/CANCEL").refusedBy(http.StatusNotFound, dynamicError, "not_found")
+		}
+
+		// Another takes its place, with what was said of it.
+		second := decode[enfuce.Resource](post(id, "/update/REPLACE_CARD").want(http.StatusOK)).ID
+		post(id, "/update/REPLACE_CARD").refusedBy(http.StatusConflict, dynamicError, "card_replaced")
+		if old, made := s.card(id), s.card(second); second == id || old.Status != "CLOSED" || old.ClosedFor != "REQUEST" || old.ReplacedBy != second || made.Replaces != id {
+			t.Fatalf("replaced: %+v by %+v", old, made)
+		}
+		if got := s.told(second); got.Status != "Card OK" || got.AccountID != "17" || got.CustomerID != "17" || got.CardRole != "MAIN" || got.Segment != "SEGMENT_B" || got.Embossing.LastName != "Ruiz" ||
+			len(got.TruncatedNumber) != 16 || !strings.Contains(got.TruncatedNumber, "*") || got.PINAttempts == nil || got.PINAttempts.Counter != 0 || got.Expiration == nil {
+			t.Fatalf("told: %+v", got)
+		}
+		if got := s.told(id); got.Status != "Card Closed" {
+			t.Fatalf("told of the old one: %+v", got)
+		}
+		files := s.produce(s.mine)
+		s.sent(files)
+		post(second, "/plastic/"+second+"-1/update/CANCEL").refusedBy(http.StatusConflict, dynamicError, "plastic_locked")
+		post(second, "/update/REORDER_CARD_PIN").want(http.StatusOK)
+		post(second, "/update/REORDER_CARD_PIN").refusedBy(http.StatusConflict, dynamicError, "mailer_waits")
+		if files := s.produce(s.mine); len(files) != 1 || files[0].Purpose != store.MailerPurpose || files[0].Planned != 1 {
+			t.Fatalf("mailer files: %+v", files)
+		}
+
+		// A plastic that was only ordered is taken back, and ordered again.
+		post(second, "/update/REISSUE_CARD").want(http.StatusOK)
+		if got, want := s.listed(second), "-1 ALL INACTIVE, -2 NEW_PLASTIC INACTIVE"; got != want {
+			t.Fatalf("plastics: %s, want %s", got, want)
+		}
+		post(second, "/plastic/"+second+"-2/update/CANCEL").want(http.StatusOK)
+		if got, want := s.listed(second), "-1 ALL INACTIVE"; got != want {
+			t.Fatalf("plastics: %s, want %s", got, want)
+		}
+
+		// One that is lost is replaced as well, and keeps what it was closed for; so is one that somebody abuses.
+		s.set(second, "Card Lost", "CLOSED CLOSED")
+		third := decode[enfuce.Resource](post(second, "/update/REPLACE_CARD").want(http.StatusOK)).ID
+		if old := s.card(second); old.ClosedFor != "LOST" || old.ReplacedBy != third {
+			t.Fatalf("lost: %+v", old)
+		}
+		s.sent(s.produce(s.mine))
+		s.set(third, "Suspected Fraud", "BLOCKED PENDING")
+		if got := s.told(third); got.Status != "Suspected Fraud" {
+			t.Fatalf("told: %+v", got)
+		}
+		fourth := decode[enfuce.Resource](post(third, "/update/REPLACE_CARD").want(http.StatusOK)).ID
+		if old := s.card(third); old.ClosedFor != "COMPROMISED" || old.ReplacedBy != fourth {
+			t.Fatalf("abused: %+v", old)
+		}
+		a, _ := s.virtual(s.desk, "18", "17", "SUPPLEMENTARY", audited, `{}`)
+		virtual := s.made(a)
+		next := decode[enfuce.Resource](post(virtual, "/update/REPLACE_CARD").want(http.StatusOK)).ID
+		if got := s.told(next); got.CustomerID != "18" || got.CardRole != "SUPPLEMENTARY" || got.PINAttempts != nil || uses(s.card(next)) != "ACTIVE CURRENT" {
+			t.Fatalf("told of the virtual one: %+v", got)
+		}
+		if cards := s.account("17"); len(cards) != 2 {
+			t.Errorf("%d cards on the account", len(cards))
+		}
+		stranger := s.all(s.theirs, "enfuce-2")
+		for _, path := range []string{"/update/REPLACE_CARD", "/update/REORDER_CARD_PIN", "/plastic/" + next + "-1/update/CANCEL"} {
+			s.call(stranger, http.MethodPost, "/v3/"+next+path+audited, "").refusedBy(http.StatusNotFound, dynamicError, "not_found")
+		}
+		s.balanced()
+	})
 }

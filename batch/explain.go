@@ -110,10 +110,21 @@ func (p *Plant) replaces(ctx context.Context, id card.ID) (string, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
-	if err != nil || l.Card == nil || *l.Card == id {
+	if err != nil || l.Card == nil {
 		return "", err
 	}
-	return p.Token(ctx, *l.Card)
+	if *l.Card != id {
+		return p.Token(ctx, *l.Card)
+	}
+	// It was made when it was ordered: its line names itself.
+	was, err := p.Store.Replaced(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.Token(ctx, was.ID)
 }
 
 func (p *Plant) explainIssues(ctx context.Context, i store.Institution, s *Story) error {

@@ -7,15 +7,13 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
-
-	"github.com/google/uuid"
 
 	"platen/api"
 	"platen/batch"
 	"platen/card"
 	"platen/formats"
 	"platen/services/cards"
+	"platen/services/records"
 	"platen/sql/store"
 )
 
@@ -55,6 +53,8 @@ func (s *service) find(ctx context.Context, c *api.Call) (batch.Story, error) {
 	return story, err
 }
 
+func by(c *api.Call) records.By { return records.By{Institution: c.Institution, Actor: c.Actor} }
+
 func act(c *api.Call, story *batch.Story) cards.Act {
 	return cards.Act{Institution: c.Institution, Card: story.Token, Actor: c.Actor}
 }
@@ -88,12 +88,12 @@ func (s *service) reissue(ctx context.Context, c *api.Call) (api.Reply, error) {
 	if err != nil {
 		return api.Reply{}, err
 	}
-	reference, err := uuid.NewV7()
+	reference, err := orderName()
 	if err != nil {
-		return api.Reply{}, fmt.Errorf("name an order: %w", err)
+		return api.Reply{}, err
 	}
 	row := formats.Row{Line: 2, Card: story.Token, Reason: card.Damaged.String()}
-	_, err = s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "enfuce-" + reference.String(), Single: true,
+	_, err = s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: reference, Single: true,
 		Body: bytes.NewReader([]byte(story.Token)),
 		Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(formats.ActionOrder, row), nil }})
 	return done("Card reissued", &story), err
@@ -107,69 +107,7 @@ func (s *service) resetPINAttempt(ctx context.Context, c *api.Call) (api.Reply, 
 	return done("PIN attempts reset", &story), err
 }
 
-// Plastic is one version of a card as it is made.
-type Plastic struct {
-	ID             string      `json:"id"`
-	CardID         string      `json:"cardId"`
-	SequenceNumber string      `json:"sequenceNumber"` // PSN
-	Expiration     *expiration `json:"expiration"`
-	ProductionDate string      `json:"productionDate,omitempty"`
-	ProductionType string      `json:"productionType"`
-	Status         string      `json:"status"`
-}
-
-// The statuses of a plastic.
-const (
-	plasticInactive = "INACTIVE" // ordered
-	plasticLocked   = "LOCKED"   // embossed, and not in use yet
-	plasticActive   = "ACTIVE"
-	plasticClosed   = "CLOSED"
-	plasticRejected = "REJECTED"
-)
-
-// statusOf is where a plastic stands.
-func statusOf(i *batch.IssueStory) string {
-	switch {
-	case i.State == card.IssueRejected || i.State == card.IssueSpoiled:
-		return plasticRejected
-	case i.Use == card.UseCurrent:
-		return plasticActive
-	case i.Use == card.UseSuperseded || i.Use == card.UseClosed:
-		return plasticClosed
-	case i.State.Fulfilled():
-		return plasticLocked
-	}
-	return plasticInactive
-}
-
 func plasticID(story *batch.Story, issue int) string { return fmt.Sprintf("%s-%d", story.Token, issue) }
-
-func (s *service) plastics(ctx context.Context, c *api.Call) (api.Reply, error) {
-	story, err := s.find(ctx, c)
-	if err != nil {
-		return api.Reply{}, err
-	}
-	all := make([]Plastic, 0, len(story.Issues))
-	for i := range story.Issues {
-		issue := &story.Issues[i]
-		e, err := card.ExpiryFromInt(issue.Expiry)
-		if err != nil {
-			return api.Reply{}, err
-		}
-		p := Plastic{ID: plasticID(&story, issue.Issue.Issue), CardID: story.Token, SequenceNumber: issue.PSN.String(), Expiration: &expiration{Year: int32(e.Year), Month: int32(e.Month)},
-			ProductionType: "ALL", Status: statusOf(issue)}
-		if issue.Reason != card.New {
-			p.ProductionType = "NEW_PLASTIC"
-		}
-		for _, said := range issue.Said {
-			if said.Status == card.IssueProduced.String() {
-				p.ProductionDate = said.OccurredAt.UTC().Format(time.DateOnly)
-			}
-		}
-		all = append(all, p)
-	}
-	return api.Reply{Status: http.StatusOK, Body: all}, nil
-}
 
 // activatePlastic puts a card's newest plastic into use; the one before works until then.
 func (s *service) activatePlastic(ctx context.Context, c *api.Call) (api.Reply, error) {

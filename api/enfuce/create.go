@@ -1,23 +1,17 @@
 package enfuce
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"platen/api"
-	"platen/batch"
 	"platen/card"
 	"platen/formats"
-	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/instant"
 	"platen/sql/store"
 )
 
@@ -46,33 +40,18 @@ func (s *service) create(ctx context.Context, c *api.Call, body newCard) (api.Re
 	if err := body.possible(product); err != nil {
 		return api.Reply{}, err
 	}
-	said, err := json.Marshal(body)
-	if err != nil {
-		return api.Reply{}, fmt.Errorf("note of a card: %w", err)
-	}
-	reference, err := uuid.NewV7()
-	if err != nil {
-		return api.Reply{}, fmt.Errorf("name an order: %w", err)
-	}
-	kind, row := body.row(product, holder)
-	hang := s.customers.Hang(c.Institution, account.Reference, product.Code)
-	receipt, err := s.plant.Submit(ctx, batch.Submission{Institution: c.Institution, Actor: c.Actor, Reference: "enfuce-" + reference.String(), Single: true, Instant: true,
-		Body: bytes.NewReader(c.Content),
-		Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, row), nil },
-		Also: func(ctx context.Context, tx *store.Tx, o store.Order) error {
-			return errors.Join(hang(ctx, tx, o), tx.NoteOrder(ctx, o.Number, string(said)))
-		}})
+	reference, err := orderName()
 	if err != nil {
 		return api.Reply{}, err
 	}
-	made, err := s.plant.InstantCard(ctx, receipt.Order)
-	if err != nil || made == nil {
-		return api.Reply{}, errors.Join(err, errors.New("no card was made"))
-	}
-	if product.Technology == card.Virtual {
-		err = s.cards.Activate(ctx, cards.Act{Institution: c.Institution, Card: made.Token, Actor: c.Actor})
-	}
-	return api.Reply{Status: http.StatusCreated, Body: Resource{Description: "Card created", ID: made.Token}}, err
+	kind, row := body.row(product, holder)
+	hang := s.customers.Hang(c.Institution, account.Reference, product.Code)
+	said := note{newCard: body, CustomerID: holder.Reference, CardRole: c.PathValue("cardRole")}
+	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Active: product.Technology == card.Virtual}, kind,
+		func(ctx context.Context, tx *store.Tx, o store.Order) error {
+			return errors.Join(hang(ctx, tx, o), keep(ctx, tx, o, said))
+		})
+	return api.Reply{Status: http.StatusCreated, Body: Resource{Description: "Card created", ID: made.Card.Token}}, err
 }
 
 // product finds the product of the path's type, or of the body's productCode.
@@ -159,16 +138,14 @@ func (n *newCard) row(p *card.Product, holder customers.Customer) (formats.Order
 	if e := n.Embossing; e != nil && (e.FirstName != "" || e.LastName != "") {
 		first, last = e.FirstName, e.LastName
 	}
-	row := formats.Row{Line: 2, Product: p.Code, Delivery: delivery[n.CardDeliveryType]}
+	kind, row := formats.BulkOrder, holder.Row()
+	row.Title, row.FirstName, row.LastName = "", first, last
+	if p.Technology == card.Virtual {
+		kind, row = formats.MassOrder, formats.Row{Line: 2, Quantity: "1", EmbossName: strings.TrimSpace(first + " " + last)}
+	}
+	row.Product, row.Delivery = p.Code, delivery[n.CardDeliveryType]
 	if n.Expiration != nil {
 		row.Expiry = fmt.Sprintf("%04d-%02d", n.Expiration.Year, n.Expiration.Month)
 	}
-	if p.Technology == card.Virtual {
-		row.Quantity, row.EmbossName = "1", strings.TrimSpace(first+" "+last)
-		return formats.MassOrder, row
-	}
-	row.FirstName, row.LastName, row.Language = first, last, holder.Language
-	row.Address1, row.Address2, row.Address3, row.City, row.Region = holder.Address1, holder.Address2, holder.Address3, holder.City, holder.Region
-	row.Postcode, row.Country = holder.Postcode, holder.Country
-	return formats.BulkOrder, row
+	return kind, row
 }

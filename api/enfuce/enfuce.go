@@ -15,6 +15,7 @@ import (
 	"platen/programs"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/instant"
 	"platen/services/pins"
 )
 
@@ -24,21 +25,27 @@ type service struct {
 	cards     *cards.Service
 	customers *customers.Service
 	pins      *pins.Service
+	instant   *instant.Service
 }
 
 const auditParameter = "auditUser"
 
 // New is the dialect over a plant.
 func New(plant *batch.Plant) api.Dialect {
-	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant}}
+	s := &service{plant: plant, cards: &cards.Service{Plant: plant}, customers: &customers.Service{Plant: plant}, pins: &pins.Service{Plant: plant},
+		instant: instant.New(plant)}
 	audited := []string{auditParameter}
 	return api.Dialect{Code: programs.Enfuce, Audit: auditUser, Refuse: refuse, Routes: []api.DialectRoute{
 		{Pattern: "POST /v4/{type}/customer/{customerId}/account/{accountId}/{cardRole}", Role: api.Submit, Query: audited, Handle: api.Taking(s.create)},
 		{Pattern: "PATCH /v4/{type}/{id}", Role: api.Operate, Query: audited, Handle: api.Taking(s.setStatus)},
 		{Pattern: "POST /v3/{id}/update/REISSUE_CARD", Role: api.Submit, Query: audited, Handle: api.Empty(s.reissue)},
 		{Pattern: "POST /v3/{id}/update/RESET_PIN_ATTEMPT", Role: api.PIN, Query: audited, Handle: api.Empty(s.resetPINAttempt)},
+		{Pattern: "POST /v3/{id}/update/REPLACE_CARD", Role: api.Submit, Query: audited, Handle: api.Empty(s.replace)},
+		{Pattern: "POST /v3/{id}/update/REORDER_CARD_PIN", Role: api.PIN, Query: audited, Handle: api.Empty(s.reorderPIN)},
+		{Pattern: "GET /v3/{id}", Query: audited, Handle: api.Empty(s.get)},
 		{Pattern: "GET /v3/{id}/plastic", Query: audited, Handle: api.Empty(s.plastics)},
 		{Pattern: "POST /v3/{id}/plastic/{plasticId}/update/ACTIVATE", Role: api.Operate, Query: audited, Handle: api.Empty(s.activatePlastic)},
+		{Pattern: "POST /v3/{id}/plastic/{plasticId}/update/CANCEL", Role: api.Operate, Query: audited, Handle: api.Empty(s.cancelPlastic)},
 	}}
 }
 

@@ -111,7 +111,7 @@ func (a *Address) check(location string) error {
 }
 
 func (a *Address) fill(row *formats.Row) {
-	row.Address1, row.Address2, row.City, row.Region, row.Postcode, row.Country = a.FirstLine, a.SecondLine, a.City, a.State, a.PostCode, a.Country
+	row.Address1, row.Address2, row.Address3, row.City, row.Region, row.Postcode, row.Country = a.FirstLine, a.SecondLine, "", a.City, a.State, a.PostCode, a.Country
 }
 
 // row is the order of the card, for who holds the account. One whose name is not known gets an anonymous card.
@@ -123,7 +123,7 @@ func (s *service) row(ctx context.Context, c *api.Call, account customers.Accoun
 	}
 	kind := formats.MassOrder
 	if holder.FirstName != "" || holder.LastName != "" {
-		kind, row = formats.BulkOrder, formats.Row{Line: 2, Title: holder.Title, FirstName: holder.FirstName, LastName: holder.LastName, Language: holder.Language}
+		kind, row = formats.BulkOrder, holder.Row()
 	}
 	switch {
 	case body.ShippingAddress != nil && kind == formats.BulkOrder:

@@ -48,9 +48,19 @@ for status in 'Card Blocked' 'Card OK' 'Card Closed'; do
 	WANT=200 call PATCH "/v4/VISA_VIRTUAL/$card" "{\"status\":\"$status\"}"
 done
 
-echo '== A physical card leaves in the next file'
+echo '== A physical card may be in use before its plastic is made'
 card=$(WANT=201 call POST "/v4/VISA_CARD/$owner/MAIN" '{"pinStatus":"D","embossing":{"manufacturer":"NORTH","physical":true},"cardDeliveryType":"MAIL"}' | member id)
-echo "physical card $card"
 WANT=200 call POST "/v3/$card/plastic/$card-1/update/ACTIVATE"
 WANT=200 call POST "/v3/$card/update/RESET_PIN_ATTEMPT"
+WANT=200 call GET "/v3/$card/plastic"
+
+echo '== Its plastic is cancelled while nothing of it is made, and the card stays as it is'
+WANT=200 call POST "/v3/$card/plastic/$card-1/update/CANCEL"
+WANT=200 call GET "/v3/$card/plastic"
+WANT=200 call GET "/v3/$card"
+
+echo '== Another card takes its place; that one leaves in the next file'
+card=$(WANT=200 call POST "/v3/$card/update/REPLACE_CARD" | member id)
+echo "physical card $card"
+WANT=409 call POST "/v3/$card/update/REPLACE_CARD"
 WANT=200 call GET "/v3/$card/plastic"

@@ -16,6 +16,8 @@ var (
 	ErrStatus  = errors.New("the card's status does not allow it")
 	ErrBusy    = errors.New("an order for the card is open")
 	ErrNotMade = errors.New("the card's newest issue has not left for its bureau, or nothing came of it")
+
+	ErrReplaced = errors.New("another card took the card's place already")
 )
 
 // Service works on single cards of a plant.
@@ -178,6 +180,26 @@ func (s *Service) CloseWithin(ctx context.Context, tx *store.Tx, a Act, id card.
 		return ErrBusy
 	}
 	return s.Plant.CloseCard(ctx, tx, a.Institution.ID, store.Closing{Card: id, Reason: because}, map[string]any{"by": a.Actor, "why": reason})
+}
+
+// ReplaceWithin closes a card whose place another takes, in a transaction of the caller's, and links them. One that is closed already keeps what it was closed for. ErrReplaced: another took
+// its place before.
+func (s *Service) ReplaceWithin(ctx context.Context, tx *store.Tx, a Act, id, by card.ID, because card.Reason, reason string) error {
+	if err := s.CloseWithin(ctx, tx, a, id, because, reason); err != nil {
+		return err
+	}
+	err := tx.LinkReplaced(ctx, id, by)
+	if errors.Is(err, store.ErrStale) {
+		return ErrReplaced
+	}
+	if err != nil {
+		return err
+	}
+	token, err := s.Plant.Token(ctx, by)
+	if err != nil {
+		return err
+	}
+	return tx.Record(ctx, a.Institution.ID, "card", int64(id), "replaced", map[string]any{"by": a.Actor, "why": reason, "replaced_by": token}, s.Plant.Now())
 }
 
 // change is something that is done to a card which is locked; what tells the event, or is empty when there was nothing to do.

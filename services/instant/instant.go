@@ -55,9 +55,13 @@ func (s *Service) Make(ctx context.Context, by records.By, r Request) (Made, err
 		return Made{}, err
 	}
 	kind := r.shape(product != nil && product.Technology == card.Virtual)
+	return s.MakeRow(ctx, by, r, kind, s.Customers.Open(by, r.Opening, r.Product))
+}
+
+// MakeRow is Make of a row of a kind as it stands; what the request opens is not looked at, and also does what there is to do in its transaction.
+func (s *Service) MakeRow(ctx context.Context, by records.By, r Request, kind formats.OrderKind, also func(context.Context, *store.Tx, store.Order) error) (Made, error) {
 	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: by.Institution, Actor: by.Actor, Reference: r.Reference, IdempotencyKey: r.IdempotencyKey, Single: true, Instant: true,
-		Delay: r.Delay, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil },
-		Also: s.Customers.Open(by, r.Opening, r.Product)})
+		Delay: r.Delay, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil }, Also: also})
 	if err != nil {
 		return Made{}, err
 	}

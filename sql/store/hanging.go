@@ -49,7 +49,7 @@ func (q Q) AccountOf(ctx context.Context, institution uuid.UUID, c Card) (Record
 		if !errors.Is(err, ErrNotFound) {
 			return r, err
 		}
-		if c, err = q.replacedBy(ctx, c.ID); err != nil {
+		if c, err = q.Replaced(ctx, c.ID); err != nil {
 			return Record{}, err
 		}
 	}
@@ -63,8 +63,8 @@ func (q Q) accountOf(ctx context.Context, institution uuid.UUID, c Card) (Record
 	return r, err
 }
 
-// replacedBy finds the card whose place a card took.
-func (q Q) replacedBy(ctx context.Context, id card.ID) (Card, error) {
+// Replaced finds the card whose place a card took. ErrNotFound: it took none's.
+func (q Q) Replaced(ctx context.Context, id card.ID) (Card, error) {
 	var c Card
 	err := q.get(ctx, "card that was replaced", &c, `SELECT `+cardColumns+` FROM cards WHERE replaced_by = $1`, id)
 	return c, err

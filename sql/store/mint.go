@@ -174,3 +174,8 @@ func (t *Tx) CloseCards(ctx context.Context, list []Closing) error {
 	return t.exec(ctx, "close cards' issues", `UPDATE issues SET use_state = $1 WHERE use_state IN ($3, $4) AND `+where,
 		card.UseClosed, listed, card.UsePending, card.UseCurrent)
 }
+
+// LinkReplaced lets a card take the place of one that is closed. ErrStale: that one is not closed, or another took its place.
+func (t *Tx) LinkReplaced(ctx context.Context, closed, by card.ID) error {
+	return t.execOne(ctx, "link a card that was replaced", `UPDATE cards SET replaced_by = $1 WHERE id = $2 AND status = $3 AND replaced_by IS NULL`, by, closed, card.CardClosed)
+}
