@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"platen/batch"
+	"platen/card"
 	"platen/formats"
 )
 
@@ -28,6 +29,8 @@ type Holder struct {
 	CustomerReference string `json:"customer_reference,omitempty" maxLength:"200"`
 	Language          string `json:"language,omitempty" maxLength:"200"`
 	Issuance
+
+	Extra *card.Extra `json:"extra,omitempty" doc:"What layouts have further places for"`
 }
 
 // Issuance is what one issue of a card shows and where it goes.
@@ -59,7 +62,7 @@ func (i Issuance) row() formats.Row {
 
 func (h Holder) row() formats.Row {
 	r := h.Issuance.row()
-	r.Title, r.FirstName, r.LastName, r.CustomerReference, r.Language = h.Title, h.FirstName, h.LastName, h.CustomerReference, h.Language
+	r.Title, r.FirstName, r.LastName, r.CustomerReference, r.Language, r.Extra = h.Title, h.FirstName, h.LastName, h.CustomerReference, h.Language, h.Extra
 	return r
 }
 

@@ -39,6 +39,10 @@ func ReferenceHoldsCardNumber(reference string) bool {
 
 // withoutNumbers is a row as it may be kept: every card number shows its last four digits only.
 func withoutNumbers(row formats.Row) formats.Row {
+	if row.Extra != nil {
+		own := *row.Extra
+		row.Extra = &own
+	}
 	eachText(&row, func(_ string, v *string) {
 		*v = withoutNumber(*v)
 	})
@@ -65,6 +69,12 @@ func eachText(row *formats.Row, f func(field string, v *string)) {
 		}
 		name, _, _ := strings.Cut(r.Type().Field(i).Tag.Get("json"), ",")
 		f(name, r.Field(i).Addr().Interface().(*string))
+	}
+	if row.Extra == nil {
+		return
+	}
+	for _, x := range formats.ExtraFields {
+		f(x.Field.String(), x.Value(row.Extra))
 	}
 }
 

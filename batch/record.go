@@ -102,6 +102,10 @@ func putRow(r *formats.Record, f *store.File, row *store.PrintRow) {
 	r.SetString(formats.CarrierBranch, l.Branch)
 	r.SetString(formats.OrderReference, row.Reference)
 	r.SetInt(formats.OrderUnit, l.Unit)
+	for i := range formats.ExtraFields {
+		x := &formats.ExtraFields[i]
+		r.SetString(x.Field, *x.Value(&l.Extra.Extra))
+	}
 }
 
 // carrierName is whom the letter is addressed to.

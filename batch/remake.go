@@ -177,6 +177,9 @@ func rowOf(l store.OrderLine, product string) formats.Row {
 	if l.SameDay {
 		row.SameDay = "true"
 	}
+	if !l.Extra.IsZero() {
+		row.Extra = &l.Extra.Extra
+	}
 	return row
 }
 
@@ -201,6 +204,7 @@ func (p *Plant) remakeCorrected(ctx context.Context, tx *store.Tx, i store.Insti
 	if original.Product != line.Product {
 		return errOtherProduct
 	}
+	line.Extra = original.Extra // a correction has columns only
 	id, err := p.cardOfUnit(ctx, i, o.Reference, strconv.FormatInt(line.Unit, 10))
 	if err != nil {
 		return err

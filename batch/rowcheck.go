@@ -26,6 +26,9 @@ func (in *intake) check(ctx context.Context, row formats.Row, faults []formats.F
 		Address1: row.Address1, Address2: row.Address2, Address3: row.Address3, City: row.City, Region: row.Region, Postcode: row.Postcode,
 		Country: row.Country, Delivery: row.Delivery, Branch: row.Branch, Language: row.Language,
 	}
+	if row.Extra != nil {
+		line.Extra.Extra = *row.Extra
+	}
 	if in.kind == formats.ActionOrder {
 		err := in.checkAction(ctx, &c, &line)
 		return line, c.faults, err
@@ -256,6 +259,9 @@ func (in *intake) inherit(c *checker, line *store.OrderLine, last store.OrderLin
 	}
 	if line.Branch == "" {
 		line.Branch = last.Branch
+	}
+	if line.Extra.IsZero() {
+		line.Extra = last.Extra
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"platen/card"
 	"platen/formats"
@@ -104,6 +105,9 @@ func columnOf(name string, row formats.Row) string {
 		return ""
 	}
 	column := shownIn[field]
+	if slices.ContainsFunc(formats.ExtraFields[:], func(x formats.ExtraField) bool { return x.Field == field }) {
+		column = name
+	}
 	if column == "emboss_name" && row.EmbossName == "" || column == "recipient" && row.Recipient == "" {
 		return "last_name"
 	}

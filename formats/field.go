@@ -146,6 +146,17 @@ const (
 	TotalsControl2
 	TotalsControl3
 	TotalsControl4
+	ExtraLine1 // what the order says besides its columns
+	ExtraLine2
+	ExtraLine3
+	ExtraLine4
+	ExtraLine5
+	ExtraName
+	ExtraCompany
+	ExtraLayout
+	ExtraSegment
+	ExtraWallet
+	ExtraValues
 	numFields
 )
 
@@ -344,6 +355,18 @@ var catalogue = [numFields]fieldFacts{
 	TotalsControl2:    {"totals.control2", Public, number, 0},
 	TotalsControl3:    {"totals.control3", Public, number, 0},
 	TotalsControl4:    {"totals.control4", Public, number, 0},
+
+	ExtraLine1:   {"extra.line1", Personal, text, 0},
+	ExtraLine2:   {"extra.line2", Personal, text, 0},
+	ExtraLine3:   {"extra.line3", Personal, text, 0},
+	ExtraLine4:   {"extra.line4", Personal, text, 0},
+	ExtraLine5:   {"extra.line5", Personal, text, 0},
+	ExtraName:    {"extra.name", Personal, text, 0},
+	ExtraCompany: {"extra.company", Personal, text, 0},
+	ExtraLayout:  {"extra.layout", Public, text, 0},
+	ExtraSegment: {"extra.segment", Public, text, 0},
+	ExtraWallet:  {"extra.wallet", Public, text, 0},
+	ExtraValues:  {"extra.values", Personal, text, 0},
 }
 
 // ParseField finds a field by its name.

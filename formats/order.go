@@ -3,6 +3,8 @@ package formats
 import (
 	"fmt"
 	"slices"
+
+	"platen/card"
 )
 
 // OrderKind says what the rows of an order ask for. The numbers are stored and never change.
@@ -56,6 +58,8 @@ type Row struct {
 	Language          string `json:"language,omitempty" csv:"language"`
 	Expiry            string `json:"expiry,omitempty" csv:"expiry"`
 	SameDay           string `json:"same_day,omitempty" csv:"same_day"`
+
+	Extra *card.Extra `json:"extra,omitempty" csv:"-"` // only of an order of one card
 }
 
 // orderColumn is one column of order files: where its value lies, which kinds take it, and what it may hold.

@@ -32,7 +32,7 @@ func CheckRow(kind OrderKind, row *Row) []Fault {
 			faults = append(faults, Fault{row.Line, c.name, code, hint})
 		}
 	}
-	return faults
+	return append(faults, checkExtra(row)...)
 }
 
 // completesAddress tells whether an address that was begun needs the column.

@@ -144,8 +144,25 @@ func (n *newCard) row(p *card.Product, holder customers.Customer) (formats.Order
 		kind, row = formats.MassOrder, formats.Row{Line: 2, Quantity: "1", EmbossName: strings.TrimSpace(first + " " + last)}
 	}
 	row.Product, row.Delivery = p.Code, delivery[n.CardDeliveryType]
+	if extra := n.extra(); !extra.IsZero() {
+		row.Extra = &extra
+	}
 	if n.Expiration != nil {
 		row.Expiry = fmt.Sprintf("%04d-%02d", n.Expiration.Year, n.Expiration.Month)
 	}
 	return kind, row
+}
+
+// extra is what the card's file may show besides its holder. Neither key nor value of a pair can hold what stands between them.
+func (n *newCard) extra() card.Extra {
+	pairs := make([]string, len(n.AdditionalValues))
+	for i, v := range n.AdditionalValues {
+		pairs[i] = v.Key + "=" + v.Value
+	}
+	x := card.Extra{Segment: n.Segment, Wallet: n.DigitalLayoutCode, Values: strings.Join(pairs, ";")}
+	if e := n.Embossing; e != nil {
+		x.Line1, x.Line2, x.Line3, x.Line4, x.Line5 = e.AdditionalField1, e.AdditionalField2, e.AdditionalField3, e.AdditionalField4, e.AdditionalField5
+		x.Name, x.Company, x.Layout = e.AdditionalEmbossingName, e.CompanyName, e.ExternalLayoutCode
+	}
+	return x
 }

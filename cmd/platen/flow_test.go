@@ -116,14 +116,27 @@ func TestTheFlowOverOffblocks(t *testing.T) {
 
 var flowCard = regexp.MustCompile(`(?m)^physical card (\S+)$`)
 
+var flowExtra = regexp.MustCompile(`(?m)^card with more on it (\S+)$`)
+
 func TestTheFlowOverEnfuce(t *testing.T) {
 	t.Parallel()
 	onFlowSites(t, func(t *testing.T, s *flowSite) {
-		match := flowCard.FindStringSubmatch(s.follow("enfuce.sh"))
-		if match == nil {
-			t.Fatal("no card")
+		said := s.follow("enfuce.sh")
+		match, extra := flowCard.FindStringSubmatch(said), flowExtra.FindStringSubmatch(said)
+		if match == nil || extra == nil {
+			t.Fatalf("no cards:\n%s", said)
 		}
 		s.produced(match[1])
+		s.comesBack(extra[1])
+		c := loose[struct {
+			Issues []struct{ File struct{ ID string } }
+		}](t, s.get("/v1/cards/"+extra[1]).body)
+		out := platen(t, "file", "describe", config(s.dir), c.Issues[0].File.ID)
+		for _, want := range []string{"SEGMENT_B", "group=7", "Acme & Co", "BlueCard", "Eva", "Team Nord"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("the file does not show %s:\n%s", want, out)
+			}
+		}
 	})
 }
 

@@ -54,7 +54,12 @@ WANT=200 call POST "/v3/$card/plastic/$card-1/update/ACTIVATE"
 WANT=200 call POST "/v3/$card/update/RESET_PIN_ATTEMPT"
 WANT=200 call GET "/v3/$card/plastic"
 
-echo '== Its plastic is cancelled while nothing of it is made, and the card stays as it is'
+echo '== A card of another bureau layout: its file shows what is said besides (platen file describe)'
+extra=$(WANT=201 call POST "/v4/MC_CARD/$owner/SUPPLEMENTARY" \
+	'{"segment":"SEGMENT_B","additionalValues":[{"key":"group","value":"7"}],"embossing":{"companyName":"Acme & Co","externalLayoutCode":"BlueCard","additionalEmbossingName":"Eva","additionalField1":"Team Nord"}}' | member id)
+echo "card with more on it $extra"
+
+echo '== The plastic of the first is cancelled while nothing of it is made, and the card stays as it is'
 WANT=200 call POST "/v3/$card/plastic/$card-1/update/CANCEL"
 WANT=200 call GET "/v3/$card/plastic"
 WANT=200 call GET "/v3/$card"

@@ -90,10 +90,11 @@ type OrderLine struct {
 	BlockCode         string      `db:"block_code"`   // of an institution: its cards are made blocked; empty = they are not
 	NotBefore         string      `db:"not_before"`   // business date before which no cycle takes it; empty = the next does
 	MailerDelay       int         `db:"mailer_delay"` // business days from its card file to its PIN mailer; 0 = by the product's rule
+	Extra             Extra       `db:"extra"`
 }
 
 const lineColumns = `order_number, unit, quantity, source_line, state, product_number, reason, same_day, card_id, expiry, title, first_name,
-	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language, block_code, not_before, mailer_delay`
+	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language, block_code, not_before, mailer_delay, extra`
 
 // Instant tells whether the line's card was made when it was ordered.
 func (l *OrderLine) Instant() bool { return l.Reason == card.New && l.Card != nil }
@@ -166,7 +167,7 @@ func (t *Tx) FinishIntake(ctx context.Context, o Order) error {
 func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 	b := t.bulk("order_lines", []string{"order_number", "unit", "quantity", "source_line", "state", "product_number", "reason", "same_day", "card_id", "expiry",
 		"title", "first_name", "last_name", "emboss_name", "emboss_name2", "print_name", "given_name", "customer_reference", "recipient", "address1", "address2", "address3", "city", "region",
-		"postcode", "country", "delivery", "branch", "language", "block_code", "not_before", "mailer_delay"}, len(lines))
+		"postcode", "country", "delivery", "branch", "language", "block_code", "not_before", "mailer_delay", "extra"}, len(lines))
 	for i := range lines {
 		l := &lines[i]
 		for _, v := range [...]int64{l.Order, l.Unit, l.Quantity, l.SourceLine, int64(l.State), l.Product, int64(l.Reason)} {
@@ -180,6 +181,11 @@ func (t *Tx) InsertLines(ctx context.Context, lines []OrderLine) error {
 			b.string(v)
 		}
 		b.int(int64(l.MailerDelay))
+		extra, err := l.Extra.stored()
+		if err != nil {
+			return err
+		}
+		b.string(extra)
 		b.endRow()
 	}
 	return t.Insert(ctx, b)

@@ -122,5 +122,5 @@ func (q Q) printLines(ctx context.Context, order int64, units []int64) (map[int6
 func (l *OrderLine) fields() []any {
 	return []any{&l.Order, &l.Unit, &l.Quantity, &l.SourceLine, &l.State, &l.Product, &l.Reason, &l.SameDay, &l.Card, &l.Expiry, &l.Title, &l.FirstName, &l.LastName,
 		&l.EmbossName, &l.EmbossName2, &l.PrintName, &l.GivenName, &l.CustomerReference, &l.Recipient, &l.Address1, &l.Address2, &l.Address3, &l.City, &l.Region, &l.Postcode, &l.Country, &l.Delivery, &l.Branch,
-		&l.Language, &l.BlockCode, &l.NotBefore, &l.MailerDelay}
+		&l.Language, &l.BlockCode, &l.NotBefore, &l.MailerDelay, &l.Extra}
 }

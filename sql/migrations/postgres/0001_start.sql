@@ -127,6 +127,7 @@ CREATE TABLE order_lines (
     block_code         TEXT NOT NULL DEFAULT '',
     not_before         TEXT NOT NULL DEFAULT '',
     mailer_delay       SMALLINT NOT NULL DEFAULT 0,
+    extra              TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (order_number, unit)
 ) PARTITION BY RANGE (order_number);
 
