@@ -29,8 +29,10 @@ type job struct {
 	ranges  map[int32]store.PANRange // of the whole installation; what a job needs of them never changes
 	take    func(*formats.Record)    // gets the records that would be rendered, instead of the layout
 	zpkKCV  string                   // check value of the key that the file's PIN blocks are under; empty where it has none
-	letters int64                    // carriers of the file, where the layout tells of each
-	printed atomic.Int64             // lines rendered so far
+	zeks    []card.KeyRef            // the keys that the layout enciphers with, in its order
+	zekKCVs []string
+	letters int64        // carriers of the file, where the layout tells of each
+	printed atomic.Int64 // lines rendered so far
 }
 
 // ErrNotYet says that a file cannot be worked on now; it is looked at again later.
@@ -77,6 +79,9 @@ func (p *Plant) openJob(ctx context.Context, number, epoch int64) (*job, error) 
 		return nil, fmt.Errorf("file %d: %w", number, err)
 	}
 	if j.zpkKCV, err = zpkCheckValue(f.Keys); err != nil {
+		return nil, fmt.Errorf("file %d: %w", number, err)
+	}
+	if j.zeks, j.zekKCVs, err = layoutKeys(f.Keys); err != nil {
 		return nil, fmt.Errorf("file %d: %w", number, err)
 	}
 	if j.press, err = personalization.NewPress(p.Module, *j.product, keys); err != nil {

@@ -170,8 +170,24 @@ func describe(r *formats.Reader, records int64) ([]Described, error) {
 				d.Fields = append(d.Fields, DescribedField{Name: f.String(), Value: shown(f, rec.Get(f))})
 			}
 		}
+		d.Fields = append(d.Fields, enciphered(r.Layout(), rec)...)
 		all = append(all, d)
 	}
+}
+
+// enciphered tells of what is enciphered under which key and how long it is, and of keys their check values.
+func enciphered(l *formats.Layout, rec *formats.Record) (all []DescribedField) {
+	for i, key := range l.Keys() {
+		if kcv := l.KCV(rec, i); kcv != "" {
+			all = append(all, DescribedField{Name: fmt.Sprintf("kcv(%s)", key), Value: kcv})
+		}
+	}
+	for n, c := range l.Ciphers() {
+		if data, err := l.Enciphered(n, rec); err == nil && len(data) > 0 {
+			all = append(all, DescribedField{Name: fmt.Sprintf("enciphered under %s (%s)", c.Key, c.Mode), Value: fmt.Sprintf("%d bytes", len(data))})
+		}
+	}
+	return all
 }
 
 // shown is a value as its sensitivity allows.

@@ -95,7 +95,7 @@ func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*ca
 	if err != nil {
 		return nil, err
 	}
-	body, err := p.pinKeys(ctx, product.value, bureau)
+	body, err := p.pinKeys(ctx, product.value, bureau, nil)
 	if err != nil {
 		return nil, err
 	}

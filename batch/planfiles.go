@@ -16,12 +16,13 @@ import (
 
 // pins are the keys that a file's bytes depend on, by version and check value.
 type pins struct {
-	CVK     pin `json:"cvk,omitzero"`
-	CSCK    pin `json:"csck,omitzero"`
-	PVK     pin `json:"pvk,omitzero"`
-	Storage pin `json:"pin_storage,omitzero"`
-	ZPK     pin `json:"zpk,omitzero"`
-	Format  int `json:"pin_format"`
+	CVK     pin   `json:"cvk,omitzero"`
+	CSCK    pin   `json:"csck,omitzero"`
+	PVK     pin   `json:"pvk,omitzero"`
+	Storage pin   `json:"pin_storage,omitzero"`
+	ZPK     pin   `json:"zpk,omitzero"`
+	Format  int   `json:"pin_format"`
+	Layout  []pin `json:"layout,omitempty"` // the keys that the layout names, in its order
 }
 
 type pin struct {
@@ -65,8 +66,24 @@ func pressKeys(body string) (personalization.Keys, error) {
 	return out, nil
 }
 
-// pinKeys are the newest versions of the keys that a product's cards are made with for a bureau.
-func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau) (string, error) {
+// layoutKeys reads the pinned keys that a file's layout enciphers with, and their check values.
+func layoutKeys(body string) (refs []card.KeyRef, kcvs []string, err error) {
+	var k pins
+	if err := json.Unmarshal([]byte(body), &k); err != nil {
+		return nil, nil, fmt.Errorf("pinned keys: %w", err)
+	}
+	for _, each := range k.Layout {
+		ref, err := each.ref()
+		if err != nil {
+			return nil, nil, fmt.Errorf("pinned keys: %w", err)
+		}
+		refs, kcvs = append(refs, ref), append(kcvs, each.KCV)
+	}
+	return refs, kcvs, nil
+}
+
+// pinKeys are the newest versions of the keys that a product's cards are made with for a bureau, and of those that a layout names.
+func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau, layout []card.KeyLabel) (string, error) {
 	k := pins{Format: bureau.PINFormat}
 	type named struct {
 		of    string
@@ -83,6 +100,10 @@ func (p *Plant) pinKeys(ctx context.Context, product *card.Product, bureau *prog
 		if bureau.ZPK != "" { // a bureau that gets no PIN blocks has none
 			need = append(need, named{"bureau " + bureau.Code, bureau.ZPK, &k.ZPK})
 		}
+	}
+	k.Layout = make([]pin, len(layout))
+	for i, label := range layout {
+		need = append(need, named{"the layout", label, &k.Layout[i]})
 	}
 	for _, n := range need {
 		version, kcv, err := p.Module.KeyVersion(ctx, card.KeyRef{Label: n.label})
@@ -272,7 +293,7 @@ func (pl *planner) newFile(ctx context.Context, g *group, lines int64) (store.Fi
 	if id, err = pl.plant.newID("file", number); err != nil {
 		return store.File{}, err
 	}
-	keys, err := pl.plant.pinKeys(ctx, g.product.value, g.bureau.value)
+	keys, err := pl.plant.pinKeys(ctx, g.product.value, g.bureau.value, g.layout.value.Keys())
 	if err != nil {
 		return store.File{}, err
 	}

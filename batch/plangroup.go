@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"platen/card"
+	"platen/formats"
 	"platen/programs"
 	"platen/sql/store"
 )
@@ -47,7 +48,7 @@ func (pl *planner) groupFor(ctx context.Context, product entry[*card.Product], p
 	if !ok {
 		return nil, fmt.Errorf("product %s: layout %q is not declared", product.code, layoutCode)
 	}
-	ready, err := pl.keysReady(ctx, product.value, bureau.value, purpose)
+	ready, err := pl.keysReady(ctx, product.value, bureau.value, layout.value, purpose)
 	if err != nil || !ready {
 		pl.groups[key] = nil
 		return nil, err
@@ -59,13 +60,21 @@ func (pl *planner) groupFor(ctx context.Context, product entry[*card.Product], p
 
 // keysReady tells whether files of a product can be made for a bureau, and the PIN mailers that follow cards. One key that cannot serve holds up what needs it and
 // nothing else.
-func (pl *planner) keysReady(ctx context.Context, product *card.Product, bureau *programs.Bureau, purpose store.Purpose) (bool, error) {
-	bureaus := []*programs.Bureau{bureau}
-	if mailer, ok := pl.bureaus[product.MailerBureau]; ok && purpose == store.CardPurpose && product.PIN.Mailer {
-		bureaus = append(bureaus, mailer.value)
+func (pl *planner) keysReady(ctx context.Context, product *card.Product, bureau *programs.Bureau, layout *formats.Layout, purpose store.Purpose) (bool, error) {
+	type file struct {
+		bureau *programs.Bureau
+		layout *formats.Layout
 	}
-	for _, b := range bureaus {
-		err := pl.plant.proveFileKeys(ctx, product, b)
+	files := []file{{bureau, layout}}
+	if mailer, ok := pl.bureaus[product.MailerBureau]; ok && purpose == store.CardPurpose && product.PIN.Mailer {
+		mailers, ok := pl.layouts[product.MailerLayout]
+		if !ok {
+			return false, fmt.Errorf("product %s: layout %q is not declared", product.Code, product.MailerLayout)
+		}
+		files = append(files, file{mailer.value, mailers.value})
+	}
+	for _, f := range files {
+		err := pl.plant.proveFileKeys(ctx, product, f.bureau, f.layout)
 		if err == nil {
 			continue
 		}

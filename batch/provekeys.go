@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"platen/card"
+	"platen/formats"
 	"platen/hsm"
 	"platen/hsm/amex"
 	"platen/hsm/keystore"
@@ -117,6 +119,24 @@ func (p *Plant) proveProductKeys(ctx context.Context, product *card.Product) err
 	return nil
 }
 
+// proveLayoutKeys finds the first key that cannot serve of those that a layout enciphers with.
+func (p *Plant) proveLayoutKeys(ctx context.Context, of string, l *formats.Layout) error {
+	for _, c := range l.Ciphers() {
+		err := p.there(ctx, c.Key)
+		if err == nil && !slices.Contains(p.Module.DataModes(), c.Mode) {
+			err = fmt.Errorf("the security module does not encipher with %s: %w", c.Mode, hsm.ErrKeyUsage)
+		}
+		if err == nil {
+			none := card.NewSecrets(0, 1)
+			err = p.Module.EncryptData(ctx, card.KeyRef{Label: c.Key}, c.Mode, none, none)
+		}
+		if err != nil {
+			return &keyError{of, []string{"layout"}, c.Key, err}
+		}
+	}
+	return nil
+}
+
 // proveBureauKey finds out whether a bureau's key for PIN blocks can serve; a bureau without one gets none.
 func (p *Plant) proveBureauKey(ctx context.Context, b *programs.Bureau) error {
 	if b.ZPK == "" {
@@ -129,7 +149,10 @@ func (p *Plant) proveBureauKey(ctx context.Context, b *programs.Bureau) error {
 }
 
 // proveFileKeys finds the first key that files of a product for a bureau cannot be made with.
-func (p *Plant) proveFileKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau) error {
+func (p *Plant) proveFileKeys(ctx context.Context, product *card.Product, bureau *programs.Bureau, layout *formats.Layout) error {
+	if err := p.proveLayoutKeys(ctx, "layout "+layout.Name(), layout); err != nil {
+		return err
+	}
 	if err := p.proveProductKeys(ctx, product); err != nil || product.PIN.Method == card.NoPIN {
 		return err
 	}
@@ -153,9 +176,18 @@ func (d *declaration) proveKeys(ctx context.Context) error {
 		faults = append(faults, d.set.Fault(of, i, fault.of, fault.text(), fault.at...))
 		return nil
 	}
+	declared := declarationsOf(d.set)
 	for i := range d.set.Products {
-		if err := note(programs.Products, i, d.proveProductKeys(ctx, &d.set.Products[i])); err != nil {
+		p := &d.set.Products[i]
+		if err := note(programs.Products, i, d.proveProductKeys(ctx, p)); err != nil {
 			return err
+		}
+		for _, name := range []string{p.Layout, p.MailerLayout} {
+			if l := declared.layout(name); l != nil {
+				if err := note(programs.Products, i, d.proveLayoutKeys(ctx, "product "+p.Code, l)); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	for i := range d.set.Bureaus {

@@ -53,6 +53,11 @@ func (j *job) renderShowing(ctx context.Context, w io.Writer, show func([]store.
 func (j *job) head() *formats.Record {
 	r := headOf(j.inst, j.file, j.product)
 	r.SetString(formats.FileZPKKCV, j.zpkKCV)
+	if j.layout.Kind() != formats.Sidecar {
+		for i, kcv := range j.zekKCVs {
+			j.layout.SetKCV(r, i, kcv)
+		}
+	}
 	if j.layout.Kind() == formats.Sidecar && j.file.PlaintextBytes != nil {
 		r.SetString(formats.FileSHA256, hexString(j.file.PlaintextSHA))
 		r.SetInt(formats.FileBytes, *j.file.PlaintextBytes)
@@ -155,6 +160,7 @@ type desk struct {
 	used   chan *formats.Part // pages that were written; nil where none comes back
 	sheet  *personalization.Sheet
 	issues []personalization.Issue
+	sealed []card.Secrets // what the layout enciphers, by place
 }
 
 // part is an empty page, one that was written before if there is any.
@@ -182,7 +188,7 @@ func (j *job) renderPage(ctx context.Context, d *desk, first, last int64) (p pag
 	}
 	switch {
 	case j.layout.Kind() == formats.Sidecar:
-		p.part, err = j.sidecarPage(d, p.rows, views)
+		p.part, err = j.sidecarPage(ctx, d, p.rows, views)
 	case j.file.Purpose == store.MailerPurpose:
 		p.part, err = j.mailerPage(ctx, d, p.rows, views)
 	default:
@@ -248,7 +254,7 @@ func (j *job) cardPage(ctx context.Context, d *desk, rows []store.PrintRow, v vi
 	// A card is valid from the month of the day that its file is of.
 	effective := j.file.BusinessDate[2:4] + j.file.BusinessDate[5:7]
 	requests := map[card.Reason]string{}
-	return j.appendRows(d, rows, func(r *formats.Record, i int) {
+	return j.appendRows(ctx, d, rows, func(r *formats.Record, i int) {
 		reason := rows[i].Reason()
 		if requests[reason] == "" {
 			requests[reason] = requestOf(j.product, reason)
@@ -279,7 +285,7 @@ func (j *job) mailerPage(ctx context.Context, d *desk, rows []store.PrintRow, v 
 	if err := j.Module.ExportPINs(ctx, keys.Storage, keys.ZPK, keys.PINFormat, v.pans, pins, accounts, blocks); err != nil {
 		return nil, fmt.Errorf("file %d lines from %d: %w", j.file.Number, rows[0].Position, err)
 	}
-	return j.appendRows(d, rows, func(r *formats.Record, i int) {
+	return j.appendRows(ctx, d, rows, func(r *formats.Record, i int) {
 		r.Set(formats.MailerReference, accounts[i].Reveal())
 		r.Set(formats.MailerPINBlock, blocks.Reveal(i))
 		r.SetString(formats.CardToken, v.tokens[i])
@@ -287,12 +293,21 @@ func (j *job) mailerPage(ctx context.Context, d *desk, rows []store.PrintRow, v 
 	})
 }
 
-func (j *job) appendRows(d *desk, rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
+func (j *job) appendRows(ctx context.Context, d *desk, rows []store.PrintRow, put func(*formats.Record, int)) (*formats.Part, error) {
 	p := d.part(j.layout)
 	record := j.head()
+	defer record.Reset()
+	sealed, err := j.encipher(ctx, d, rows, put)
+	defer wipeAll(sealed)
+	if err != nil {
+		return nil, err
+	}
 	for i := range rows {
 		putRow(record, &j.file, &rows[i])
 		put(record, i)
+		for n := range sealed {
+			j.layout.SetEnciphered(record, n, sealed[n].Reveal(i))
+		}
 		if j.take != nil {
 			j.take(record)
 			continue
@@ -301,7 +316,6 @@ func (j *job) appendRows(d *desk, rows []store.PrintRow, put func(*formats.Recor
 			return nil, fmt.Errorf("file %d line %d: %w", j.file.Number, rows[i].Position, err)
 		}
 	}
-	record.Reset()
 	return p, nil
 }
 

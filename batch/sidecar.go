@@ -104,8 +104,8 @@ func (j *job) asSidecar(ctx context.Context, s store.Sidecar) (*job, error) {
 
 // sidecarPage fills records with what a sidecar may show of lines: no value that a card is made from but its number, which its layout can only mask, and
 // of a PIN mailer not that.
-func (j *job) sidecarPage(d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
-	return j.appendRows(d, rows, func(r *formats.Record, i int) {
+func (j *job) sidecarPage(ctx context.Context, d *desk, rows []store.PrintRow, v views) (*formats.Part, error) {
+	return j.appendRows(ctx, d, rows, func(r *formats.Record, i int) {
 		r.SetString(formats.CardToken, v.tokens[i])
 		if j.file.Purpose == store.CardPurpose {
 			r.Set(formats.CardPAN, v.pans[i].Reveal())

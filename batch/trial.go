@@ -105,7 +105,11 @@ func (t *trial) add(p *Plant, i store.Institution, product *card.Product, d decl
 				return fmt.Errorf("layout %s: sidecar %q is not declared", layout.Name(), sidecar)
 			}
 		}
+		l = l.Blank()
 		j := &job{Plant: p, inst: i, file: f, product: product, bureau: bureau, layout: l, press: press, names: names, letters: most, zpkKCV: "000000"}
+		for range l.Keys() {
+			j.zekKCVs = append(j.zekKCVs, j.zpkKCV)
+		}
 		t.files = append(t.files, trialFile{job: j, part: l.NewPart(), record: j.head()})
 	}
 	return nil

@@ -100,6 +100,7 @@ type sample struct {
 	issues []personalization.Issue
 	got    []readBack
 	lines  []int64
+	sealed sealedSample
 }
 
 // readBack is what one record showed.
@@ -166,7 +167,12 @@ func (c *recordCheck) oneCard(row *store.PrintRow, rec *formats.Record) error {
 	if err != nil {
 		return err
 	}
+	sealed, err := c.keepEnciphered(rec)
+	if err != nil {
+		return err
+	}
 	again := &c.sample
+	again.sealed = append(again.sealed, sealed)
 	again.issues, again.lines = append(again.issues, issue), append(again.lines, row.Position)
 	again.got = append(again.got, readBack{keep(rec, formats.CardTrack1), keep(rec, formats.CardTrack2), keep(rec, formats.CardCVV2), keep(rec, formats.CardCSC4)})
 	return nil
@@ -184,18 +190,35 @@ func (c *recordCheck) recompute(ctx context.Context) error {
 		return err
 	}
 	for i, got := range again.got {
-		for _, pair := range []struct {
-			name      string
-			got, want []byte
-		}{
-			{"track 1", got.track1.Reveal(), want.Track1(i)}, {"track 2", got.track2.Reveal(), want.Track2(i)}, {"CVV2", got.cvv2.Reveal(), want.CVV2(i)},
-			{"code on the front", got.csc4.Reveal(), want.CSC4(i)},
-		} {
-			if len(pair.got) > 0 && !bytes.Equal(pair.got, pair.want) {
-				return fmt.Errorf("record %d: its %s cannot be recomputed", again.lines[i], pair.name)
-			}
-			clear(pair.got)
+		if err := got.compare(want, i); err != nil {
+			return fmt.Errorf("record %d: %w", again.lines[i], err)
 		}
+	}
+	return c.decipher(ctx, again.sealed, func(i int, rec *formats.Record) error {
+		got := readBack{keep(rec, formats.CardTrack1), keep(rec, formats.CardTrack2), keep(rec, formats.CardCVV2), keep(rec, formats.CardCSC4)}
+		if err := got.compare(want, i); err != nil {
+			return fmt.Errorf("record %d, enciphered: %w", again.lines[i], err)
+		}
+		if pan := rec.Get(formats.CardPAN); len(pan) > 0 && !bytes.Equal(pan, again.issues[i].PAN.Reveal()) {
+			return fmt.Errorf("record %d, enciphered: its number is another card's", again.lines[i])
+		}
+		return nil
+	})
+}
+
+// compare compares what one record showed with what its card has, and wipes it.
+func (r readBack) compare(want *personalization.Sheet, i int) error {
+	for _, pair := range []struct {
+		name      string
+		got, want []byte
+	}{
+		{"track 1", r.track1.Reveal(), want.Track1(i)}, {"track 2", r.track2.Reveal(), want.Track2(i)}, {"CVV2", r.cvv2.Reveal(), want.CVV2(i)},
+		{"code on the front", r.csc4.Reveal(), want.CSC4(i)},
+	} {
+		if len(pair.got) > 0 && !bytes.Equal(pair.got, pair.want) {
+			return fmt.Errorf("its %s cannot be recomputed", pair.name)
+		}
+		clear(pair.got)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 // issuer makes files for a bureau as Platen does, from real cryptography on test keys.
 type issuer struct {
 	t       testing.TB
+	store   *keystore.Store
 	module  *software.Module
 	product card.Product
 	layouts map[formats.Kind]*formats.Layout
@@ -38,7 +39,7 @@ func newIssuer(t testing.TB) *issuer {
 		alg   keystore.Algorithm
 	}{
 		{"cvk", keyblock.CVK, keyblock.TDES}, {"pvk", keyblock.VisaPVK, keyblock.TDES}, {"pvk-ibm", keyblock.IBMPVK, keyblock.TDES}, {"zpk", keyblock.ZPK, keyblock.AES},
-		{"other-cvk", keyblock.CVK, keyblock.TDES}, {"pins", keyblock.PINStorage, keyblock.AES},
+		{"other-cvk", keyblock.CVK, keyblock.TDES}, {"pins", keyblock.PINStorage, keyblock.AES}, {"zek-north", keyblock.ZEK, keyblock.TDES},
 	} {
 		if err := store.Generate(k.label, k.usage, k.alg, hsm.SeededEntropy("bureau test")); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func newIssuer(t testing.TB) *issuer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &issuer{t: t, module: module, layouts: map[formats.Kind]*formats.Layout{}}
+	i := &issuer{t: t, store: store, module: module, layouts: map[formats.Kind]*formats.Layout{}}
 	i.product = card.Product{
 		Code: "visa-chip", Design: "BLUE", Scheme: "visa", Technology: card.Chip, ServiceCode: "201", CVV2Order: "MMYY",
 		Track1: []string{"pvki", "pvv", "const:00", "cvv", "zeros:6"}, Track2: []string{"pvki", "pvv", "cvv", "psn"},
@@ -173,14 +174,33 @@ func (i *issuer) file(kind formats.Kind, records []*formats.Record) []byte {
 	i.t.Helper()
 	layout := i.layouts[kind]
 	head := i.head(len(records))
+	for k, label := range layout.Keys() {
+		_, kcv, err := i.module.KeyVersion(i.t.Context(), ref(label))
+		i.must(err)
+		layout.SetKCV(head, k, kcv)
+	}
 	var b bytes.Buffer
 	w, err := layout.NewWriter(&b, head)
 	i.must(err)
 	for _, r := range records {
+		i.encipher(layout, r)
 		i.must(w.Write(r))
 	}
 	i.must(w.Close())
 	return b.Bytes()
+}
+
+// encipher does with a record what its layout says.
+func (i *issuer) encipher(layout *formats.Layout, r *formats.Record) {
+	i.t.Helper()
+	for n, c := range layout.Ciphers() {
+		data, err := layout.AppendData(nil, n, r)
+		i.must(err)
+		cell := card.NewSecrets(1, hsm.MaxData)
+		cell.Set(0, data)
+		i.must(i.module.EncryptData(i.t.Context(), ref(c.Key), c.Mode, cell, cell))
+		layout.SetEnciphered(r, n, cell.Reveal(0))
+	}
 }
 
 func (i *issuer) reader(kind formats.Kind, b []byte) *formats.Reader {

@@ -100,7 +100,7 @@ func (v *Verdict) fault(record int64, code string) {
 // What is wrong with the file stands in the verdict. The error is only for checks that could not be made: a key that is missing, a module
 // that does not answer, a cancelled ctx.
 func Verify(ctx context.Context, in *formats.Reader, kind formats.Kind, module hsm.Module, keys Keys) (Verdict, error) {
-	c := &checker{module: module, keys: keys, verdict: Verdict{Kind: kind, Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}, copied: in.Audience() != formats.ForBureau}
+	c := &checker{module: module, sealed: newDecipherer(module, in.Layout()), keys: keys, verdict: Verdict{Kind: kind, Head: new(formats.Record), faulted: map[int64]bool{}}, uids: map[string]bool{}, copied: in.Audience() != formats.ForBureau}
 	defer c.wipe()
 	for {
 		section, rec, err := in.Next()
@@ -115,11 +115,15 @@ func Verify(ctx context.Context, in *formats.Reader, kind formats.Kind, module h
 		}
 		switch section {
 		case formats.Header:
-			c.head(rec)
+			err = c.head(ctx, rec)
 		case formats.Detail:
 			err = c.detail(ctx, rec, kind)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errOtherKey):
+			c.verdict.Unread = err
+			return c.verdict, nil
+		case err != nil:
 			return c.verdict, err
 		}
 	}
@@ -141,16 +145,21 @@ type checker struct {
 	waiting []personalization.Printed
 	records []int64 // of waiting
 	mailers *mailers
+	sealed  *decipherer
 	copied  bool // the file is a copy for the issuer, without card data
 }
 
-// head keeps the public values of the header.
-func (c *checker) head(rec *formats.Record) {
+// head keeps the public values of the header, and finds the keys that it names.
+func (c *checker) head(ctx context.Context, rec *formats.Record) error {
 	for _, f := range formats.Fields() {
 		if f.Sensitivity() == formats.Public && rec.Has(f) {
 			c.verdict.Head.Set(f, rec.Get(f))
 		}
 	}
+	if c.module == nil {
+		return nil
+	}
+	return c.sealed.head(ctx, rec)
 }
 
 func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.Kind) error {
@@ -179,11 +188,17 @@ func (c *checker) detail(ctx context.Context, rec *formats.Record, kind formats.
 			return err
 		}
 	}
-	if kind == formats.PINMailer {
+	good, err := c.sealed.open(ctx, rec)
+	switch {
+	case err != nil:
+		return err
+	case !good:
+		c.verdict.fault(record, FaultEnciphered)
+	case kind == formats.PINMailer:
 		c.mailer(rec, record)
-		return nil
+	default:
+		c.card(rec, record, &product)
 	}
-	c.card(rec, record, &product)
 	return nil
 }
 

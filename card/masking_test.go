@@ -227,7 +227,7 @@ func TestCellsHoldNoMoreThanTheirWidth(t *testing.T) {
 	for name, wrong := range map[string]func(){
 		"four bytes in three": func() { s.Set(1, []byte("1234")) },
 		"width 0":             func() { card.NewSecrets(1, 0) },
-		"width 256":           func() { card.NewSecrets(1, 256) },
+		"width 1025":          func() { card.NewSecrets(1, 1025) },
 	} {
 		func() {
 			defer func() {

@@ -13,19 +13,22 @@ type secretsBox struct{ *secretsCells }
 type secretsCells struct {
 	width int
 	cells []byte
-	used  []uint8
+	used  []uint16
 }
 
 // Secrets is storage for many short secrets of at most width bytes each (security codes, PIN blocks) in few allocations, so that a
 // batch of cards costs no allocation a card. It prints as a mask like Secret.
 type Secrets struct{ box *secretsBox }
 
-// NewSecrets makes n cells of width bytes (1 to 255).
+// maxCell is the widest cell: what a security module takes of one value at once.
+const maxCell = 1024
+
+// NewSecrets makes n cells of width bytes (1 to 1024).
 func NewSecrets(n, width int) Secrets {
-	if width < 1 || width > 255 {
-		panic("card: a secret's cell is 1 to 255 bytes wide")
+	if width < 1 || width > maxCell {
+		panic("card: a secret's cell is 1 to 1024 bytes wide")
 	}
-	return Secrets{box: &secretsBox{&secretsCells{width: width, cells: make([]byte, n*width), used: make([]uint8, n)}}}
+	return Secrets{box: &secretsBox{&secretsCells{width: width, cells: make([]byte, n*width), used: make([]uint16, n)}}}
 }
 
 // Len is the count of cells, Width the most bytes a cell holds.
@@ -38,7 +41,7 @@ func (s Secrets) Set(i int, b []byte) {
 		panic("card: a secret is wider than its cell")
 	}
 	copy(s.box.cells[i*s.box.width:], b)
-	s.box.used[i] = uint8(len(b))
+	s.box.used[i] = uint16(len(b))
 }
 
 // Reveal returns the bytes of cell i themselves, not a copy.

@@ -106,15 +106,16 @@ func (c call) bcd(in flow) (pipe, flow, error) {
 	return p, in, nil
 }
 
-// pad80: 80 and zeros behind the data up to whole blocks of eight bytes (ISO/IEC 7816-4).
+// pad80, pad80(16): 80 and zeros behind the data up to whole blocks of eight or sixteen bytes (ISO/IEC 7816-4).
 func (c call) pad80(in flow) (pipe, flow, error) {
-	if err := errors.Join(c.count(0, 0), c.wants(in, text)); err != nil {
+	block, err := c.blockSize()
+	if err := errors.Join(c.count(0, 1), c.wants(in, text), err); err != nil {
 		return pipe{}, in, err
 	}
-	in.size = 0
+	in.size, in.padded = 0, block
 	return pipe{
 		apply: func(b []byte, start int) ([]byte, error) {
-			for b = append(b, "80"...); (len(b)-start)%16 != 0; {
+			for b = append(b, "80"...); (len(b)-start)%(2*block) != 0; {
 				b = append(b, "00"...)
 			}
 			return b, nil

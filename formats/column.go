@@ -23,6 +23,7 @@ type column struct {
 	audience treatment
 	direct   bool // its value goes into the file as it is
 	skips    bool // without its field there is nothing to write
+	place    int  // it is what the data of this place became, counted from 1; 0 for every other
 
 	// segments and parts
 	open, end []byte
@@ -66,8 +67,11 @@ func (s *spec) compileField(which Section, f *fieldSpec) (column, error) {
 		return c, err
 	}
 	c.sized, c.contained = v.sized, v.contained
-	c.skips = f.value != 0 && !slices.ContainsFunc(c.pipes, func(p pipe) bool { return p.absent })
-	c.direct = f.value != 0 && len(c.pipes) == 0 && c.when == nil
+	if err := s.part(which, f, &c); err != nil {
+		return c, err
+	}
+	c.skips = f.value != 0 && c.place == 0 && !slices.ContainsFunc(c.pipes, func(p pipe) bool { return p.absent })
+	c.direct = f.value != 0 && len(c.pipes) == 0 && c.when == nil && c.place == 0
 	c.bare = s.mode.named() && (v.valueType == number || v.valueType == signed)
 	fixed := s.mode == fixedMode || f.len > 0
 	if fixed && (v.size > f.len || v.sized && v.size > 0 && v.size != f.len) {

@@ -187,6 +187,7 @@ type pair struct{ old, next int }
 
 // NewTrial prepares a trial of details.
 func NewTrial(old, next *Layout) *Trial {
+	old, next = old.Blank(), next.Blank()
 	t := &Trial{old: old, next: next}
 	for i, k := range match(old.rowsOf(Detail), next.rowsOf(Detail)) {
 		if k >= 0 && next.sections[Detail].columns[i].class() == Personal {

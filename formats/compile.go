@@ -55,7 +55,8 @@ func load(src []byte) (*Layout, error) {
 			return nil, err
 		}
 	}
-	for _, check := range []func() error{s.checkClearance, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkEach, l.checkCounts, l.checkControlFields, l.checkControls, l.compileFrame, l.mark} {
+	l.sealed = *s.sealed
+	for _, check := range []func() error{s.checkClearance, l.checkKeys, l.checkFields, l.checkPlan, s.checkSidecars, l.checkGroup, l.checkEach, l.checkCounts, l.checkControlFields, l.checkControls, l.compileFrame, l.mark} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -172,7 +173,7 @@ func (s *spec) flowOf(f Field, length int) flow {
 			facts.sensitivity = catalogue[s.controls[i].field].sensitivity
 		}
 	}
-	return flow{valueType: facts.valueType, size: facts.size, sensitivity: facts.sensitivity, field: f, length: length, tables: s.tables,
+	return flow{valueType: facts.valueType, size: facts.size, sensitivity: facts.sensitivity, field: f, length: length, tables: s.tables, keys: s.keys,
 		bytes: s.mode == fixedMode && s.unit == inBytes && s.encoding == utf8Encoding}
 }
 

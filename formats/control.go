@@ -167,29 +167,17 @@ func (t *Totals) checkControlSums(all []control, rec *Record) error {
 
 // resolveControls finds the sums that fields name.
 func (s *spec) resolveControls() error {
-	for _, section := range s.sections {
-		if section == nil {
-			continue
+	return s.eachSpec(func(f *fieldSpec) error {
+		if f.control == "" {
+			return nil
 		}
-		for i := range section.fields {
-			f := &section.fields[i]
-			for k := -1; k < len(f.parts); k++ {
-				p := f
-				if k >= 0 {
-					p = &f.parts[k]
-				}
-				if p.control == "" {
-					continue
-				}
-				at := slices.IndexFunc(s.controls, func(c control) bool { return c.name == p.control })
-				if at < 0 {
-					return faultAt(p.node, "there is no control %q", p.control)
-				}
-				p.value = controlFields[at]
-			}
+		at := slices.IndexFunc(s.controls, func(c control) bool { return c.name == f.control })
+		if at < 0 {
+			return faultAt(f.node, "there is no control %q", f.control)
 		}
-	}
-	return nil
+		f.value = controlFields[at]
+		return nil
+	})
 }
 
 // checkControlFields refuses sums over what a reader does not get back from every detail that has it.

@@ -16,6 +16,7 @@ import (
 // A test is a YAML document beside its layout:
 //
 //	head: {file.reference: 42}           # what is true of the whole file
+//	keys: {zek-north: "0123..."}         # clear test keys of those that the layout names, in hexadecimal
 //	records:                             # its details; binary values in hexadecimal
 //	  - {card.pan: "4111111111111111"}
 //	cases:
@@ -33,6 +34,7 @@ type Example struct {
 	head     *Record
 	records  []*Record
 	audience Audience
+	keys     testKeys
 	file     string
 	want     []byte
 	refuse   string
@@ -74,9 +76,11 @@ func loadExamples(src []byte, l *Layout) ([]Example, error) {
 		return nil, &LoadError{Reason: "the test is empty"}
 	}
 	common := exampleSpec{head: new(Record)}
+	keys := testKeys{}
 	var cases []exampleSpec
 	err := mapping(document.Content[0], "test", map[string]func(*yaml.Node) error{
 		"head":    readValues(common.head),
+		"keys":    keys.read(l),
 		"records": readRecords(&common.records),
 		"cases": sequence("cases", func(n *yaml.Node) error {
 			c := exampleSpec{node: n, head: new(Record), set: new(Record)}
@@ -90,7 +94,9 @@ func loadExamples(src []byte, l *Layout) ([]Example, error) {
 	}
 	all := make([]Example, 0, len(cases))
 	for i := range cases {
-		all = append(all, cases[i].finish(&common))
+		e := cases[i].finish(&common)
+		e.keys = keys
+		all = append(all, e)
 	}
 	return all, err
 }
@@ -225,7 +231,10 @@ func (m *MismatchError) Error() string {
 
 // Run writes the example's file with the layout, compares it byte for byte, reads it back and compares every value that the layout gives back.
 func (e *Example) Run(l *Layout) error {
-	l = l.For(e.audience)
+	l, err := e.keys.on(l.For(e.audience), e.head)
+	if err != nil {
+		return err
+	}
 	if e.file != "" {
 		name, err := l.FileName(e.head)
 		if err != nil {
@@ -314,6 +323,9 @@ func (e *Example) readBack(l *Layout, file []byte) error {
 		if details++; details > len(records) {
 			return fmt.Errorf("read back: there are %d records and more, not %d", details, len(records))
 		}
+		if err := e.keys.open(l, rec, records[details-1]); err != nil {
+			return fmt.Errorf("read back: record %d: %w", details, err)
+		}
 		for f := Field(1); f < numFields; f++ {
 			if l.sections[Detail].returns(f) && !bytes.Equal(rec.Get(f), records[details-1].Get(f)) {
 				return fmt.Errorf("read back: record %d: %s is %q, not %q", details, f, rec.Get(f), records[details-1].Get(f))
@@ -352,7 +364,7 @@ func (l *Layout) gather(cards []*Record) []*Record {
 func (s *section) returns(f Field) bool {
 	for i := range s.columns {
 		c := &s.columns[i]
-		if c.audience != shown {
+		if c.audience != shown || c.place > 0 {
 			continue
 		}
 		if c.field == f && c.fidelity == exact && c.when == nil {

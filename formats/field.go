@@ -157,6 +157,15 @@ const (
 	ExtraSegment
 	ExtraWallet
 	ExtraValues
+
+	Sealed1 // what a layout enciphers, in hexadecimal digits
+	Sealed2
+	Sealed3
+	Sealed4
+	KeyKCV1 // check values of the keys that a layout names
+	KeyKCV2
+	KeyKCV3
+	KeyKCV4
 	numFields
 )
 
@@ -367,23 +376,33 @@ var catalogue = [numFields]fieldFacts{
 	ExtraSegment: {"extra.segment", Public, text, 0},
 	ExtraWallet:  {"extra.wallet", Public, text, 0},
 	ExtraValues:  {"extra.values", Personal, text, 0},
+
+	// What is enciphered is as secret as its value, which its column says.
+	Sealed1: {"sealed1", Code, text, 0},
+	Sealed2: {"sealed2", Code, text, 0},
+	Sealed3: {"sealed3", Code, text, 0},
+	Sealed4: {"sealed4", Code, text, 0},
+	KeyKCV1: {"kcv1", Public, text, 6},
+	KeyKCV2: {"kcv2", Public, text, 6},
+	KeyKCV3: {"kcv3", Public, text, 6},
+	KeyKCV4: {"kcv4", Public, text, 6},
 }
 
 // ParseField finds a field by its name.
 func ParseField(name string) (Field, bool) {
 	for f := Field(1); f < numFields; f++ {
-		if catalogue[f].name == name && !f.isControl() {
+		if catalogue[f].name == name && !f.isHidden() {
 			return f, true
 		}
 	}
 	return 0, false
 }
 
-// Fields lists the whole catalogue in order, without the sums that only a layout names.
+// Fields lists the whole catalogue in order, without what only a layout names.
 func Fields() []Field {
 	all := make([]Field, 0, numFields-1)
 	for f := Field(1); f < numFields; f++ {
-		if !f.isControl() {
+		if !f.isHidden() {
 			all = append(all, f)
 		}
 	}

@@ -65,7 +65,9 @@ func (s *spec) compileNamePart(inner string) (column, error) {
 		pipes = append(pipes, pipeSpec{c, s.naming})
 	}
 	c := column{field: f, label: f.String()}
-	_, err := s.compilePipes(s.flowOf(f, 0), pipes, s.naming, &c)
+	v := s.flowOf(f, 0)
+	v.keys = nil // nothing is enciphered in a name
+	_, err := s.compilePipes(v, pipes, s.naming, &c)
 	return c, err
 }
 

@@ -297,7 +297,7 @@ func TestACopyForTheIssuerHoldsNoSecrets(t *testing.T) {
 						t.Errorf("%s for %s shows a %s:\n%s", name, a, what, file)
 					}
 				}
-				if masked := pan[:6] + "******" + pan[12:]; a == ForIssuerCutdown && bytes.Contains(plain, []byte(pan[12:])) || a == ForIssuerMasked && !bytes.Contains(plain, []byte(masked)) && l.sections[Detail].carries(CardPAN) && name != "dgi-json" {
+				if masked := pan[:6] + "******" + pan[12:]; a == ForIssuerCutdown && bytes.Contains(plain, []byte(pan[12:])) || a == ForIssuerMasked && !bytes.Contains(plain, []byte(masked)) && l.sections[Detail].carries(CardPAN) && !strings.HasPrefix(name, "dgi-") {
 					t.Errorf("%s for %s:\n%s", name, a, file)
 				}
 			}

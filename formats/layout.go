@@ -25,6 +25,8 @@ type Layout struct {
 	byPlace  bool    // the first line is the header, all others are details
 	kept     []Field // what is kept of a group
 	gathered []Field // what is kept of the cards that a detail stands for
+	sealed   []sealing
+	seal     func(n int, data []byte) error // enciphers data in place where a record does not bring them enciphered; nil refuses
 }
 
 // ValueError says that a value cannot stand in a file. It names the field, never the value.
@@ -210,6 +212,9 @@ func (l *Layout) appendRaw(dst []byte, c *column, rec *Record) ([]byte, error) {
 
 // appendSource appends what goes into the pipes.
 func (l *Layout) appendSource(dst []byte, c *column, rec *Record) ([]byte, error) {
+	if c.place > 0 {
+		return l.appendSealed(dst, c.place-1, rec)
+	}
 	if c.joined != nil {
 		return l.appendJoined(dst, c, rec)
 	}

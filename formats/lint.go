@@ -58,6 +58,9 @@ func (l *Layout) lintField(f *fieldSpec) []Advice {
 	if room := l.room(f); f.value == CardName && room > 0 && room < longestName && !uses("fit", "cut") {
 		advise("has room for %d characters: products that allow more need a name_limit of %d", room, room)
 	}
+	if facts.sensitivity == Code && uses("enc") {
+		advise("is one of so few values that whoever knows some cards knows the block of each: put data of the card beside it in parts, or protect the file as a whole")
+	}
 	if facts.sensitivity == Personal && facts.valueType == text && f.value != CardName && f.value != CardTrackName && f.value != CarrierCountry && f.value != HolderLanguage &&
 		l.spec.encoding != utf8Encoding && !uses("ascii", "translit", "country", "lookup", "choose") {
 		advise("is refused where it has a letter that %s lacks; ascii or translit would write it otherwise", encodingNames[l.spec.encoding])
@@ -119,8 +122,8 @@ func (l *Layout) Unfilled(never ...Field) (empty []Field) {
 		return nil
 	}
 	for _, f := range slices.Concat(unfilled, never) {
-		stands := func(c column) bool { return c.field == f && !c.optional }
-		if slices.ContainsFunc(l.sections[Detail].columns, func(c column) bool { return stands(c) || slices.ContainsFunc(c.parts, stands) }) {
+		stands := func(c column) bool { return l.made(c).field == f && !c.optional }
+		if slices.ContainsFunc(l.sections[Detail].columns, func(c column) bool { return stands(c) || slices.ContainsFunc(l.made(c).parts, stands) }) {
 			empty = append(empty, f)
 		}
 	}
@@ -139,7 +142,8 @@ func (l *Layout) shows(f Field) bool {
 			}
 		}
 		if slices.ContainsFunc(l.sections[which].columns, func(c column) bool {
-			return c.field == f || slices.ContainsFunc(c.parts, func(p column) bool { return p.field == f })
+			c = l.made(c)
+			return c.field == f || slices.ContainsFunc(c.parts, func(p column) bool { return l.made(p).field == f })
 		}) {
 			return true
 		}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"platen/card"
 )
 
 // fidelity says what a reader gets back of a value that went through a pipe.
@@ -24,7 +26,8 @@ type pipe struct {
 	apply    func(b []byte, start int) ([]byte, error) // changes b[start:]
 	invert   func(v []byte) ([]byte, error)            // nil: nothing to undo
 	fidelity fidelity
-	absent   bool // it works on absent values too
+	absent   bool    // it works on absent values too
+	seals    *Cipher // it is enc, which a security module does
 }
 
 // flow is what is known of a value at one place in a chain of pipes.
@@ -37,7 +40,9 @@ type flow struct {
 	bytes       bool // lengths count bytes of UTF-8
 	sized       bool // something has padded the value already
 	tables      map[string]*table
-	contained   *container // it says itself how long it is
+	contained   *container      // it says itself how long it is
+	keys        []card.KeyLabel // that the layout names
+	padded      int             // it is whole blocks of so many bytes; 0 where nothing made it so
 }
 
 var (
@@ -113,6 +118,7 @@ func functions() map[string]func(call, flow) (pipe, flow, error) {
 		"tlv":      call.tlv,
 		"dgi":      call.dgi,
 		"pad80":    call.pad80,
+		"enc":      call.enc,
 		// control
 		"crc32":  func(c call, in flow) (pipe, flow, error) { return c.digest(in, 8, crc32Of) },
 		"sha256": func(c call, in flow) (pipe, flow, error) { return c.digest(in, 64, sha256Of) },
@@ -131,6 +137,9 @@ func (c call) make(in flow) (pipe, flow, error) {
 	}
 	if in.contained != nil && c.name != "tlv" && c.name != "dgi" {
 		in.contained = nil
+	}
+	if c.name != "enc" {
+		in.padded = 0
 	}
 	return f(c, in)
 }

@@ -69,7 +69,7 @@ func (l *Layout) Preview(head *Record, records []*Record) (Preview, error) {
 
 // starring is the layout that writes stars for what only the bureau may see.
 func (l *Layout) starring() *Layout {
-	out := *l
+	out := *l.Blank()
 	for which, s := range l.sections {
 		if s == nil {
 			continue

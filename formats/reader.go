@@ -113,6 +113,9 @@ func (r *Reader) Next() (Section, *Record, error) {
 	return which, &r.record, nil
 }
 
+// Layout is the layout that the file is read with.
+func (r *Reader) Layout() *Layout { return r.layout }
+
 // Audience is whom the file is read for: a copy for the issuer lacks what its audience may not see, and is refused where it does not.
 func (r *Reader) Audience() Audience { return r.layout.audience }
 

@@ -75,6 +75,8 @@ func (f *fieldSpec) content() string {
 		return "track " + f.track
 	case f.control != "":
 		return controlPrefix + f.control
+	case f.kcv != "":
+		return kcvPrefix + f.kcv + ")"
 	case f.parts == nil:
 		return f.value.String()
 	}
@@ -234,6 +236,9 @@ func (l *Layout) facts() []fact {
 	}
 	for i := range s.controls {
 		all = append(all, fact{controlPrefix + s.controls[i].name, s.controls[i].call.String()})
+	}
+	for _, label := range s.keys {
+		all = append(all, fact{"enciphered under", string(label)})
 	}
 	all = append(all, s.transfer.facts()...)
 	if len(s.sidecars) > 0 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"platen/card"
 )
 
 // Limits of a layout. They keep a hostile or mistaken layout from asking for memory without end.
@@ -78,7 +80,10 @@ type spec struct {
 	sidecars      []string
 	transfer      Transfer
 	controls      []control
-	rootName      string // of an XML document
+	keys          []card.KeyLabel // zone encryption keys
+	keyNodes      []*yaml.Node
+	sealed        *[]sealing // what is enciphered, shared with the specs of parts
+	rootName      string     // of an XML document
 	tables        map[string]*table
 	tracks        map[string][]fieldSpec
 	groupBy       []Field
@@ -103,6 +108,7 @@ type fieldSpec struct {
 	fill      *string
 	value     Field
 	control   string // the sum that the value is
+	kcv       string // the key whose check value it is
 	parts     []fieldSpec
 	track     string
 	name      string
@@ -145,7 +151,7 @@ func parseSpec(src []byte) (*spec, error) {
 		return nil, err
 	}
 	s := &spec{root: document.Content[0], encoding: utf8Encoding, eol: "\n", unit: inBytes, delimiter: ',',
-		clearance: map[Sensitivity]bool{Public: true}, tables: map[string]*table{}, tracks: map[string][]fieldSpec{}}
+		clearance: map[Sensitivity]bool{Public: true}, tables: map[string]*table{}, tracks: map[string][]fieldSpec{}, sealed: new([]sealing)}
 	s.naming = s.root
 	return s, s.read()
 }
@@ -178,6 +184,7 @@ func (s *spec) read() error {
 		"file":      s.readFile,
 		"transfer":  s.readTransfer,
 		"controls":  sequence("controls", s.readControl),
+		"keys":      sequence("keys", s.readKey),
 		"root":      formed("root", keyForm, &s.rootName),
 		"tables":    s.readTables,
 		"tracks":    s.readTracks,
@@ -197,7 +204,10 @@ func (s *spec) read() error {
 			return faultAt(s.root, "layout: key %q is missing", missing.key)
 		}
 	}
-	return s.resolveControls()
+	if err := s.resolveControls(); err != nil {
+		return err
+	}
+	return s.resolveKCVs()
 }
 
 func formed(what string, form *regexp.Regexp, into *string) func(*yaml.Node) error {
@@ -364,6 +374,10 @@ func readField(n *yaml.Node, into *[]fieldSpec) error {
 			return nil
 		}
 		f.control = ""
+		if f.kcv, ok = cutKCV(v); ok {
+			f.value = kcvFields[0] // until all keys are read
+			return nil
+		}
 		if f.value, ok = ParseField(v); !ok {
 			return faultAt(at, "unknown field %q", v)
 		}

@@ -67,6 +67,7 @@ func (p *Part) Add(rec *Record) error {
 	if p.body, err = l.appendSection(p.body, Detail, rec); err != nil {
 		return err
 	}
+	l.spend(rec)
 	r.end = len(p.body)
 	p.totals.Add(rec)
 	p.totals.addControls(l.spec.controls, rec)

@@ -167,6 +167,18 @@ type Module interface {
 	// under the storage key. A malformed block and a PIN of another length fail with ErrPINBlock, a chosen PIN that is easy to guess with
 	// ErrWeakPIN; a module that keeps the list of such PINs itself may say so only when PVVs or Offsets asks about the PIN.
 	ImportPINs(ctx context.Context, zpk card.KeyRef, format PINFormat, use PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []PIN) error
+
+	// DataModes are the modes in which the module enciphers data.
+	DataModes() []DataMode
+
+	// EncryptData enciphers values of whole blocks, 1 to MaxData bytes each, under a zone encryption key (usage D3) into out, whose cells must
+	// have room for them; an empty value stays empty. out may be data itself. The same value becomes the same bytes. A value that is not of
+	// whole blocks fails with an InputError of data, another key with ErrKeyUsage.
+	EncryptData(ctx context.Context, zek card.KeyRef, mode DataMode, data, out card.Secrets) error
+
+	// DecryptData is what the receiver does: it inverts EncryptData.
+	DecryptData(ctx context.Context, zek card.KeyRef, mode DataMode, data, out card.Secrets) error
+
 	// KeyVersion resolves a label to its current version and check value (6 hex digits).
 	KeyVersion(ctx context.Context, key card.KeyRef) (version int, kcv string, err error)
 

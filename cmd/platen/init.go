@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"platen/card"
 	"platen/delivery"
+	"platen/formats"
 	"platen/hsm"
 	"platen/hsm/keyblock"
 	"platen/hsm/keystore"
@@ -235,6 +237,25 @@ func keysNeeded(set *programs.Set, common KeysConfig) []need {
 	for _, z := range set.Zones {
 		zone(z.Key, z.PINFormat)
 	}
+	for _, l := range layoutsOf(set, set.Products) {
+		for _, c := range l.Ciphers() {
+			algorithm := keyblock.TDES
+			if c.Mode.IsAES() {
+				algorithm = keyblock.AES
+			}
+			add(c.Key, keyblock.ZEK, algorithm)
+		}
+	}
+	return all
+}
+
+// layoutsOf lists the layouts of products' files.
+func layoutsOf(set *programs.Set, products []card.Product) (all []*formats.Layout) {
+	for _, l := range set.Layouts {
+		if slices.ContainsFunc(products, func(p card.Product) bool { return p.Layout == l.Name() || p.MailerLayout == l.Name() }) {
+			all = append(all, l)
+		}
+	}
 	return all
 }
 
@@ -393,6 +414,11 @@ func (s site) exportKeys(set *programs.Set, b *programs.Bureau, side string) err
 	for _, p := range set.Products {
 		if p.Bureau == b.Code {
 			add(p.Keys.CVK, p.Keys.CSCK, p.Keys.PVK)
+		}
+		for _, l := range layoutsOf(set, []card.Product{p}) {
+			if p.Bureau == b.Code && l.Name() == p.Layout || p.MailerBureau == b.Code && l.Name() == p.MailerLayout {
+				add(l.Keys()...)
+			}
 		}
 	}
 	theirs, err := keystore.Open(target, kbpk)

@@ -106,7 +106,7 @@ func keysGenerateCommand(s *shared) *cobra.Command {
 		}),
 	}
 	c.Flags().StringVarP(&dir, "file", "f", "", "directory of programs")
-	c.Flags().StringVar(&usage, "usage", "", "usage of the key: C0, V1, V2, P0, D0, K0, K1 or 10 (docs/keys.md)")
+	c.Flags().StringVar(&usage, "usage", "", "usage of the key: C0, V1, V2, P0, D3, D0, K0, K1 or 10 (docs/keys.md)")
 	c.Flags().StringVar(&algorithm, "algorithm", "", "tdes or aes")
 	period.flags(c)
 	return c

@@ -19,7 +19,7 @@ func keysProvisionCommand(s *shared) *cobra.Command {
 	return &cobra.Command{
 		Use:   "provision",
 		Short: "Put the card keys that the keystore has and the security module lacks into the module",
-		Long: `Takes every key of usage C0, V1, V2 and P0 over that may leave the keystore, proves each by its check value, and makes the key of stored PINs
+		Long: `Takes every key of usage C0, V1, V2, P0 and D3 over that may leave the keystore, proves each by its check value, and makes the key of stored PINs
 where the module keeps one. A payShield takes them under the ZMK that both sides hold (payshield.zmk, command A6) and gives them back under its LMK, in
 payshield.keys; a PKCS#11 token unwraps them under an RSA key of its own. What a module has already is left alone. Restart running processes afterwards.`,
 		Args: cobra.NoArgs,
@@ -90,7 +90,7 @@ func (a *app) provision(ctx context.Context) (out provisioned, err error) {
 // cardUsage tells whether keys of a usage serve the security module.
 func cardUsage(u keystore.Usage) bool {
 	switch u {
-	case keyblock.CVK, keyblock.IBMPVK, keyblock.VisaPVK, keyblock.ZPK:
+	case keyblock.CVK, keyblock.IBMPVK, keyblock.VisaPVK, keyblock.ZPK, keyblock.ZEK:
 		return true
 	}
 	return false

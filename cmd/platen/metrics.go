@@ -265,6 +265,16 @@ func (c *watchedModule) ImportPINs(ctx context.Context, zpk card.KeyRef, format 
 	return c.count("import_pins", c.Module.ImportPINs(ctx, zpk, format, use, length, pans, blocks, storage, out), zpk, storage)
 }
 
+// EncryptData implements hsm.Module.
+func (c *watchedModule) EncryptData(ctx context.Context, zek card.KeyRef, mode hsm.DataMode, data, out card.Secrets) error {
+	return c.count("encrypt_data", c.Module.EncryptData(ctx, zek, mode, data, out), zek)
+}
+
+// DecryptData implements hsm.Module.
+func (c *watchedModule) DecryptData(ctx context.Context, zek card.KeyRef, mode hsm.DataMode, data, out card.Secrets) error {
+	return c.count("decrypt_data", c.Module.DecryptData(ctx, zek, mode, data, out), zek)
+}
+
 // TakePINs implements hsm.PINTaker, where the module does.
 func (c *watchedModule) TakePINs(ctx context.Context, use hsm.PINUse, length int, pans []card.PAN, digits []card.Secret, storage card.KeyRef, out []hsm.PIN) error {
 	taker, ok := c.Module.(hsm.PINTaker)

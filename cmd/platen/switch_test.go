@@ -13,7 +13,8 @@ import (
 
 var layoutLine = regexp.MustCompile(`(?m)^layout: \S+$`)
 
-// TestABureauIsSwitchedToAnotherLayoutByEditingYAML runs one press for three nights: its bureau gets fixed lines, then XML, then a stream of control tags.
+// TestABureauIsSwitchedToAnotherLayoutByEditingYAML runs one press for three nights: its bureau gets fixed lines, then XML, then a stream of control tags, then
+// chip data with values that are enciphered under a key that nobody had before.
 // Nothing but the layout's name in the products' YAML changes in between. Each night the simulated bureau opens, parses and recomputes every record
 // before it accepts a file, and the books balance.
 func TestABureauIsSwitchedToAnotherLayoutByEditingYAML(t *testing.T) {
@@ -24,7 +25,7 @@ func TestABureauIsSwitchedToAnotherLayoutByEditingYAML(t *testing.T) {
 	must(t, err)
 	seen := map[string]bool{}
 	var fixed taken // a file of fixed lines
-	for _, layout := range []string{"north-fixed", "cardgen-style", "datacard-style"} {
+	for _, layout := range []string{"north-fixed", "cardgen-style", "datacard-style", "dgi-secret"} {
 		for _, file := range products {
 			if body := read(t, file); bytes.Contains(body, []byte("\nbureau: north\n")) {
 				put(t, file, layoutLine.ReplaceAll(body, []byte("layout: "+layout)))

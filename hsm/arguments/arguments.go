@@ -181,6 +181,24 @@ func TakePINs(use hsm.PINUse, length int, pans []card.PAN, digits []card.Secret,
 	return nil
 }
 
+// Data checks the arguments of hsm.Module.EncryptData and DecryptData. Which modes a module offers is its own to say.
+func Data(what string, mode hsm.DataMode, data, out card.Secrets) error {
+	size := mode.BlockSize()
+	if size == 0 {
+		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "mode", Reason: "must be tdes-ecb, tdes-cbc, aes-ecb or aes-cbc"})
+	}
+	if err := room(what, out, data.Len(), 1); err != nil {
+		return err
+	}
+	for i := range data.Len() {
+		n := len(data.Reveal(i))
+		if n%size != 0 || n > hsm.MaxData || n > out.Width() {
+			return fmt.Errorf("%s: value %d: %w", what, i, &hsm.InputError{Field: "data", Reason: fmt.Sprintf("must be whole blocks of %d bytes that fit their cells", size)})
+		}
+	}
+	return nil
+}
+
 func pinLength(what string, length int) error {
 	if length < pin.MinLength || length > pin.MaxLength {
 		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "pin", Reason: fmt.Sprintf("must have %d to %d digits", pin.MinLength, pin.MaxLength)})

@@ -22,6 +22,8 @@ const (
 	ZPK     card.KeyLabel = "zpk.t" // for format 0
 	ZPKAES  card.KeyLabel = "zpk.a" // for format 4
 	Storage card.KeyLabel = "pins"
+	ZEK     card.KeyLabel = "zek.t" // for data under TDES
+	ZEKAES  card.KeyLabel = "zek.a" // for data under AES
 	Data    card.KeyLabel = "data"
 )
 
@@ -42,6 +44,8 @@ func Keys() []Key {
 		{ZPK, keyblock.ZPK, keyblock.TDES, "C7152C20BC2C830EA7EC9E8334ABE3FE"},
 		{ZPKAES, keyblock.ZPK, keyblock.AES, "C1D0F8FB4958670DBA40AB1F3752EF0D"},
 		{Storage, keyblock.PINStorage, keyblock.AES, "2B7E151628AED2A6ABF7158809CF4F3C2B7E151628AED2A6ABF7158809CF4F3D"},
+		{ZEK, keyblock.ZEK, keyblock.TDES, "404043434545464649494A4A4C4C4F4F"},
+		{ZEKAES, keyblock.ZEK, keyblock.AES, "8E73B0F7DA0E6452C810F32B809079E562F8EAD2522C6B7B"},
 		{Data, keyblock.Data, keyblock.AES, "603DEB1015CA71BE2B73AEF0857D77811F352C073B6108D72D9810A30914DFF4"},
 	}
 }
@@ -95,6 +99,8 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 		{"ImportedPINsAreThoseOfTheBlocks", imported},
 		{"ChosenPINsThatAreEasyToGuess", weakChoices},
 		{"FormatsThatAreNotOffered", otherFormats},
+		{"EncryptedDataIsThatOfItsMode", data},
+		{"DataThatCannotBeEncrypted", badData},
 		{"OneThousandAndNone", manyAndNone},
 		{"WrongPAN", wrongPAN},
 		{"DamagedPINsGetOneError", damagedPINs},

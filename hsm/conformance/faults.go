@@ -74,6 +74,19 @@ func (b Bench) operations(t testing.TB, pans []card.PAN, pins []hsm.PIN) []opera
 				return m.ImportPINs(ctx, k[0], format, hsm.PresentedPIN, 5, pans, blocks, k[1], make([]hsm.PIN, n))
 			}})
 	}
+	for _, mode := range m.DataModes() {
+		values := card.NewSecrets(n, 16)
+		for i := range n {
+			values.Set(i, make([]byte, 16))
+		}
+		out = append(out,
+			operation{"encrypt data", []card.KeyLabel{dataKey(mode)}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.EncryptData(ctx, k[0], mode, values, card.NewSecrets(n, 16))
+			}},
+			operation{"decrypt data", []card.KeyLabel{dataKey(mode)}, func(ctx context.Context, k []card.KeyRef) error {
+				return m.DecryptData(ctx, k[0], mode, values, card.NewSecrets(n, 16))
+			}})
+	}
 	return out
 }
 

@@ -20,6 +20,7 @@ const (
 	VisaPVK    Usage = "V2" // Visa PIN verification values
 	ZPK        Usage = "P0" // PIN blocks on their way to a bureau
 	Data       Usage = "D0" // card-number permutation and tokens
+	ZEK        Usage = "D3" // sensitive data on their way to a bureau or a client: a zone encryption key
 	KEK        Usage = "K0" // keys under a variant: what payShield calls a ZMK
 	Protection Usage = "K1" // keys in key blocks
 	PINStorage Usage = "10" // PINs at rest in Platen's own store; proprietary

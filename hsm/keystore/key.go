@@ -85,7 +85,7 @@ func profileOf(u Usage) (profile, bool) {
 	switch u {
 	case keyblock.CVK, keyblock.IBMPVK, keyblock.VisaPVK:
 		return profile{algorithms: "T", sizes: double, mode: 'C', export: true}, true
-	case keyblock.ZPK:
+	case keyblock.ZPK, keyblock.ZEK:
 		return profile{algorithms: "TA", sizes: double, mode: 'B', export: true}, true
 	case keyblock.Data:
 		return profile{algorithms: "A", mode: 'B', fixed: true}, true

@@ -13,11 +13,11 @@ import (
 type Key struct {
 	Label   card.KeyLabel  `json:"label"`
 	Version int            `json:"version,omitempty"` // 1 when it is 0; the highest of a label is the current one
-	Usage   keyblock.Usage `json:"usage"`             // C0, V1, V2, P0; K0 for a ZMK; 10 names the LMK under which PINs are kept
+	Usage   keyblock.Usage `json:"usage"`             // C0, V1, V2, P0, D3; K0 for a ZMK; 10 names the LMK under which PINs are kept
 	// Value is the key under the LMK with its scheme letter: U, X (double), T, Y (triple), Z (single), S (Thales key block), or 16 or 32
 	// hexadecimal digits. It is empty for usage 10.
 	Value string `json:"value,omitempty"`
-	// Type is the three-character key type of variant LMKs, which differs between firmware settings; 402, 002 or 001 by usage when empty.
+	// Type is the three-character key type of variant LMKs, which differs between firmware settings; 402, 002, 001 or 00A by usage when empty.
 	Type string `json:"type,omitempty"`
 	// CheckValue is six hexadecimal digits to compare with what the module tells; needed for key blocks, otherwise optional.
 	CheckValue string `json:"check_value,omitempty"`
@@ -47,7 +47,7 @@ func (k Key) complete() (*Key, error) {
 		k.Version = 1
 	}
 	if k.Type == "" {
-		k.Type = map[keyblock.Usage]string{keyblock.CVK: "402", keyblock.IBMPVK: "002", keyblock.VisaPVK: "002", keyblock.ZPK: "001", keyblock.KEK: "000", keyblock.PINStorage: "000"}[k.Usage]
+		k.Type = map[keyblock.Usage]string{keyblock.CVK: "402", keyblock.IBMPVK: "002", keyblock.VisaPVK: "002", keyblock.ZPK: "001", keyblock.ZEK: "00A", keyblock.KEK: "000", keyblock.PINStorage: "000"}[k.Usage]
 	}
 	malformed := func(field, reason string) (*Key, error) {
 		return nil, fmt.Errorf("payShield: key %s: %w", k.ref(), &hsm.InputError{Field: field, Reason: reason})
@@ -59,7 +59,7 @@ func (k Key) complete() (*Key, error) {
 	case k.Version < 1 || k.Version > 0xFF:
 		return malformed("version", "must be 1 to 255")
 	case k.Type == "" || len(k.Type) != 3 || !isHex(k.Type):
-		return malformed("usage", "must be C0, V1, V2, P0, K0 or 10, and type three characters")
+		return malformed("usage", "must be C0, V1, V2, P0, D3, K0 or 10, and type three characters")
 	case k.CheckValue != "" && (len(k.CheckValue) != checkValueSize || !isHex(k.CheckValue)):
 		return malformed("check value", "must be six hexadecimal digits")
 	case k.Usage == keyblock.PINStorage && k.Value != "":

@@ -21,7 +21,7 @@ const transferKey card.KeyLabel = "zpk.transfer"
 func testKeys(t testing.TB) []payshield.Key {
 	t.Helper()
 	slots := map[keyblock.Usage]thales.Slot{
-		keyblock.CVK: {Pair: "14-15", Variant: 4}, keyblock.VisaPVK: {Pair: "14-15"}, keyblock.IBMPVK: {Pair: "14-15"}, keyblock.ZPK: {Pair: "06-07"},
+		keyblock.CVK: {Pair: "14-15", Variant: 4}, keyblock.VisaPVK: {Pair: "14-15"}, keyblock.IBMPVK: {Pair: "14-15"}, keyblock.ZPK: {Pair: "06-07"}, keyblock.ZEK: {Pair: "30-31"},
 	}
 	seal := func(usage keyblock.Usage, clearKey []byte) string {
 		value, err := slots[usage].Encrypt('U', clearKey)
@@ -74,7 +74,7 @@ func bench(m hsm.Module, servers ...*mock.Server) conformance.Bench {
 			}
 			return errors.New("none was sent that hands keys out")
 		}}},
-		Labels: []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK, conformance.Storage},
+		Labels: []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK, conformance.ZEK, conformance.Storage},
 	}
 }
 

@@ -134,7 +134,7 @@ func TestKeysInTheTokenCannotLeaveOrServeOtherwise(t *testing.T) {
 						t.Errorf("%s (left %v): the token lets one %s it", label, left, name)
 					}
 				}
-				may := versions[1].usage == keyblock.ZPK || versions[1].usage == keyblock.PINStorage
+				may := versions[1].usage == keyblock.ZPK || versions[1].usage == keyblock.ZEK || versions[1].usage == keyblock.PINStorage
 				if err := lib.DecryptInit(s, mechanism(versions[1].algorithm), h); (err == nil) != may {
 					t.Errorf("%s (left %v): decipher: %v", label, left, err)
 				} else if err == nil {

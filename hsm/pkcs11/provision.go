@@ -59,7 +59,7 @@ func (k Key) template(environment string, left bool) []*p11.Attribute {
 		p11.NewAttribute(p11.CKA_LABEL, string(k.Label)), p11.NewAttribute(p11.CKA_ID, []byte(identity(environment, k.Usage, k.Version, left))),
 		p11.NewAttribute(p11.CKA_PRIVATE, true), p11.NewAttribute(p11.CKA_SENSITIVE, true), p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
 		p11.NewAttribute(p11.CKA_ENCRYPT, true),
-		p11.NewAttribute(p11.CKA_DECRYPT, k.Usage == keyblock.ZPK || k.Usage == keyblock.PINStorage),
+		p11.NewAttribute(p11.CKA_DECRYPT, k.Usage == keyblock.ZPK || k.Usage == keyblock.ZEK || k.Usage == keyblock.PINStorage),
 		p11.NewAttribute(p11.CKA_SIGN, false), p11.NewAttribute(p11.CKA_VERIFY, false), p11.NewAttribute(p11.CKA_WRAP, false), p11.NewAttribute(p11.CKA_UNWRAP, false),
 	}
 }

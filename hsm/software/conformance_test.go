@@ -53,8 +53,8 @@ func waysOut(t *testing.T, store *keystore.Store) []conformance.Way {
 			t.Fatal(err)
 		}
 	}
-	tdes := []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK}
-	all := append(slices.Clone(tdes), conformance.ZPKAES)
+	tdes := []card.KeyLabel{conformance.CVK, conformance.VisaPVK, conformance.IBMPVK, conformance.ZPK, conformance.ZEK}
+	all := append(slices.Clone(tdes), conformance.ZPKAES, conformance.ZEKAES)
 	return []conformance.Way{
 		{Name: "key block", Leaves: all, Ask: func(label card.KeyLabel) error {
 			_, err := store.ExportBlock(card.KeyRef{Label: label}, card.KeyRef{Label: "kek"})

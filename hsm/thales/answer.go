@@ -21,6 +21,7 @@ func Answer(command string) string {
 	do, ok := map[string]func(*request) (code, fields string){
 		"CW": generateCVV, "CY": verifyCVV, "RY": generateCSC, "DG": generatePVV, "DE": generateOffset, "EE": derivePIN,
 		"JG": exportPIN, "CC": translatePIN, "BU": checkValue, "B2": echo,
+		"M0": encryptData, "M2": decryptData,
 	}[name]
 	if !ok {
 		return ReplyTo(name) + codeDisabled

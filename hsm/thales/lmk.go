@@ -65,6 +65,7 @@ var (
 	slotZPK = Slot{"06-07", 0} // 001
 	slotPVK = Slot{"14-15", 0} // 002
 	slotCVK = Slot{"14-15", 4} // 402
+	slotZEK = Slot{"30-31", 0} // 00A
 )
 
 // masters builds the ciphers of a slot, one for each part of a key.

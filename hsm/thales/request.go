@@ -22,6 +22,7 @@ const (
 	codeFormat   = "23" // PIN block format
 	codeTable    = "25" // decimalisation table
 	codeNotPair  = "27" // key is not of double length
+	codeLength   = "80" // data are not of the length they say
 	codeDisabled = "68" // command is not one that can be computed here
 )
 

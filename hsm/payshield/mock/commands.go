@@ -238,7 +238,7 @@ func fromUnbound(fields string) (reply string, done bool) {
 }
 
 // lmkPairs are the pairs of the test LMK that the last two digits of a key type name.
-var lmkPairs = map[string]string{"00": "04-05", "01": "06-07", "02": "14-15"}
+var lmkPairs = map[string]string{"00": "04-05", "01": "06-07", "02": "14-15", "0A": "30-31"}
 
 // takeIn is A6: key type, ZMK, key under it, scheme.
 func takeIn(fields string) string {
