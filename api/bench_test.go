@@ -169,7 +169,7 @@ func newKeys(t *testing.T, dir string, entropy hsm.Entropy) *keystore.Store {
 		{"cvk-visa", keyblock.CVK, keyblock.TDES}, {"cvk-mastercard", keyblock.CVK, keyblock.TDES}, {"pvk-visa", keyblock.VisaPVK, keyblock.TDES},
 		{"pvk-mastercard", keyblock.VisaPVK, keyblock.TDES}, {"pvk-prepaid", keyblock.IBMPVK, keyblock.TDES},
 		{"zpk-north", keyblock.ZPK, keyblock.AES}, {"zpk-south", keyblock.ZPK, keyblock.TDES},
-		{"zpk-pos", keyblock.ZPK, keyblock.TDES}, {"zpk-app", keyblock.ZPK, keyblock.AES},
+		{"zpk-pos", keyblock.ZPK, keyblock.TDES}, {"zpk-app", keyblock.ZPK, keyblock.AES}, {"zek-pos", keyblock.ZEK, keyblock.TDES},
 	} {
 		if err := keys.Generate(k.label, k.usage, k.algorithm, entropy); err != nil {
 			t.Fatal(err)

@@ -2,12 +2,15 @@ package api_test
 
 import (
 	"cmp"
+	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"platen/api"
 	"platen/card"
+	"platen/hsm"
 	"platen/programs"
 	"platen/sql/store"
 )
@@ -22,7 +25,7 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 			for i := range set.Zones { // no other has a public key, so that a number needs no zone
 				set.Zones[i].Key, set.Zones[i].PublicKey = cmp.Or(set.Zones[i].Key, "zpk-pos"), ""
 			}
-			set.Zones = append(set.Zones, programs.Zone{Code: "aiyy", Key: "zpk-pos", PublicKey: public})
+			set.Zones = append(set.Zones, programs.Zone{Code: "aiyy", Key: "zpk-pos", PublicKey: public}, programs.Zone{Code: "iyy", Key: "zpk-pos", DataKey: "zek-pos"})
 			productOf(set, "mc-credit-chip").DynamicCVV2 = card.DynamicCVV2{Minutes: 60, FirstCode: 300, Codes: 500, Grace: 1}
 		})
 		f, desk := s.firstvision(s.mine, "submit,operate,pin"), s.firstvision(s.mine, "pan")
@@ -45,7 +48,32 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 		if got := codes("/cards/v1/pin/codes", "channelIndicator", "W", "POS"); got["securityValues"] != nil || len(got["pinEncrypt"].(string)) != 16 {
 			t.Errorf("codes %v", got)
 		}
-		f.fails(http.MethodPost, "/cards/v1/pin/codes", on(token, `,"keyAssociation":"IYY","channelIndicator":"W"`), http.StatusUnprocessableEntity, "unknown_zone")
+		f.fails(http.MethodPost, "/cards/v1/pin/codes", on(token, `,"keyAssociation":"IZZ","channelIndicator":"W"`), http.StatusUnprocessableEntity, "unknown_zone")
+
+		// A zone with a data key gets each code as a block of 3DES, as its former and its current version have them.
+		got = codes("/cards/pin/security-codes", "channel", "W", "IYY")
+		if s.openBlock(got["ud1ec"]) != v.CVV+"FFFFFFFFFFFFF" || s.openBlock(got["ud2ec"]) != v.CVV2+"FFFFFFFFFFFFF" || s.openBlock(got["ud3ec"]) != v.ICVV+"FFFFFFFFFFFFF" ||
+			got["pinEncrypt"] != strings.ToUpper(h.block("pos", h.pin)) || got["securityValues"] != nil {
+			t.Errorf("codes %v", got)
+		}
+		current := codes("/cards/v1/pin/codes", "channelIndicator", "W", "IYY")
+		users, ok := current["usersDefined"].([]any)
+		if !ok || len(users) != 3 || users[1].(map[string]any)["key"] != "ud2ec" || users[1].(map[string]any)["value"] != got["ud2ec"] || current["cardSecurity"] != nil {
+			t.Errorf("codes %v", current)
+		}
+		for _, clear := range []string{v.CVV + `"`, v.CVV2 + `"`, "FFFFFFFFFF"} {
+			if text := fmt.Sprint(got, current); strings.Contains(text, clear) {
+				t.Errorf("a code in clear: %s", text)
+			}
+		}
+		native := s.addClient("values", "pin")
+		if a := decode[api.SecurityBlocks](s.post1(native, "/v1/cards/"+token+"/security-blocks", `{"zone":"iyy"}`).want(http.StatusOK)); a.CVV2 != got["ud2ec"] || a.CSC4 != "" || a.Issue != 1 {
+			t.Errorf("%+v", a)
+		}
+		s.post1(native, "/v1/cards/"+token+"/security-blocks", `{"zone":"aiyy"}`).refused(http.StatusUnprocessableEntity, "unknown_zone")
+		s.post1(native, "/v1/cards/"+token+"/security-blocks", `{"zone":"none"}`).refused(http.StatusUnprocessableEntity, "unknown_zone")
+		s.post1(native, "/v1/cards/"+token+"/security-blocks", `{}`).refused(http.StatusUnprocessableEntity, "invalid_request")
+		s.post1(s.theirs, "/v1/cards/"+token+"/security-blocks", `{"zone":"iyy"}`).refused(http.StatusForbidden, "forbidden")
 
 		// A dynamic CVV2 is of a card in use whose product has one; what is printed is not valid.
 		dynamic := func(token, disable string) string {
@@ -54,6 +82,10 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "N"), http.StatusUnprocessableEntity, "VPL5SGD20S")
 		f.data(http.MethodPut, "/cards/activation", on(token, `,"serviceType":"S"`))
 		f.data(http.MethodPut, "/cards/activation", on(other, `,"serviceType":"S"`))
+		got = f.data(http.MethodPost, "/cards/pin/dynamic-values", on(token, `,"keyAssociation":"IYY","channel":"W","disableDCVV2":"N"`))
+		if s.openBlock(got["dcvv2"]) != v.CVV2+"FFFFFFFFFFFFF" {
+			t.Errorf("dynamic as a block %v", got)
+		}
 		got = f.data(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "N"))
 		if now := unsealed[told](t, private, got["dcvv2"].(string)); now.CVV2 != v.CVV2 || now.CVV != "" || got["dcvv2ExpiryMinutes"] != 60.0 || got["dcvv2GenerationTime"] != "2026-11-21T12:00:00Z" {
 			t.Errorf("dynamic %v", got)
@@ -82,7 +114,7 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 		}
 
 		// The same, natively.
-		native := client{institution: s.mine.institution, key: s.addBearer(store.Client{Institution: s.mine.institution.ID, Name: "numbers", Roles: "pan", Rate: 1_000_000})}
+		native = s.addClient("numbers", "pan")
 		if v := decode[api.FoundCard](s.post1(native, "/v1/card-lookups", `{"card_number":"`+number+`"}`).want(http.StatusOK)); v.Token != token {
 			t.Errorf("%+v", v)
 		}
@@ -105,4 +137,26 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// addClient is a client of the first institution with roles.
+func (s *site) addClient(name, roles string) client {
+	s.t.Helper()
+	return client{institution: s.mine.institution, key: s.addBearer(store.Client{Institution: s.mine.institution.ID, Name: name, Roles: roles, Rate: 1_000_000})}
+}
+
+// openBlock deciphers a block as the holder of the data key does.
+func (s *site) openBlock(value any) string {
+	s.t.Helper()
+	text, _ := value.(string)
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != 8 {
+		s.t.Fatalf("%v is no block", value)
+	}
+	cell := card.NewSecrets(1, 8)
+	cell.Set(0, raw)
+	if err := s.plant.Module.DecryptData(s.t.Context(), card.KeyRef{Label: "zek-pos"}, hsm.TDESECB, cell, cell); err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.ToUpper(hex.EncodeToString(cell.Reveal(0)))
 }

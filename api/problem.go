@@ -120,6 +120,7 @@ var known = []struct {
 	{pins.ErrMoved, http.StatusConflict, "pin_moved", "the card got another PIN meanwhile; nothing was changed"},
 	{pins.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone that the institution declares"},
 	{values.ErrNoDynamic, http.StatusConflict, "no_dynamic_cvv2", "the card has no CVV2 that changes, or is not in use"},
+	{values.ErrDataKey, http.StatusUnprocessableEntity, "unknown_zone", "name a zone with a data key that the institution declares"},
 	{values.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone with a public key that the institution declares"},
 	{pins.ErrLocked, http.StatusConflict, "pin_locked", "no try is left: the PIN must be unblocked"},
 	{pins.ErrBlocked, http.StatusConflict, "pin_blocked", "the PIN is blocked"},

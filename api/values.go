@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,6 +15,7 @@ import (
 func (s *service) routeValues(api huma.API) {
 	const one = cardPath + "/{token}"
 	read(s, api, change("tell-security-values", http.MethodPost, one+"/security-values", "security values", "CVV, CVV2 and iCVV, encrypted to a client's key", http.StatusOK), s.tellValues)
+	read(s, api, change("seal-security-values", http.MethodPost, one+"/security-blocks", "security values", "CVV, CVV2 and iCVV as blocks under the data key of a zone", http.StatusOK), s.sealValues)
 	read(s, api, change("tell-dynamic-cvv2", http.MethodPost, one+"/dynamic-cvv2", "security values", "The CVV2 that a card has now, encrypted to a client's key", http.StatusOK), s.tellDynamic)
 	read(s, api, change("tell-card-number", http.MethodPost, one+"/number", "security values", "The card's number, encrypted to a client's key", http.StatusOK), s.tellNumber)
 	read(s, api, change("find-card-by-number", http.MethodPost, "/v1/card-lookups", "security values", "The token that stands for the card of a number", http.StatusOK), s.findByNumber)
@@ -50,6 +53,32 @@ type CVV2Verdict struct {
 func (s *service) tellValues(ctx context.Context, c caller, in *ZoneInput) (SecurityValues, error) {
 	v, err := s.values.Tell(ctx, act(c, in.Token), in.Body.Zone)
 	return SecurityValues{Issue: v.Issue, JWE: v.JWE, CVV2ExpiresAt: v.CVV2Until}, err
+}
+
+// DataZoneInput names a card and a zone that codes are told to as blocks.
+type DataZoneInput struct {
+	CardInput
+	Body struct {
+		Zone string `json:"zone" minLength:"1" maxLength:"32" doc:"Code of a declared zone that has a data key"`
+	}
+}
+
+// SecurityBlocks are the codes of a card, each a block under the data key of a zone. What the card does not have is left out.
+type SecurityBlocks struct {
+	Issue         int        `json:"issue" doc:"The issue whose values they are"`
+	CVV           string     `json:"cvv,omitempty" doc:"16 hexadecimal digits: double-length TDES, ECB, of the code from the left and the zone's fill behind it"`
+	CVV2          string     `json:"cvv2,omitempty"`
+	ICVV          string     `json:"icvv,omitempty"`
+	CSC5          string     `json:"csc5,omitempty"`
+	CSC4          string     `json:"csc4,omitempty"`
+	CSC3          string     `json:"csc3,omitempty"`
+	CVV2ExpiresAt *time.Time `json:"cvv2_expires_at,omitempty" doc:"When a dynamic CVV2 is followed by the next"`
+}
+
+func (s *service) sealValues(ctx context.Context, c caller, in *DataZoneInput) (SecurityBlocks, error) {
+	v, err := s.values.Seal(ctx, act(c, in.Token), in.Body.Zone)
+	text := func(block []byte) string { return strings.ToUpper(hex.EncodeToString(block)) }
+	return SecurityBlocks{Issue: v.Issue, CVV: text(v.CVV), CVV2: text(v.CVV2), ICVV: text(v.ICVV), CSC5: text(v.CSC5), CSC4: text(v.CSC4), CSC3: text(v.CSC3), CVV2ExpiresAt: v.CVV2Until}, err
 }
 
 func (s *service) verifyCVV2(ctx context.Context, c caller, in *CVV2Input) (CVV2Verdict, error) {

@@ -196,17 +196,33 @@ func (d *declaration) proveKeys(ctx context.Context) error {
 		}
 	}
 	for i := range d.set.Zones {
-		z := &d.set.Zones[i]
-		if z.Key == "" {
-			continue
-		}
-		if err := d.proveZPK(ctx, z.Key, z.PINFormat); err != nil {
-			if err := note(programs.Zones, i, &keyError{"zone " + z.Code, []string{"key"}, z.Key, err}); err != nil {
-				return err
-			}
+		if err := note(programs.Zones, i, d.proveZoneKeys(ctx, &d.set.Zones[i])); err != nil {
+			return err
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// proveZoneKeys finds the first key of a zone that cannot serve.
+func (p *Plant) proveZoneKeys(ctx context.Context, z *programs.Zone) error {
+	of := "zone " + z.Code
+	if z.Key != "" {
+		if err := p.proveZPK(ctx, z.Key, z.PINFormat); err != nil {
+			return &keyError{of, []string{"key"}, z.Key, err}
+		}
+	}
+	if z.DataKey == "" {
+		return nil
+	}
+	err := p.there(ctx, z.DataKey)
+	if err == nil {
+		none := card.NewSecrets(0, 1)
+		err = p.Module.EncryptData(ctx, card.KeyRef{Label: z.DataKey}, zoneMode, none, none)
+	}
+	if err != nil {
+		return &keyError{of, []string{"data_key"}, z.DataKey, err}
+	}
+	return nil
 }
 
 // proveRange proves a new range's keys, and that the security module works with its numbers: where it does not, every order would wait for ever.

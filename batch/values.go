@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"platen/card"
+	"platen/hsm"
 	"platen/hsm/dynamic"
 	"platen/personalization"
+	"platen/programs"
 	"platen/sql/store"
 )
 
@@ -44,6 +46,35 @@ func (p *Plant) SecurityValues(ctx context.Context, i store.Institution, c store
 	until := time.Unix((now+1)*int64(w.Length/time.Second), 0).UTC()
 	v.CVV2Until = &until
 	return v, nil
+}
+
+// zoneMode is how codes are told under a zone's data key: each is one block for itself.
+const zoneMode = hsm.TDESECB
+
+// SealCodes enciphers codes under a zone's data key, each as a block of 8 bytes; of a code that is none there is none. The clear code is in no answer of this and in no
+// error. A block of its own hides little: it is one of a thousand, the same for every card with the code.
+func (p *Plant) SealCodes(ctx context.Context, z *programs.Zone, codes []card.Secret) ([][]byte, error) {
+	cells := card.NewSecrets(len(codes), zoneMode.BlockSize())
+	defer cells.Wipe()
+	for i, code := range codes {
+		if len(code.Reveal()) == 0 {
+			continue
+		}
+		block, err := z.DataBlock(code.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("zone %s: %w", z.Code, err)
+		}
+		cells.Set(i, block)
+		clear(block)
+	}
+	if err := p.Module.EncryptData(ctx, card.KeyRef{Label: z.DataKey}, zoneMode, cells, cells); err != nil {
+		return nil, fmt.Errorf("zone %s: %w", z.Code, err)
+	}
+	sealed := make([][]byte, len(codes))
+	for i := range sealed {
+		sealed[i] = append(sealed[i], cells.Reveal(i)...)
+	}
+	return sealed, nil
 }
 
 // CardNumber is a card's number, on its way to somebody who may know it: encrypted. Whoever gets it wipes it.

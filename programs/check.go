@@ -84,8 +84,9 @@ func (l *loader) checkZones() {
 	for i, z := range l.set.Zones {
 		from := l.from.zones[i]
 		l.checkLabel(from, z.Key, "", "key")
-		if z.Key == "" && z.PublicKey == "" {
-			l.at(from, "code")("key: a zone has a key, a public_key, or both")
+		l.checkDataKey(&z, from)
+		if z.Key == "" && z.PublicKey == "" && z.DataKey == "" {
+			l.at(from, "code")("key: a zone has a key, a public_key, a data_key, or several of them")
 		}
 		if _, err := jwe.ParseKey(z.PublicKey); z.PublicKey != "" && err != nil {
 			l.at(from, "public_key")("public_key: %v", err)
@@ -97,6 +98,19 @@ func (l *loader) checkZones() {
 			if z.Key != "" && b.ZPK == z.Key {
 				l.at(from, "key")("key: %s is bureau %s's; clients need one of their own", z.Key, b.Code)
 			}
+		}
+	}
+}
+
+// checkDataKey holds the key that codes are told under apart from those of layouts, which bureaus have.
+func (l *loader) checkDataKey(z *Zone, from source) {
+	l.checkLabel(from, z.DataKey, "", "data_key")
+	if z.Fill != "" && (len(z.Fill) != 1 || z.Fill < "A" || z.Fill > "F" || z.DataKey == "") {
+		l.at(from, "fill")("fill: must be a letter A to F, of a zone with a data_key")
+	}
+	for _, layout := range l.set.Layouts {
+		if z.DataKey != "" && slices.Contains(layout.Keys(), z.DataKey) {
+			l.at(from, "data_key")("data_key: %s is layout %s's; clients need one of their own", z.DataKey, layout.Name())
 		}
 	}
 }

@@ -296,7 +296,11 @@ func TestLoadReadsZonesAndKeepsThemApartFromBureaus(t *testing.T) {
 		strings.Replace(good, "zpk-pos", "zpk-north", 1):           {"key:", "zpk-north is bureau north's"},
 		strings.Replace(good, "pin_format: 4", "pin_format: 1", 1): {"pin_format", "must be 0 or 4"},
 		strings.Replace(good, "  key: zpk-pos\n", "", 1):           {"code", "key: a zone has a key"},
-		good + good: {"code: pos", "stands also at"},
+		good + "  fill: F\n":                          {"fill", "of a zone with a data_key"},
+		good + "  data_key: zek-pos\n  fill: \"0\"\n": {"fill", "must be a letter A to F"},
+		good + "  data_key: zek-north\n":              {"data_key", "zek-north is layout dgi-secret's"},
+		good + "  data_key: a key\n":                  {"data_key", "data_key"},
+		good + good:                                   {"code: pos", "stands also at"},
 	} {
 		files["programs/zones.yaml"] = &fstest.MapFile{Data: []byte(text)}
 		expectFault(t, files, "programs/zones.yaml", want[0], want[1])

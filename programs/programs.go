@@ -3,6 +3,10 @@
 package programs
 
 import (
+	"encoding/hex"
+	"errors"
+	"strings"
+
 	"platen/card"
 	"platen/formats"
 )
@@ -206,6 +210,28 @@ type Zone struct {
 	Key       card.KeyLabel `json:"key"`        // a ZPK
 	PINFormat int           `json:"pin_format"` // 0 or 4
 	PublicKey string        `json:"public_key"` // PEM, RSA
+
+	DataKey card.KeyLabel `json:"data_key,omitempty"` // a ZEK of TDES, under which codes are told as blocks of 8 bytes
+	Fill    string        `json:"fill,omitempty"`     // the hexadecimal letter behind a code in its block; empty = F
+}
+
+// DataBlock is a code of decimal digits as a block that is enciphered under the data key: the digits from the left, the fill behind them.
+func (z *Zone) DataBlock(digits []byte) ([]byte, error) {
+	fill := z.Fill
+	if fill == "" {
+		fill = "F"
+	}
+	const size = 16
+	if len(digits) > size {
+		return nil, errors.New("a code does not fit a block")
+	}
+	text := append(append(make([]byte, 0, size), digits...), strings.Repeat(fill, size-len(digits))...)
+	defer clear(text)
+	block := make([]byte, hex.DecodedLen(size))
+	if _, err := hex.Decode(block, text); err != nil {
+		return nil, errors.New("a code is not decimal digits")
+	}
+	return block, nil
 }
 
 // BlockSize is how many bytes a PIN block of the zone has.

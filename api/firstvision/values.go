@@ -44,36 +44,101 @@ type currentCodes struct {
 // Codes are the security values of a card as its zone can read them.
 type Codes struct {
 	CardNumber string `json:"cardNumber"`
-	Values     string `json:"securityValues,omitempty"` // JWE: CVV, CVV2 and iCVV
-	PIN        string `json:"pinEncrypt,omitempty"`     // block under the zone's key
+	Values     string `json:"securityValues,omitempty"` // JWE: CVV, CVV2 and iCVV; of a zone that has no data key
+	CVV        string `json:"ud1ec,omitempty"`          // blocks under the zone's data key; of American Express the 3CSC
+	CVV2       string `json:"ud2ec,omitempty"`          // 4CSC
+	ICVV       string `json:"ud3ec,omitempty"`
+	PIN        string `json:"pinEncrypt,omitempty"` // block under the zone's key
 }
 
+// CurrentCodes are Codes as the current version has them.
+type CurrentCodes struct {
+	CardNumber string      `json:"cardNumber"`
+	Values     string      `json:"securityValues,omitempty"`
+	Users      []UserValue `json:"usersDefined,omitempty"`
+	Amex       *AmexValues `json:"cardSecurity,omitempty"`
+	PIN        string      `json:"pinEncrypt,omitempty"`
+}
+
+// UserValue is a block by the name that the former version has for it.
+type UserValue struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// AmexValues are the blocks of an American Express card: 5CSC of the stripe, 4CSC and 3CSC as they are printed.
+type AmexValues struct {
+	Magnetic string   `json:"magnetic"`
+	Printed  []string `json:"printed"`
+}
+
+// told are the security values of a card as its zone can read them.
+type told struct {
+	jwe    string
+	sealed values.Sealed
+	pin    string
+}
+
+func text(block []byte) string { return strings.ToUpper(hex.EncodeToString(block)) }
+
 func (s *service) securityCodes(ctx context.Context, c *api.Call, story *batch.Story, body securityCodes) (api.Reply, error) {
-	code, err := s.zone(ctx, c, body.Channel, body.Key)
+	v, err := s.codesFor(ctx, c, story, body.Channel, body.Key)
 	if err != nil {
 		return api.Reply{}, err
 	}
-	v := Codes{CardNumber: story.Token}
-	told, err := s.values.Tell(ctx, act(c, story), code)
-	noKey := errors.Is(err, values.ErrZone)
-	if err != nil && !noKey {
-		return api.Reply{}, err
+	out := Codes{CardNumber: story.Token, Values: v.jwe, CVV: text(v.sealed.CVV), CVV2: text(v.sealed.CVV2), ICVV: text(v.sealed.ICVV), PIN: v.pin}
+	if len(v.sealed.CSC4) > 0 {
+		out.CVV, out.CVV2 = text(v.sealed.CSC3), text(v.sealed.CSC4)
 	}
-	v.Values = told.JWE
-	block, err := s.pins.Export(ctx, act(c, story), code, "security codes by channel "+strings.TrimSpace(body.Channel))
-	switch {
-	case errors.Is(err, pins.ErrZone) && noKey:
-		return api.Reply{}, values.ErrZone
-	case err != nil && !errors.Is(err, pins.ErrZone) && !errors.Is(err, batch.ErrNoPIN):
-		return api.Reply{}, err
-	case err == nil:
-		v.PIN = strings.ToUpper(hex.EncodeToString(block.Block))
-	}
-	return done(http.StatusOK, v), nil
+	return done(http.StatusOK, out), nil
 }
 
 func (s *service) currentCodes(ctx context.Context, c *api.Call, story *batch.Story, body currentCodes) (api.Reply, error) {
-	return s.securityCodes(ctx, c, story, securityCodes(body))
+	v, err := s.codesFor(ctx, c, story, body.Channel, body.Key)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	out := CurrentCodes{CardNumber: story.Token, Values: v.jwe, PIN: v.pin}
+	for _, u := range []struct {
+		key   string
+		block []byte
+	}{{"ud1ec", v.sealed.CVV}, {"ud2ec", v.sealed.CVV2}, {"ud3ec", v.sealed.ICVV}} {
+		if len(u.block) > 0 {
+			out.Users = append(out.Users, UserValue{u.key, text(u.block)})
+		}
+	}
+	if len(v.sealed.CSC4) > 0 {
+		out.Amex = &AmexValues{Magnetic: text(v.sealed.CSC5), Printed: []string{text(v.sealed.CSC4), text(v.sealed.CSC3)}}
+	}
+	return done(http.StatusOK, out), nil
+}
+
+// codesFor tells the codes of a card as blocks where the zone has a data key, else as a JWE, and its PIN where the zone has a key for that.
+func (s *service) codesFor(ctx context.Context, c *api.Call, story *batch.Story, channel, association string) (told, error) {
+	var v told
+	code, err := s.zone(ctx, c, channel, association)
+	if err != nil {
+		return v, err
+	}
+	if v.sealed, err = s.values.Seal(ctx, act(c, story), code); errors.Is(err, values.ErrDataKey) {
+		var t values.Told
+		t, err = s.values.Tell(ctx, act(c, story), code)
+		v.jwe = t.JWE
+	}
+	noKey := errors.Is(err, values.ErrZone)
+	if err != nil && !noKey {
+		return v, err
+	}
+	block, err := s.pins.Export(ctx, act(c, story), code, "security codes by channel "+strings.TrimSpace(channel))
+	switch {
+	case errors.Is(err, pins.ErrZone) && noKey:
+		return v, values.ErrZone
+	case err != nil && !errors.Is(err, pins.ErrZone) && !errors.Is(err, batch.ErrNoPIN):
+		return v, err
+	case err == nil:
+		v.pin = text(block.Block)
+	}
+	return v, nil
 }
 
 // dynamicCodes are the numbers of the dynamic values service (VPL5SGD).
@@ -89,7 +154,7 @@ type dynamicValues struct {
 // Dynamic is the CVV2 that a card has now.
 type Dynamic struct {
 	CardNumber string `json:"cardNumber"`
-	CVV2       string `json:"dcvv2"` // JWE
+	CVV2       string `json:"dcvv2"` // a block under the zone's data key; of a zone without one a JWE
 	Minutes    int    `json:"dcvv2ExpiryMinutes"`
 	At         string `json:"dcvv2GenerationTime"`
 }
@@ -102,12 +167,18 @@ func (s *service) dynamicValues(ctx context.Context, c *api.Call, story *batch.S
 	if err != nil {
 		return api.Reply{}, err
 	}
-	told, err := s.values.TellDynamic(ctx, act(c, story), code)
+	sealed, err := s.values.SealDynamic(ctx, act(c, story), code)
+	value, until := text(sealed.CVV2), sealed.CVV2Until
+	if errors.Is(err, values.ErrDataKey) {
+		var v values.Told
+		v, err = s.values.TellDynamic(ctx, act(c, story), code)
+		value, until = v.JWE, v.CVV2Until
+	}
 	if err != nil {
 		return api.Reply{}, err
 	}
 	now := s.plant.Now()
-	return done(http.StatusOK, Dynamic{CardNumber: story.Token, CVV2: told.JWE, Minutes: int(math.Ceil(told.CVV2Until.Sub(now).Minutes())), At: now.UTC().Format("2006-01-02T15:04:05Z")}), nil
+	return done(http.StatusOK, Dynamic{CardNumber: story.Token, CVV2: value, Minutes: int(math.Ceil(until.Sub(now).Minutes())), At: now.UTC().Format("2006-01-02T15:04:05Z")}), nil
 }
 
 // cardPAN asks for the token of a card number (P), or for the number of a token (C), which is told to the holder of a zone's private key only.

@@ -236,6 +236,7 @@ func keysNeeded(set *programs.Set, common KeysConfig) []need {
 	}
 	for _, z := range set.Zones {
 		zone(z.Key, z.PINFormat)
+		add(z.DataKey, keyblock.ZEK, keyblock.TDES)
 	}
 	for _, l := range layoutsOf(set, set.Products) {
 		for _, c := range l.Ciphers() {

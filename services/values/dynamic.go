@@ -9,6 +9,7 @@ import (
 
 	"platen/card"
 	"platen/services/cards"
+	"platen/sql/store"
 )
 
 // ErrNoDynamic says that a card has no CVV2 that changes, or is not in use.
@@ -17,10 +18,7 @@ var ErrNoDynamic = errors.New("the card has no dynamic CVV2, or is not in use")
 // TellDynamic computes the CVV2 that a card in use has now, where it changes with time, and encrypts it to the public key of a zone. What is printed on the card is not valid then. It
 // fails with ErrNoDynamic. That it was told is recorded before it is.
 func (s *Service) TellDynamic(ctx context.Context, a cards.Act, zone string) (Told, error) {
-	c, err := s.find(ctx, a)
-	if errors.Is(err, cards.ErrStatus) || err == nil && c.Status != card.CardActive {
-		err = ErrNoDynamic
-	}
+	c, err := s.dynamic(ctx, a)
 	if err != nil {
 		return Told{}, err
 	}
@@ -52,4 +50,13 @@ func (s *Service) TellDynamic(ctx context.Context, a cards.Act, zone string) (To
 		return Told{}, err
 	}
 	return told, s.record(ctx, a, c.ID, "dynamic_cvv2_told", map[string]any{"issue": v.Issue, "zone": to.zone})
+}
+
+// dynamic finds a card that is in use.
+func (s *Service) dynamic(ctx context.Context, a cards.Act) (store.Card, error) {
+	c, err := s.find(ctx, a)
+	if errors.Is(err, cards.ErrStatus) || err == nil && c.Status != card.CardActive {
+		err = ErrNoDynamic
+	}
+	return c, err
 }
