@@ -100,6 +100,9 @@ func (p *Plant) checkLedgerMarks(ctx context.Context, c *Checked) error {
 		return err
 	}
 	for _, r := range ranges {
+		if r.Imported {
+			continue
+		}
 		if m := marks[ledgerName(r.Range)]; m.intended < r.Next {
 			c.Findings = append(c.Findings, Finding{Invariant: ledgerBehind.Name, Object: "range", Number: int64(r.Number),
 				Detail: fmt.Sprintf("range %s has given %d numbers, the ledger knows of %d", r.Code, r.Next, m.intended),

@@ -222,7 +222,7 @@ func (d *declaration) ranges(ctx context.Context) error {
 		for _, have := range existing {
 			switch {
 			case have.Institution == d.inst.ID && have.Code == want.Code:
-				if known = true; !sameNumbers(have.Range, want.Range) || have.PermutationKey.Label != want.PermutationKey || have.TokenKey.Label != want.TokenKey {
+				if known = true; !sameNumbers(have.Range, want.Range) || have.Imported != want.Imported || have.PermutationKey.Label != want.PermutationKey || have.TokenKey.Label != want.TokenKey {
 					return fmt.Errorf("range %s cannot change: its numbers and keys are fixed for its life; declare a new range", want.Code)
 				}
 			case have.Overlaps(want.Range):
@@ -246,7 +246,7 @@ func sameNumbers(a, b card.Range) bool {
 }
 
 func (d *declaration) addRange(ctx context.Context, i int, want programs.Range) (store.PANRange, error) {
-	r := store.PANRange{Range: want.Range, Institution: d.inst.ID}
+	r := store.PANRange{Range: want.Range, Institution: d.inst.ID, Imported: want.Imported}
 	if want.Size < card.MinRangeSize && !want.AcceptSmall {
 		return r, fmt.Errorf("range %s has only %d numbers, too few to hide their order: say accept_small: true to accept that", want.Code, want.Size)
 	}

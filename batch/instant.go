@@ -2,10 +2,12 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"platen/card"
 	"platen/formats"
+	"platen/hsm"
 	"platen/personalization"
 	"platen/programs"
 	"platen/sql/store"
@@ -29,14 +31,11 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 	if err != nil {
 		return nil, err
 	}
-	r, err := tx.LockRange(ctx, in.inst.ID, j.product.Range)
+	r, sequence, err := in.sequenceAtOnce(ctx, tx, j.product)
 	if err != nil {
 		return nil, err
 	}
-	s := store.Slice{FirstLine: 1, Kind: store.NewSlice, Source: in.order.Number, FirstUnit: l.Unit, Quantity: 1, Range: r.Number}
-	if s.FirstSequence, err = tx.Reserve(ctx, &r, 1, noFile); err != nil {
-		return nil, err
-	}
+	s := store.Slice{FirstLine: 1, Kind: store.NewSlice, Source: in.order.Number, FirstUnit: l.Unit, Quantity: 1, Range: r.Number, FirstSequence: sequence}
 	j.ranges = map[int32]store.PANRange{r.Number: r}
 	made := &minted{first: 1}
 	p := &prepared{chunk: chunk{first: 1, last: 1, parts: []part{{Slice: s, n: 1}}}}
@@ -67,7 +66,52 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 			return nil, err
 		}
 	}
+	if r.Imported {
+		return nil, nil // the ledger knows how far counters went
+	}
 	return []Reservation{{Range: ledgerName(r.Range), First: s.FirstSequence, Quantity: 1}}, nil
+}
+
+// Errors of numbers that are an institution's own.
+var (
+	ErrNoOwnNumbers = errors.New("the product has no range for numbers of the institution's own")
+	ErrOwnNumber    = errors.New("the number is not in the product's range for numbers of the institution's own")
+	ErrNumberTaken  = errors.New("a card has this number")
+)
+
+// sequenceAtOnce takes the sequence of a card that is made when it is ordered: the next of the product's range, or that of a number of the institution's own. That lies in a range that
+// none is drawn from, and each of its sequences is taken once.
+func (in *intake) sequenceAtOnce(ctx context.Context, tx *store.Tx, p *card.Product) (store.PANRange, int64, error) {
+	if in.number == nil {
+		r, err := tx.LockRange(ctx, in.inst.ID, p.Range)
+		if err != nil {
+			return r, 0, err
+		}
+		sequence, err := tx.Reserve(ctx, &r, 1, noFile)
+		return r, sequence, err
+	}
+	if p.ImportedRange == "" {
+		return store.PANRange{}, 0, fmt.Errorf("%w: %w", errRefused, ErrNoOwnNumbers)
+	}
+	r, err := tx.LockRange(ctx, in.inst.ID, p.ImportedRange)
+	if err != nil {
+		return r, 0, err
+	}
+	if !r.Imported {
+		return r, 0, fmt.Errorf("numbers of range %s are drawn", r.Code)
+	}
+	sequence, err := in.plant.Vault.Sequence(r.Range, r.PermutationKey, *in.number)
+	if errors.Is(err, hsm.ErrNotInRange) {
+		err = fmt.Errorf("%w: %w", errRefused, ErrOwnNumber)
+	}
+	if err != nil {
+		return r, 0, err
+	}
+	err = tx.ReserveOwn(ctx, r, sequence)
+	if errors.Is(err, store.ErrConflict) {
+		err = fmt.Errorf("%w: %w", errRefused, ErrNumberTaken)
+	}
+	return r, sequence, err
 }
 
 // fulfilVirtual ends the order of a card without plastic: no file will carry it, and nobody will say that it was made.

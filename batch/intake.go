@@ -55,6 +55,7 @@ type Submission struct {
 	Instant        bool                          // the card of a single row is made when it is taken in
 	BlockCode      string                        // its new cards are made blocked; empty = they are not
 	Delay          Delay
+	Number         *card.PAN // of an instant card whose number is the institution's own; nil = one is drawn
 
 	// Also does more in the transaction that makes the order stand, once; an instant card is made by then. What it fails with refuses the order: nothing is stored. nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
@@ -115,7 +116,7 @@ func (p *Plant) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
 	in.blockCode = s.BlockCode
-	in.instant, in.delay = s.Instant, s.Delay
+	in.instant, in.delay, in.number = s.Instant, s.Delay, s.Number
 	if err := in.takeAll(ctx, rows); err != nil {
 		return Receipt{}, p.abandon(ctx, o, err)
 	}
@@ -310,6 +311,7 @@ type intake struct {
 	inst      store.Institution
 	kind      formats.OrderKind
 	instant   bool // its card is made when it is taken in
+	number    *card.PAN
 	order     store.Order
 	products  map[string]entry[*card.Product]
 	byNumber  map[int64]entry[*card.Product]

@@ -24,7 +24,7 @@ type Outlook struct {
 	Warn     bool    // it will not last, and a product takes its numbers from it
 }
 
-// Outlooks computes how long every range of the installation lasts. A range that no product names any more may run out: nobody is warned of it.
+// Outlooks computes how long every range of the installation lasts that numbers are drawn from. A range that no product names any more may run out: nobody is warned of it.
 func (p *Plant) Outlooks(ctx context.Context) ([]Outlook, error) {
 	ranges, err := p.Store.Ranges(ctx)
 	if err != nil {
@@ -40,6 +40,9 @@ func (p *Plant) Outlooks(ctx context.Context) ([]Outlook, error) {
 	}
 	all := make([]Outlook, 0, len(ranges))
 	for _, r := range ranges {
+		if r.Imported {
+			continue
+		}
 		o := Outlook{PANRange: r, PerDay: float64(used[r.Number]) / outlookDays, DaysLeft: -1}
 		if o.PerDay > 0 {
 			o.DaysLeft = float64(r.Left()) / o.PerDay

@@ -243,7 +243,7 @@ func (d *declaration) proveRange(ctx context.Context, i int, r store.PANRange) e
 		return wrong("token_key", err)
 	}
 	for k := range d.set.Products {
-		if d.set.Products[k].Range != r.Code {
+		if d.set.Products[k].Range != r.Code && d.set.Products[k].ImportedRange != r.Code {
 			continue
 		}
 		expiry, err := card.NewExpiry(d.Now().UTC().Year(), int(d.Now().UTC().Month()))

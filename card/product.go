@@ -207,7 +207,8 @@ type Product struct {
 	ServiceCode    string            `json:"service_code"`
 	ValidityMonths int               `json:"validity_months"`
 	FirstPSN       int               `json:"first_psn"`
-	Range          string            `json:"range"` // code of the PAN range that new cards come from
+	Range          string            `json:"range"`                    // code of the PAN range that new cards come from
+	ImportedRange  string            `json:"imported_range,omitempty"` // of that which numbers of the institution's own lie in; empty = it has none
 	Design         string            `json:"design"`
 	Currency       string            `json:"currency"` // ISO 4217 numeric
 	Anonymous      bool              `json:"anonymous"`

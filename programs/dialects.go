@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"platen/card"
+	"platen/hsm/jwe"
 	"platen/hsm/rsasign"
 )
 
@@ -44,6 +45,7 @@ func (l *loader) checkDialects() {
 		}
 		seen[d.Code] = true
 		l.checkUpstream(d)
+		l.checkNumbers(d)
 		if len(d.Products) == 0 {
 			at("dialects: %s: products: is missing", d.Code)
 		}
@@ -68,6 +70,24 @@ func (l *loader) checkCardKind(d Dialect, kind string, kinds *regexp.Regexp) {
 		at("dialects: %s: products: product %s has another technology than %s cards", d.Code, d.Products[kind], kind)
 	case d.Code == Finhub && !l.set.Products[i].IsPrepaid():
 		at("dialects: %s: products: product %s is no card type: it has no block prepaid", d.Code, d.Products[kind])
+	}
+}
+
+// checkNumbers holds what card numbers come encrypted to, if they do.
+func (l *loader) checkNumbers(d Dialect) {
+	if d.Numbers == (Numbers{}) {
+		return
+	}
+	at := l.at(l.from.institution, "dialects")
+	if d.Code != Enfuce {
+		at("dialects: %s: own_numbers: its clients send no numbers of their own", d.Code)
+		return
+	}
+	if d.Numbers.KeyFile == "" {
+		at("dialects: %s: own_numbers: key_file is needed", d.Code)
+	}
+	if _, err := jwe.Thumbprint(d.Numbers.Certificate); err != nil {
+		at("dialects: %s: own_numbers: certificate: %v", d.Code, err)
 	}
 }
 

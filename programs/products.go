@@ -68,6 +68,7 @@ func (l *loader) checkCardOf(p *card.Product, from source) {
 	case p.HasCSC() != amexRange(r):
 		l.at(from, "range")("range: numbers of 15 digits that begin with 34 or 37 are of the scheme %s, and no others are", card.Amex)
 	}
+	l.checkImported(p, from)
 	if p.Design == "" {
 		l.at(from, "design")("design: is missing")
 	}
@@ -107,13 +108,36 @@ func (l *loader) checkCodesOf(p *card.Product, from source) {
 }
 
 // rangeOf finds the range that a product's new cards come from.
-func (l *loader) rangeOf(p *card.Product) *Range {
+func (l *loader) rangeOf(p *card.Product) *Range { return l.rangeNamed(p.Range) }
+
+func (l *loader) rangeNamed(code string) *Range {
 	for i := range l.set.Ranges {
-		if l.set.Ranges[i].Code == p.Range {
+		if l.set.Ranges[i].Code == code {
 			return &l.set.Ranges[i]
 		}
 	}
 	return nil
+}
+
+// checkImported keeps numbers that are drawn and numbers that are told apart: a range has one kind of them, so that no number is made twice.
+func (l *loader) checkImported(p *card.Product, from source) {
+	drawn := l.rangeOf(p)
+	if drawn != nil && drawn.Imported {
+		l.at(from, "range")("range: range %q is imported: no number of it is drawn", p.Range)
+	}
+	if p.ImportedRange == "" {
+		return
+	}
+	switch told := l.rangeNamed(p.ImportedRange); {
+	case told == nil:
+		l.at(from, "imported_range")("imported_range: there is no range %q", p.ImportedRange)
+	case !told.Imported:
+		l.at(from, "imported_range")("imported_range: numbers of range %q are drawn: say imported: true of a range whose numbers are told", p.ImportedRange)
+	case drawn != nil && told.Length != drawn.Length:
+		l.at(from, "imported_range")("imported_range: its numbers must be as long as those of the range: files are tried with these")
+	case p.HasCSC() != amexRange(told):
+		l.at(from, "imported_range")("imported_range: numbers of 15 digits that begin with 34 or 37 are of the scheme %s, and no others are", card.Amex)
+	}
 }
 
 func (l *loader) checkNameOf(p *card.Product, from source) {

@@ -75,9 +75,10 @@ func (i *Institution) ActionReason(code string) (card.Reason, bool) {
 
 // Dialect is a card-issuing service whose requests an institution's clients send, and by which products they are served.
 type Dialect struct {
-	Code     string            `json:"code"`              // Offblocks, Enfuce, Firstvision or Finhub
-	Products map[string]string `json:"products"`          // the service's name for a kind of card → code of a product
-	Upstream Upstream          `json:"upstream,omitzero"` // who carries requests of Finhub out; the zero value = this installation does
+	Code     string            `json:"code"`                 // Offblocks, Enfuce, Firstvision or Finhub
+	Products map[string]string `json:"products"`             // the service's name for a kind of card → code of a product
+	Upstream Upstream          `json:"upstream,omitzero"`    // who carries requests of Finhub out; the zero value = this installation does
+	Numbers  Numbers           `json:"own_numbers,omitzero"` // what clients of Enfuce encrypt card numbers of their own to; the zero value = they have none
 }
 
 // Upstream is a service that requests are handed on to instead of being carried out here.
@@ -86,6 +87,12 @@ type Upstream struct {
 	Client    string `json:"client"`     // what it knows us by
 	KeyFile   string `json:"key_file"`   // our private key (RSA, PEM), which requests are signed with
 	PublicKey string `json:"public_key"` // its public key (RSA, PEM), which answers are verified with
+}
+
+// Numbers is what card numbers come encrypted to.
+type Numbers struct {
+	Certificate string `json:"certificate"` // of an RSA key (PEM)
+	KeyFile     string `json:"key_file"`    // its private key (PEM)
 }
 
 // The dialects. Each is served under its code.
@@ -112,6 +119,7 @@ type Range struct {
 	PermutationKey card.KeyLabel
 	TokenKey       card.KeyLabel
 	AcceptSmall    bool // the operator accepts a range below card.MinRangeSize by name
+	Imported       bool // its numbers are the institution's own, and told one by one
 }
 
 // Bureau is an embossing house: where it is, how it is trusted, what it prints from and how it answers. Its JSON form is what the

@@ -17,6 +17,7 @@ type rangeForm struct {
 	PermutationKey card.KeyLabel `json:"permutation_key"`
 	TokenKey       card.KeyLabel `json:"token_key"`
 	AcceptSmall    bool          `json:"accept_small"`
+	Imported       bool          `json:"imported,omitempty"`
 }
 
 func (f rangeForm) asRange() Range {
@@ -25,13 +26,14 @@ func (f rangeForm) asRange() Range {
 		PermutationKey: f.PermutationKey,
 		TokenKey:       f.TokenKey,
 		AcceptSmall:    f.AcceptSmall,
+		Imported:       f.Imported,
 	}
 }
 
 func formOf(r Range) rangeForm {
 	return rangeForm{
 		Code: r.Code, Prefix: r.Prefix, Length: r.Length, First: r.First, Size: r.Size,
-		PermutationKey: r.PermutationKey, TokenKey: r.TokenKey, AcceptSmall: r.AcceptSmall,
+		PermutationKey: r.PermutationKey, TokenKey: r.TokenKey, AcceptSmall: r.AcceptSmall, Imported: r.Imported,
 	}
 }
 

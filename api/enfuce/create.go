@@ -46,8 +46,12 @@ func (s *service) create(ctx context.Context, c *api.Call, body newCard) (api.Re
 	}
 	kind, row := body.row(product, holder)
 	hang := s.customers.Hang(c.Institution, account.Reference, product.Code)
+	number, err := s.ownNumber(c, &body)
+	if err != nil {
+		return api.Reply{}, err
+	}
 	said := note{newCard: body, CustomerID: holder.Reference, CardRole: c.PathValue("cardRole")}
-	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Active: product.Technology == card.Virtual}, kind,
+	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Number: number, Active: product.Technology == card.Virtual}, kind,
 		func(ctx context.Context, tx *store.Tx, o store.Order) error {
 			return errors.Join(hang(ctx, tx, o), keep(ctx, tx, o, said))
 		})
@@ -103,8 +107,6 @@ func (n *newCard) possible(p *card.Product) error {
 	virtual := p.Technology == card.Virtual
 	_, delivered := delivery[n.CardDeliveryType]
 	switch e := n.Embossing; {
-	case n.EncryptedData != "":
-		return impossible("own_number", "the institution has no range of card numbers that are given to it")
 	case n.ScheduledClosing != nil:
 		return impossible("scheduled_closing", "the closing of a card is not scheduled here")
 	case n.PINStatus == "S":

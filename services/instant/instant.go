@@ -40,6 +40,7 @@ type Request struct {
 	Content        []byte // what was asked for, as it came: it tells a repetition
 	Active         bool   // in use at once
 	Delay          batch.Delay
+	Number         *card.PAN // an institution's own; nil = one is drawn
 }
 
 // Made is a card that was made.
@@ -61,7 +62,7 @@ func (s *Service) Make(ctx context.Context, by records.By, r Request) (Made, err
 // MakeRow is Make of a row of a kind as it stands; what the request opens is not looked at, and also does what there is to do in its transaction.
 func (s *Service) MakeRow(ctx context.Context, by records.By, r Request, kind formats.OrderKind, also func(context.Context, *store.Tx, store.Order) error) (Made, error) {
 	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: by.Institution, Actor: by.Actor, Reference: r.Reference, IdempotencyKey: r.IdempotencyKey, Single: true, Instant: true,
-		Delay: r.Delay, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil }, Also: also})
+		Delay: r.Delay, Number: r.Number, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil }, Also: also})
 	if err != nil {
 		return Made{}, err
 	}

@@ -25,6 +25,7 @@ type PANRange struct {
 	PermutationKey card.KeyRef
 	TokenKey       card.KeyRef
 	Held           string
+	Imported       bool // its numbers are an institution's own, which are told one by one: none is drawn. Its counter stands at its end
 }
 
 // Left is how many numbers the range can still give.
@@ -42,9 +43,10 @@ type rangeRow struct {
 	PermutationKey string    `db:"permutation_key"`
 	TokenKey       string    `db:"token_key"`
 	Held           string    `db:"held"`
+	Imported       bool      `db:"imported"`
 }
 
-const rangeColumns = `number, institution_id, code, prefix, pan_length, first_body, size, next_sequence, permutation_key, token_key, held`
+const rangeColumns = `number, institution_id, code, prefix, pan_length, first_body, size, next_sequence, permutation_key, token_key, held, imported`
 
 func (r rangeRow) toRange() (PANRange, error) {
 	permutation, err := card.ParseKeyRef(r.PermutationKey)
@@ -57,7 +59,7 @@ func (r rangeRow) toRange() (PANRange, error) {
 	}
 	return PANRange{
 		Range:       card.Range{Number: r.Number, Code: r.Code, Prefix: r.Prefix, Length: r.Length, First: r.First, Size: r.Size},
-		Institution: r.Institution, Next: r.Next, PermutationKey: permutation, TokenKey: token, Held: r.Held,
+		Institution: r.Institution, Next: r.Next, PermutationKey: permutation, TokenKey: token, Held: r.Held, Imported: r.Imported,
 	}, nil
 }
 
@@ -92,9 +94,12 @@ func (t *Tx) InsertRange(ctx context.Context, r PANRange) (PANRange, error) {
 		return r, errors.New("no range numbers are left")
 	}
 	r.Number = int32(n)
-	return r, t.exec(ctx, "store range "+r.Code, `INSERT INTO pan_ranges (number, institution_id, code, prefix, pan_length, first_body, size,
-		permutation_key, token_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.Number, r.Institution, r.Code, r.Prefix, r.Length, r.First, r.Size, r.PermutationKey.String(), r.TokenKey.String())
+	if r.Imported {
+		r.Next = r.Size
+	}
+	return r, t.exec(ctx, "store range "+r.Code, `INSERT INTO pan_ranges (number, institution_id, code, prefix, pan_length, first_body, size, next_sequence,
+		permutation_key, token_key, imported) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		r.Number, r.Institution, r.Code, r.Prefix, r.Length, r.First, r.Size, r.Next, r.PermutationKey.String(), r.TokenKey.String(), r.Imported)
 }
 
 // LockRange reads a range of an institution and keeps its counter locked until commit.
@@ -126,6 +131,11 @@ func (t *Tx) Reserve(ctx context.Context, r *PANRange, quantity, file int64) (in
 	r.Next = first + quantity
 	return first, t.exec(ctx, what, `INSERT INTO pan_reservations (range_number, first_sequence, quantity, file_number) VALUES ($1, $2, $3, $4)`,
 		r.Number, first, quantity, file)
+}
+
+// ReserveOwn takes one sequence of an imported range for a card that is made when it is ordered. ErrConflict: it was taken before.
+func (t *Tx) ReserveOwn(ctx context.Context, r PANRange, sequence int64) error {
+	return t.exec(ctx, "reserve from range "+r.Code, `INSERT INTO pan_reservations (range_number, first_sequence, quantity, file_number) VALUES ($1, $2, 1, 0)`, r.Number, sequence)
 }
 
 // Advance moves a range's counter forward to next, never back, and sets or clears the reason why it is held.

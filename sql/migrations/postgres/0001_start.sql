@@ -46,6 +46,7 @@ CREATE TABLE pan_ranges (
     permutation_key TEXT NOT NULL,
     token_key       TEXT NOT NULL,
     held            TEXT NOT NULL DEFAULT '',
+    imported        BOOLEAN NOT NULL DEFAULT FALSE,
     UNIQUE (institution_id, code)
 );
 
