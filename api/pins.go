@@ -42,7 +42,7 @@ type PINVerdict struct {
 // PresentedPIN is a PIN block under the key of a zone.
 type PresentedPIN struct {
 	Zone     string `json:"zone" minLength:"1" maxLength:"32" doc:"Code of a declared zone, whose key the block is under"`
-	PINBlock string `json:"pin_block" pattern:"^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$" doc:"ISO 9564-1 block in the zone's format, hexadecimal: 16 digits for format 0, 32 for format 4"`
+	PINBlock string `json:"pin_block" pattern:"^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$" doc:"ISO 9564-1 block in the zone's format, hexadecimal: 16 digits for formats 0, 1 and 3, 32 for format 4"`
 }
 
 // PresentedPINInput names a card and presents a PIN.

@@ -46,7 +46,7 @@ func (m *pinModule) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.
 var zones = map[string]struct {
 	key    card.KeyLabel
 	format hsm.PINFormat
-}{"pos": {"zpk-pos", hsm.ISO0}, "app": {"zpk-app", hsm.ISO4}}
+}{"pos": {"zpk-pos", hsm.ISO0}, "app": {"zpk-app", hsm.ISO4}, "swipe": {"zpk-pos", hsm.ISO1}, "pad": {"zpk-pos", hsm.ISO3}}
 
 // holder is a card whose PIN a test knows.
 type holder struct {
@@ -134,7 +134,7 @@ func (h *holder) block(zone, digits string) string {
 	}
 	var block []byte
 	h.withZone(zone, func(k pinblock.Key) error {
-		block, err = pinblock.Seal(zones[zone].format, k, p, string(h.pan.Reveal()), [16]byte{1, 2, 3})
+		block, err = pinblock.Seal(zones[zone].format, k, p, string(h.pan.Reveal()), [16]byte{10, 11, 12, 13, 14, 15, 10, 11, 12, 13, 14, 15, 10, 11, 12, 13})
 		return err
 	})
 	return hex.EncodeToString(block)
@@ -387,6 +387,16 @@ func TestAHolderChoosesAPINAndTheNextCardHasIt(t *testing.T) {
 				return h.post(c, "export", fmt.Sprintf(`{"zone":%q,"reason":"shown in the app"}`, zone))
 			}
 			for to := range zones {
+				if zones[to].format == hsm.ISO1 || zones[to].format == hsm.ISO3 { // whose fill is random: PINs only come in
+					export(desk, to).refused(http.StatusUnprocessableEntity, "zone_takes_only")
+					h.post(desk, "set", fmt.Sprintf(`{"zone":%q,"pin_block":%q,"reason":"identified"}`, to, h.block(to, "2580"))).want(http.StatusOK)
+					if v := decode[api.PINVerdict](h.try(desk, to, "2580").want(http.StatusOK)); !v.Verified {
+						t.Errorf("zone %s: the PIN is another", to)
+					}
+					h.try(desk, to, "4444").want(http.StatusOK)
+					h.post(desk, "set", fmt.Sprintf(`{"zone":%q,"pin_block":%q,"reason":"identified"}`, to, h.block(to, "1234"))).refused(http.StatusUnprocessableEntity, "pin_weak")
+					continue
+				}
 				told := decode[api.ExportedPIN](export(desk, to).want(http.StatusOK))
 				block, err := hex.DecodeString(told.PINBlock)
 				if err != nil || told.Issue != 2 {

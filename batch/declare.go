@@ -157,7 +157,7 @@ func (d *declaration) apply(ctx context.Context) error {
 		}
 	}
 	for i := range d.set.Bureaus {
-		if err := d.checkPINFormat("bureau "+d.set.Bureaus[i].Code, d.set.Bureaus[i].PINFormat); err != nil {
+		if err := checkPINFormat("bureau "+d.set.Bureaus[i].Code, d.set.Bureaus[i].PINFormat, d.Module.Formats()); err != nil {
 			return err
 		}
 		if err := d.putJSON(ctx, store.BureauProgram, d.set.Bureaus[i].Code, &d.set.Bureaus[i]); err != nil {
@@ -166,7 +166,7 @@ func (d *declaration) apply(ctx context.Context) error {
 	}
 	for i := range d.set.Zones {
 		z := &d.set.Zones[i]
-		if err := d.checkPINFormat("zone "+z.Code, z.PINFormat); err != nil {
+		if err := checkPINFormat("zone "+z.Code, z.PINFormat, d.Module.IncomingFormats()); err != nil {
 			return err
 		}
 		if err := d.putJSON(ctx, store.ZoneProgram, z.Code, z); err != nil {
@@ -282,10 +282,11 @@ func (d *declaration) put(ctx context.Context, kind store.ProgramKind, code stri
 	return err
 }
 
-// checkPINFormat refuses a format of PIN blocks that the security module does not make twice alike: a bureau's files could not be made again.
-func (d *declaration) checkPINFormat(of string, want int) error {
-	if format := hsm.PINFormat(want); !slices.Contains(d.Module.Formats(), format) {
-		return fmt.Errorf("%s: pin_format %d: the security module makes only %v", of, format, d.Module.Formats())
+// checkPINFormat refuses a format of PIN blocks that the security module does not have: for a bureau, one that it does not make twice alike, since files could not be made
+// again.
+func checkPINFormat(of string, want int, offered []hsm.PINFormat) error {
+	if format := hsm.PINFormat(want); !slices.Contains(offered, format) {
+		return fmt.Errorf("%s: pin_format %d: the security module has only %v", of, format, offered)
 	}
 	return nil
 }

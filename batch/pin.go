@@ -280,7 +280,9 @@ func (p *Plant) ExportPIN(ctx context.Context, z *programs.Zone, pin CardPIN) ([
 func (p *Plant) pinPress(ctx context.Context, z *programs.Zone, id card.ID, product *card.Product, pvk card.KeyRef) (*personalization.Press, card.PAN, error) {
 	keys := personalization.KeysOf(product)
 	keys.PVK, keys.Storage, keys.ZPK, keys.PINFormat = pvk, card.KeyRef{Label: p.PINStorage}, card.KeyRef{Label: z.Key}, hsm.PINFormat(z.PINFormat)
-	press, err := personalization.NewPress(p.Module, *product, keys)
+	incoming := *product
+	incoming.PIN.InCardFile = false // the format of what comes in is the zone's
+	press, err := personalization.NewPress(p.Module, incoming, keys)
 	if err != nil {
 		return nil, card.PAN{}, err
 	}

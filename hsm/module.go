@@ -72,9 +72,11 @@ func (p PIN) Value() (driver.Value, error) { return append([]byte(nil), p.Bytes(
 // PINFormat is a PIN-block format of ISO 9564-1.
 type PINFormat uint8
 
-// The formats that may travel to a bureau or be stored.
+// The formats that may travel to a bureau or be stored, and those that may only come in, for their fill is random.
 const (
 	ISO0 PINFormat = 0 // 8 bytes under a double-length TDES zone key
+	ISO1 PINFormat = 1 // the same, bound to no account
+	ISO3 PINFormat = 3 // as format 0, with random fill
 	ISO4 PINFormat = 4 // 16 bytes under an AES key
 )
 
@@ -126,6 +128,9 @@ type Module interface {
 
 	// Formats are the PIN-block formats that the module makes repeatably and opens.
 	Formats() []PINFormat
+
+	// IncomingFormats are the PIN-block formats in which PINs may come in: what CheckBlocks and ImportPINs take.
+	IncomingFormats() []PINFormat
 
 	// Codes computes card verification values (Visa CVV, Mastercard CVC 1: three digits) into out, whose cells are 3 wide.
 	Codes(ctx context.Context, cvk card.KeyRef, in []CodeRequest, out card.Secrets) error

@@ -91,8 +91,8 @@ func (l *loader) checkZones() {
 		if _, err := jwe.ParseKey(z.PublicKey); z.PublicKey != "" && err != nil {
 			l.at(from, "public_key")("public_key: %v", err)
 		}
-		if z.PINFormat != 0 && z.PINFormat != 4 {
-			l.at(from, "pin_format")("pin_format: must be 0 or 4 (ISO 9564-1)")
+		if z.PINFormat < 0 || z.PINFormat > 4 || z.PINFormat == 2 {
+			l.at(from, "pin_format")("pin_format: must be 0, 1, 3 or 4 (ISO 9564-1)")
 		}
 		for _, b := range l.set.Bureaus {
 			if z.Key != "" && b.ZPK == z.Key {

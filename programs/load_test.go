@@ -297,7 +297,7 @@ func TestLoadReadsZonesAndKeepsThemApartFromBureaus(t *testing.T) {
 	}
 	for text, want := range map[string][2]string{
 		strings.Replace(good, "zpk-pos", "zpk-north", 1):           {"key:", "zpk-north is bureau north's"},
-		strings.Replace(good, "pin_format: 4", "pin_format: 1", 1): {"pin_format", "must be 0 or 4"},
+		strings.Replace(good, "pin_format: 4", "pin_format: 2", 1): {"pin_format", "must be 0, 1, 3 or 4"},
 		strings.Replace(good, "  key: zpk-pos\n", "", 1):           {"code", "key: a zone has a key"},
 		good + "  fill: F\n":                          {"fill", "of a zone with a data_key"},
 		good + "  data_key: zek-pos\n  fill: \"0\"\n": {"fill", "must be a letter A to F"},

@@ -216,7 +216,7 @@ type Return struct {
 type Zone struct {
 	Code      string        `json:"code"`
 	Key       card.KeyLabel `json:"key"`        // a ZPK
-	PINFormat int           `json:"pin_format"` // 0 or 4
+	PINFormat int           `json:"pin_format"` // 0 or 4, or 1 or 3, in which PINs come in and are not told
 	PublicKey string        `json:"public_key"` // PEM, RSA
 
 	DataKey card.KeyLabel `json:"data_key,omitempty"` // a ZEK of TDES, under which codes are told as blocks of 8 bytes

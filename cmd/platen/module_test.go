@@ -178,7 +178,7 @@ func TestABureauWhosePINBlocksTheModuleCannotRepeatIsRefusedAtApply(t *testing.T
 	north := filepath.Join(dir, "programs", "bureaus", "north.yaml")
 	plain := string(read(t, north))
 	put(t, north, []byte(strings.Replace(plain, "pin_format: 0", "pin_format: 4", 1)))
-	if o := run(t, apply...); o.code == 0 || !strings.Contains(o.stderr, "bureau north: pin_format 4: the security module makes only [0]") {
+	if o := run(t, apply...); o.code == 0 || !strings.Contains(o.stderr, "bureau north: pin_format 4: the security module has only [0]") {
 		t.Errorf("format 4: exit code %d, %s", o.code, o.stderr)
 	}
 	put(t, north, []byte(plain))

@@ -113,9 +113,12 @@ func TransferPINs(from []card.PAN, pins []hsm.PIN, to []card.PAN, out []hsm.PIN)
 	return cards(what, to)
 }
 
-// ExportPINs checks the arguments of hsm.Module.ExportPINs. Which formats a module offers is its own to say.
+// ExportPINs checks the arguments of hsm.Module.ExportPINs. Which of the formats that can be made twice alike a module offers is its own to say.
 func ExportPINs(format hsm.PINFormat, pans []card.PAN, pins []hsm.PIN, accounts []card.PAN, out card.Secrets) error {
 	const what = "export PINs"
+	if format != hsm.ISO0 && format != hsm.ISO4 {
+		return fmt.Errorf("%s: %w", what, &hsm.InputError{Field: "format", Reason: "must be 0 or 4"})
+	}
 	if err := room(what, out, len(pans), pinblock.Size(format)); err != nil {
 		return err
 	}

@@ -76,6 +76,20 @@ func Block(t testing.TB, format hsm.PINFormat, account card.PAN, p pin.Clear) []
 	return block
 }
 
+// filled is the encrypted block of a PIN in a format with random fill.
+func filled(t testing.TB, format hsm.PINFormat, account card.PAN, p pin.Clear, seed int) []byte {
+	t.Helper()
+	var fill [16]byte
+	for i := range fill {
+		fill[i] = byte(10 + (seed+i)%6)
+	}
+	block, err := pinblock.Seal(format, blockKey(t, hsm.ISO0), p, string(account.Reveal()), fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block
+}
+
 // opened is the PIN of an encrypted block.
 func opened(t testing.TB, format hsm.PINFormat, account card.PAN, block []byte) pin.Clear {
 	t.Helper()

@@ -97,6 +97,7 @@ func Run(t *testing.T, make func(t *testing.T) Bench) {
 		{"ExportIsRepeatable", exportIsRepeatable},
 		{"ReceivedBlocks", receivedBlocks},
 		{"ImportedPINsAreThoseOfTheBlocks", imported},
+		{"FormatsThatOnlyComeIn", incomingFormats},
 		{"ChosenPINsThatAreEasyToGuess", weakChoices},
 		{"FormatsThatAreNotOffered", otherFormats},
 		{"EncryptedDataIsThatOfItsMode", data},

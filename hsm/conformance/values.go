@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -322,6 +323,45 @@ func imported(t *testing.T, b Bench) {
 				if want := Natural(t, scheme(length), pans[i]); held[i] != want || values[i] != PVV(t, 2, pans[i], want) || pins[i].Bytes()[0] != b.Module.Tag() {
 					t.Errorf("format %d, %d digits: PIN %d is another", format, length, i)
 				}
+			}
+		}
+	}
+}
+
+// incomingFormats imports PINs in the formats whose fill is random, which no module makes: each is stored as what it is, and damage of any kind gets the one error. A
+// block of format 1 is bound to no card; one of format 3 is, as weakly as format 0: a wrong account shows where it makes a digit that is none.
+func incomingFormats(t *testing.T, b Bench) {
+	ctx := context.Background()
+	const n = 20
+	pans, others := pansOf(t, "400000", n), pansOf(t, "424242", n)
+	for _, format := range []hsm.PINFormat{hsm.ISO1, hsm.ISO3} {
+		if !slices.Contains(b.Module.IncomingFormats(), format) {
+			t.Errorf("PINs do not come in in format %d", format)
+			continue
+		}
+		blocks, pins := card.NewSecrets(n, 16), make([]hsm.PIN, n)
+		for i := range pans {
+			blocks.Set(i, filled(t, format, pans[i], Natural(t, scheme(12), pans[i]), i))
+		}
+		if err := b.Module.CheckBlocks(ctx, ref(ZPK), format, pans, blocks, 12); err != nil {
+			t.Errorf("format %d: %v", format, err)
+		}
+		if err := b.Module.ImportPINs(ctx, ref(ZPK), format, hsm.PresentedPIN, 12, pans, blocks, ref(Storage), pins); err != nil {
+			t.Fatalf("format %d: %v", format, err)
+		}
+		for i, held := range b.clearPINs(t, 12, pans, pins) {
+			if held != Natural(t, scheme(12), pans[i]) {
+				t.Errorf("format %d: PIN %d is another", format, i)
+			}
+		}
+		err := b.Module.CheckBlocks(ctx, ref(ZPK), format, others, blocks, 12)
+		if bound := errors.Is(err, hsm.ErrPINBlock); bound != (format == hsm.ISO3) {
+			t.Errorf("format %d for other accounts: %v", format, err)
+		}
+		for name, wrong := range map[string][]byte{"nothing": nil, "too short": make([]byte, 7), "zeros": make([]byte, 8), "another format": Block(t, hsm.ISO0, pans[0], Natural(t, scheme(12), pans[0]))} {
+			blocks.Set(n-1, wrong)
+			if err := b.Module.ImportPINs(ctx, ref(ZPK), format, hsm.PresentedPIN, 12, pans, blocks, ref(Storage), pins); !errors.Is(err, hsm.ErrPINBlock) {
+				t.Errorf("format %d, %s: %v", format, name, err)
 			}
 		}
 	}

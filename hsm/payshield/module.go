@@ -27,7 +27,7 @@ var (
 	// ErrNoTransfer says that a PIN should be bound to another account and no transfer key is configured. No single host command does it.
 	ErrNoTransfer = errors.New("payShield: a PIN can be bound to another account only with a transfer key, and none is configured")
 	// ErrFormat says that a PIN-block format cannot be had: the module fills format 4 at random, so a file with it could not be made twice alike.
-	ErrFormat = errors.New("payShield: only PIN blocks of format 0 can be made and opened")
+	ErrFormat = errors.New("payShield: only PIN blocks of format 0 can be made, and of formats 0, 1 and 3 opened")
 	// ErrCheckValue says that a key in the configuration is not the one that its check value names.
 	ErrCheckValue = errors.New("payShield: a key has another check value than its configuration says")
 )
@@ -128,6 +128,11 @@ func (m *Module) Tag() byte { return tag }
 
 // Formats implements hsm.Module: the module fills format 4 at random.
 func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0} }
+
+// IncomingFormats implements hsm.Module.
+func (m *Module) IncomingFormats() []hsm.PINFormat {
+	return []hsm.PINFormat{hsm.ISO0, hsm.ISO1, hsm.ISO3}
+}
 
 // Ready implements hsm.Module: the module passes its diagnostics (NC).
 func (m *Module) Ready(ctx context.Context) error {

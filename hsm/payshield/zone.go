@@ -17,6 +17,7 @@ import (
 const (
 	formatISO0 = "01"
 	formatISO1 = "05"
+	formatISO3 = "47"
 )
 
 // blockDigits is the length of a block in hexadecimal digits.
@@ -72,6 +73,16 @@ func (m *Module) zoneKey(zpk card.KeyRef, format hsm.PINFormat) (*Key, error) {
 		return nil, fmt.Errorf("key %s is the transfer key: %w", key.ref(), hsm.ErrKeyUsage)
 	}
 	return key, nil
+}
+
+// incomingZone is a key for blocks of a format that come in, with the format's Thales number.
+func (m *Module) incomingZone(zpk card.KeyRef, format hsm.PINFormat) (*Key, string, error) {
+	number, known := map[hsm.PINFormat]string{hsm.ISO0: formatISO0, hsm.ISO1: formatISO1, hsm.ISO3: formatISO3}[format]
+	if !known {
+		return nil, "", ErrFormat
+	}
+	key, err := m.zoneKey(zpk, hsm.ISO0)
+	return key, number, err
 }
 
 // TransferPINs implements hsm.Module. No host command binds a PIN to another account, so it takes two: to a block bound to none under the
@@ -209,12 +220,12 @@ func (m *Module) BlockPVVs(ctx context.Context, zpk card.KeyRef, format hsm.PINF
 	})
 }
 
-// CheckBlocks implements hsm.Module for format 0: a translation of the block to its own key tells how long its PIN is (CC).
+// CheckBlocks implements hsm.Module for formats 0, 1 and 3: a translation of the block to its own key tells how long its PIN is (CC).
 func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, accounts []card.PAN, blocks card.Secrets, length int) error {
 	if err := arguments.CheckBlocks(accounts, blocks); err != nil {
 		return err
 	}
-	zone, err := m.zoneKey(zpk, format)
+	zone, number, err := m.incomingZone(zpk, format)
 	if err != nil {
 		return fmt.Errorf("check PIN blocks: %w", err)
 	}
@@ -223,7 +234,7 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 		block, field, err := received(blocks, i, accounts[i])
 		var got string
 		if err == nil {
-			got, _, err = m.translate(ctx, zone, zone, formatISO0, field, block)
+			got, _, err = m.translate(ctx, zone, zone, number, field, block)
 		}
 		if err == nil && got != want {
 			err = hsm.ErrPINBlock
@@ -235,13 +246,13 @@ func (m *Module) CheckBlocks(ctx context.Context, zpk card.KeyRef, format hsm.PI
 	})
 }
 
-// ImportPINs implements hsm.Module for format 0: a translation of the block to its own key tells how long its PIN is (CC), then it goes to under the
+// ImportPINs implements hsm.Module for formats 0, 1 and 3: a translation of the block to its own key tells how long its PIN is (CC), then it goes to under the
 // LMK (JE). Which PINs are too easy to guess is for the module's table of excluded PINs to say, which DG and DE look into.
 func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat, use hsm.PINUse, length int, pans []card.PAN, blocks card.Secrets, storage card.KeyRef, out []hsm.PIN) error {
 	if err := arguments.ImportPINs(use, length, pans, blocks, out); err != nil {
 		return err
 	}
-	zone, err := m.zoneKey(zpk, format)
+	zone, number, err := m.incomingZone(zpk, format)
 	if err != nil {
 		return fmt.Errorf("import PINs: %w", err)
 	}
@@ -254,13 +265,13 @@ func (m *Module) ImportPINs(ctx context.Context, zpk card.KeyRef, format hsm.PIN
 		block, field, err := received(blocks, i, pans[i])
 		var got, underLMK string
 		if err == nil {
-			got, _, err = m.translate(ctx, zone, zone, formatISO0, field, block)
+			got, _, err = m.translate(ctx, zone, zone, number, field, block)
 		}
 		if err == nil && got != want {
 			err = hsm.ErrPINBlock
 		}
 		if err == nil {
-			underLMK, err = m.open(ctx, zone, formatISO0, field, block)
+			underLMK, err = m.open(ctx, zone, number, field, block)
 		}
 		if err == nil {
 			out[i], err = d.put(underLMK)

@@ -16,9 +16,9 @@ import (
 // Formats beside those that travel to bureaus.
 const (
 	ISO0               = hsm.ISO0
-	ISO1 hsm.PINFormat = 1 // not bound to an account; for migration
-	ISO2 hsm.PINFormat = 2 // towards a card's chip only
-	ISO3 hsm.PINFormat = 3 // as format 0, with random fill
+	ISO1               = hsm.ISO1 // not bound to an account; for migration
+	ISO2 hsm.PINFormat = 2        // towards a card's chip only
+	ISO3               = hsm.ISO3 // as format 0, with random fill
 	ISO4               = hsm.ISO4
 )
 
@@ -57,11 +57,16 @@ func (b *Bench) ClearISO0(account []byte) []byte {
 
 // OpenISO0 opens a format 0 block.
 func (b *Bench) OpenISO0(k *tdes.Key, sealed, account []byte) bool {
+	return b.OpenTDES(k, ISO0, sealed, account)
+}
+
+// OpenTDES opens a block of format 0, 1 or 3.
+func (b *Bench) OpenTDES(k *tdes.Key, format hsm.PINFormat, sealed, account []byte) bool {
 	if len(sealed) != tdes.BlockSize {
 		return false
 	}
 	k.Decrypt(b.Block[:tdes.BlockSize], sealed)
-	return b.ReadISO0(account)
+	return b.ReadClear(format, account)
 }
 
 // ReadISO0 is OpenISO0 for the deciphered block in Block.

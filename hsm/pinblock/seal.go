@@ -91,13 +91,14 @@ func Read(format hsm.PINFormat, block []byte, account string) (pin.Clear, error)
 	}
 	b := new(Bench)
 	copy(b.Block[:], block)
-	if !b.readClear(format, []byte(account)) {
+	if !b.ReadClear(format, []byte(account)) {
 		return pin.Clear{}, hsm.ErrPINBlock
 	}
 	return b.PIN, nil
 }
 
-func (b *Bench) readClear(format hsm.PINFormat, account []byte) bool {
+// ReadClear reads the deciphered block of a format of 8 bytes in Block.
+func (b *Bench) ReadClear(format hsm.PINFormat, account []byte) bool {
 	switch field := b.get(); format {
 	case ISO0:
 		return b.ReadISO0(account)

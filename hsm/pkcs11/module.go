@@ -63,6 +63,11 @@ func (m *Module) Tag() byte { return tag }
 // Formats implements hsm.Module.
 func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0, hsm.ISO4} }
 
+// IncomingFormats implements hsm.Module.
+func (m *Module) IncomingFormats() []hsm.PINFormat {
+	return []hsm.PINFormat{hsm.ISO0, hsm.ISO1, hsm.ISO3, hsm.ISO4}
+}
+
 // Ready implements hsm.Module: the token lets its user in and draws a random number.
 func (m *Module) Ready(ctx context.Context) error {
 	return m.token.do(ctx, func(s p11.SessionHandle) error {

@@ -57,7 +57,7 @@ func (t *token) cmac(ctx context.Context, ref card.KeyRef, message []byte) ([cma
 	return cmac.Remote(func(block []byte) ([]byte, error) { return t.encrypt(ctx, partID{ref: ref}, block) }, message)
 }
 
-// zone is a bureau's key for one PIN-block format: TDES for format 0, AES for format 4.
+// zone is a zone key for one PIN-block format: TDES for formats 0, 1 and 3, AES for format 4.
 type zone struct {
 	module *Module
 	ref    card.KeyRef
@@ -68,14 +68,14 @@ type zone struct {
 func (m *Module) zone(ctx context.Context, zpk card.KeyRef, format hsm.PINFormat) (z zone, err error) {
 	z = zone{module: m, format: format}
 	switch format {
-	case hsm.ISO0:
+	case hsm.ISO0, hsm.ISO1, hsm.ISO3:
 		z.ref, err = m.token.resolve(ctx, zpk, keyblock.ZPK, keyblock.TDES)
 	case hsm.ISO4:
 		if z.ref, err = m.token.resolve(ctx, zpk, keyblock.ZPK, keyblock.AES); err == nil {
 			z.fill, err = m.fillOf(ctx, z.ref)
 		}
 	default:
-		err = fmt.Errorf("PIN-block format %d: only formats 0 and 4 go to bureaus", format)
+		err = fmt.Errorf("PIN-block format %d: only formats 0, 1, 3 and 4 stand under zone keys", format)
 	}
 	return z, err
 }
@@ -124,7 +124,7 @@ func (z zone) open(ctx context.Context, accounts []card.PAN, sealed card.Secrets
 	out := make([]pin.Clear, len(accounts))
 	for i := range out {
 		copy(b.Block[:size], clearBlocks[i*size:])
-		if !b.ReadISO0(accounts[i].Reveal()) {
+		if !b.ReadClear(z.format, accounts[i].Reveal()) {
 			clear(out)
 			return nil, fmt.Errorf("PIN block %d: %w", from+i, hsm.ErrPINBlock)
 		}

@@ -55,6 +55,11 @@ func (m *Module) Tag() byte { return tag }
 // Formats implements hsm.Module.
 func (m *Module) Formats() []hsm.PINFormat { return []hsm.PINFormat{hsm.ISO0, hsm.ISO4} }
 
+// IncomingFormats implements hsm.Module.
+func (m *Module) IncomingFormats() []hsm.PINFormat {
+	return []hsm.PINFormat{hsm.ISO0, hsm.ISO1, hsm.ISO3, hsm.ISO4}
+}
+
 // KeyVersion implements hsm.Module.
 func (m *Module) KeyVersion(_ context.Context, key card.KeyRef) (version int, kcv string, err error) {
 	k, err := m.store.Lookup(key)

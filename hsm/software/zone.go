@@ -12,20 +12,22 @@ import (
 	"platen/hsm/tdes"
 )
 
-// zoneKey is a bureau's zone key for one PIN-block format: TDES for format 0, AES for format 4.
+// zoneKey is a zone key for one PIN-block format: TDES for formats 0, 1 and 3, AES for format 4.
 type zoneKey struct {
-	tdes *tdes.Key
-	aes  *aesKey
+	tdes   *tdes.Key
+	aes    *aesKey
+	format hsm.PINFormat
 }
 
 func (m *Module) zoneKey(zpk card.KeyRef, format hsm.PINFormat) (z zoneKey, err error) {
+	z.format = format
 	switch format {
-	case hsm.ISO0:
+	case hsm.ISO0, hsm.ISO1, hsm.ISO3:
 		z.tdes, err = m.keys.tdesFor(zpk, keyblock.ZPK)
 	case hsm.ISO4:
 		z.aes, _, err = m.keys.aesFor(zpk, keyblock.ZPK)
 	default:
-		err = fmt.Errorf("PIN-block format %d: only formats 0 and 4 go to bureaus", format)
+		err = fmt.Errorf("PIN-block format %d: only formats 0, 1, 3 and 4 stand under zone keys", format)
 	}
 	return z, err
 }
@@ -42,7 +44,7 @@ func (z zoneKey) seal(b *bench, account []byte) []byte {
 // open opens a block into the bench.
 func (z zoneKey) open(b *bench, sealed, account []byte) bool {
 	if z.aes == nil {
-		return b.blocks.OpenISO0(z.tdes, sealed, account)
+		return b.blocks.OpenTDES(z.tdes, z.format, sealed, account)
 	}
 	return b.blocks.OpenISO4(z.aes.block, sealed, account)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"platen/batch"
+	"platen/hsm"
 	"platen/services/cards"
 	"platen/sql/store"
 )
@@ -27,6 +28,9 @@ func (s *Service) Export(ctx context.Context, a cards.Act, code, reason string) 
 	zone, err := s.zone(ctx, a, code)
 	if err != nil {
 		return Told{}, err
+	}
+	if zone.PINFormat != int(hsm.ISO0) && zone.PINFormat != int(hsm.ISO4) {
+		return Told{}, ErrOnlyIncoming
 	}
 	var pin batch.CardPIN
 	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {

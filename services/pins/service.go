@@ -14,10 +14,11 @@ import (
 
 // Errors that a client decides on.
 var (
-	ErrZone    = errors.New("no zone of this code is declared")
-	ErrLocked  = errors.New("no try is left")
-	ErrBlocked = errors.New("the PIN is blocked")
-	ErrModule  = errors.New("the security module does not answer")
+	ErrZone         = errors.New("no zone of this code is declared")
+	ErrOnlyIncoming = errors.New("PINs come in from this zone and are not told to it")
+	ErrLocked       = errors.New("no try is left")
+	ErrBlocked      = errors.New("the PIN is blocked")
+	ErrModule       = errors.New("the security module does not answer")
 )
 
 // Service works on the PINs of a plant's cards.

@@ -150,7 +150,10 @@ func zoneKey(text string) (pinblock.Key, bool) {
 	return k, err == nil
 }
 
-const formatUnbound = "05"
+const (
+	formatUnbound = "05"
+	formatISO3    = "47"
+)
 
 // seal is JG; thales has no randomness for format 05.
 func seal(fields string) string {
@@ -177,14 +180,14 @@ func seal(fields string) string {
 	return "JH00" + strings.ToUpper(hex.EncodeToString(block))
 }
 
-// opened reads a block of format 01 or 05.
+// opened reads a block of format 01, 05 or 47.
 func opened(key, block, format, account string) (pin.Clear, string) {
 	k, ok := zoneKey(key)
 	raw, err := hex.DecodeString(block)
 	if !ok || err != nil {
 		return pin.Clear{}, "15"
 	}
-	kind, known := map[string]hsm.PINFormat{"01": pinblock.ISO0, formatUnbound: pinblock.ISO1}[format]
+	kind, known := map[string]hsm.PINFormat{"01": pinblock.ISO0, formatUnbound: pinblock.ISO1, formatISO3: pinblock.ISO3}[format]
 	if !known {
 		return pin.Clear{}, "23"
 	}
@@ -210,19 +213,23 @@ func unseal(fields string) string {
 	return "JF00" + keep(p, account)
 }
 
-// fromUnbound is CC from format 05 to 01; thales does the others.
+// fromUnbound is CC from formats 05 and 47 to 01; thales does the others.
 func fromUnbound(fields string) (reply string, done bool) {
 	from := keySize(fields, 16)
 	if len(fields) < from {
 		return "", false
 	}
 	to := keySize(fields[from:], 16)
-	if len(fields) != from+to+2+16+2+2+accountLen || fields[from+to+18:from+to+20] != formatUnbound {
+	if len(fields) != from+to+2+16+2+2+accountLen {
+		return "", false
+	}
+	source := fields[from+to+18 : from+to+20]
+	if source != formatUnbound && source != formatISO3 {
 		return "", false
 	}
 	rest := fields[from+to+2:]
 	account := rest[20:]
-	p, code := opened(fields[:from], rest[:16], formatUnbound, account)
+	p, code := opened(fields[:from], rest[:16], source, account)
 	if code != "00" {
 		return "CD" + code, true
 	}
