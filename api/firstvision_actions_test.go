@@ -87,3 +87,29 @@ func TestFirstvisionActsOnCards(t *testing.T) {
 		s.balanced()
 	})
 }
+
+func TestFirstvisionMakesAFirstPlasticWithItsPINMailer(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		f := s.firstvision(s.mine, "submit,operate")
+		token := f.card(f.holding("100"), plastic)
+		f.data(http.MethodPut, actionPath, acting(token, "0", "")) // its plastic is taken back
+		if files := s.produce(s.mine); len(files) != 0 {
+			t.Fatalf("files %+v", files)
+		}
+		f.data(http.MethodPut, actionPath, acting(token, "1", `,"numberCardsRequested":1`))
+		h := s.holderOf(token)
+		files := s.produce(s.mine)
+		if len(files) != 1 || files[0].Purpose != store.CardPurpose {
+			t.Fatalf("files %+v", files)
+		}
+		s.sent(files)
+		mailers := s.produce(s.mine)
+		if len(mailers) != 1 || mailers[0].Purpose != store.MailerPurpose || mailers[0].Planned != 1 {
+			t.Fatalf("mailers %+v", mailers)
+		}
+		if told := h.mailed(mailers); told != h.pin {
+			t.Error("the mailer tells another PIN")
+		}
+		s.balanced()
+	})
+}

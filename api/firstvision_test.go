@@ -175,6 +175,49 @@ func TestFirstvisionTransfersALostCard(t *testing.T) {
 	})
 }
 
+func TestFirstvisionReversesTransfersAndMakesThemAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		f := s.firstvision(s.mine, "submit,operate")
+		account := f.holding("100")
+		token := f.card(account, plastic)
+		s.sent(s.produce(s.mine))
+		f.data(http.MethodPut, "/customer", on(token, `,"serviceType":"S"`)) // what the digital flow calls activation
+		transfer := func(function, issue string) string {
+			return on(token, `,"function":"`+function+`","accountNumberBase":"`+account+`","blockCode":"L","issueType":"`+issue+`"`)
+		}
+		refused := func(body, code string) {
+			t.Helper()
+			f.fails(http.MethodPut, "/cards/transfer", body, http.StatusUnprocessableEntity, code)
+		}
+		f.data(http.MethodPut, "/cards/embosser/block", on(token, `,"functionCode":"B","blockCode":"L"`))
+		refused(transfer("R", "R"), "no_transfer")
+		f.data(http.MethodPut, "/cards/transfer", transfer("T", "S"))
+		f.data(http.MethodPut, "/cards/transfer", transfer("R", "R"))
+		refused(transfer("R", "R"), "no_transfer")
+		if c := s.card(token); c.Status != "BLOCKED" || c.ReplacedBy != "" {
+			t.Fatalf("reversed: %+v", c)
+		}
+		f.data(http.MethodPut, "/cards/transfer", transfer("C", "R"))
+		files := s.produce(s.mine)
+		if len(files) != 2 {
+			t.Fatalf("%d files", len(files))
+		}
+		refused(transfer("R", "R"), "VPL5S101024E") // it is closed
+		second := s.card(token).ReplacedBy
+		s.sent(files)
+		f.data(http.MethodPut, "/cards/embosser/block", on(second, `,"functionCode":"B","blockCode":"S"`))
+		at := f.data(http.MethodPut, "/cards/transfer", on(second, `,"function":"C","accountNumberBase":"`+account+`","blockCode":"S","issueType":"I"`))
+		third := at["cardNumber"].(string)
+		if old, made := s.card(second), s.card(third); old.Status != "CLOSED" || old.ClosedFor != "STOLEN" || old.ReplacedBy != third || made.Replaces != second || made.Status != "INACTIVE" || at["expDate"] == "" {
+			t.Fatalf("at once: %+v by %+v", old, made)
+		}
+		if cards := s.account("fv.001." + strings.TrimLeft(account, "0")); len(cards) != 1 {
+			t.Errorf("%d cards on the account", len(cards))
+		}
+		s.balanced()
+	})
+}
+
 func TestFirstvisionLinksAnonymousStockToAnAccount(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		f := s.firstvision(s.mine, "submit,operate")
@@ -292,7 +335,7 @@ func TestFirstvisionRefusesInItsOwnForm(t *testing.T) {
 			{"POST /customer", `"A B"`, `"` + long + `"`}, {"POST /account", `"100"`, `"1000"`}, {"POST /cards/embosser", `"cardAction":"1"`, `"cardAction":"3"`},
 			{"POST /cards/embosser", `"cardAction":"1"`, `"cardNumber":"4000001234567899"`}, {"POST /cards/embosser", `"ANA GOMEZ"`, `"` + long + `"`},
 			{"PUT /cards/activation", `"S"`, `"X"`}, {"PUT /cards/embosser/block", `"L"`, `"l"`}, {"PUT /cards/embosser/block", `"B"`, `"D"`}, {"PUT /cards/status-L8V1", `"1"`, `"4"`},
-			{"PUT /cards/transfer", `"T"`, `"R"`}, {"POST /cards/pin/validation", "0123456789ABCDEF", "0123456789ABCDEFA"}, {"POST /cards/pin/validation", "0123456789ABCDEF", "0123456789ABCDEG"},
+			{"PUT /cards/transfer", `"T"`, `"X"`}, {"POST /cards/pin/validation", "0123456789ABCDEF", "0123456789ABCDEFA"}, {"POST /cards/pin/validation", "0123456789ABCDEF", "0123456789ABCDEG"},
 			{"PUT /cards/pin/pin-change", `"A"`, `"B"`}, {"PUT /cards/pin/status", `"B"`, `"X"`}, {"PUT /cards/v1/cards/account", "true", `"true"`},
 		} {
 			method, path, _ := strings.Cut(bad.route, " ")

@@ -91,7 +91,43 @@ func TestFirstvisionTellsSecretsToTheirZoneOnly(t *testing.T) {
 			t.Errorf("dynamic %v", got)
 		}
 		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(other, "N"), http.StatusUnprocessableEntity, "VPL5SGD20S")
-		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "Y"), http.StatusUnprocessableEntity, "dynamic_cvv2_stays")
+		f.fails(http.MethodPost, "/cards/pin/dynamic-values", dynamic(other, "Y"), http.StatusUnprocessableEntity, "VPL5SGD20S")
+
+		// Disabled, the printed one is valid, until the next dynamic one is asked for.
+		if got["accountType"] != "Credit" {
+			t.Errorf("dynamic %v", got)
+		}
+		if got := f.data(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "Y")); got["dcvv2"] != nil || got["cardNumber"] != token {
+			t.Errorf("disabled %v", got)
+		}
+		everything := s.all(s.mine, "everything")
+		right := func(cvv2 string) bool {
+			t.Helper()
+			a := s.do(everything, http.MethodPost, "/v1/cards/"+token+"/cvv2/verify", strings.NewReader(`{"cvv2":"`+cvv2+`"}`), asJSON)
+			return decode[api.CVV2Verdict](a.want(http.StatusOK)).Verified
+		}
+		printed := unsealed[told](t, private, codes("/cards/pin/security-codes", "channel", "A", "IYY")["securityValues"].(string))
+		if printed.CVV2 == v.CVV2 || !right(printed.CVV2) || right(v.CVV2) {
+			t.Error("the printed CVV2 is not the only one that is valid")
+		}
+		if back := f.data(http.MethodPost, "/cards/pin/dynamic-values", dynamic(token, "N")); unsealed[told](t, private, back["dcvv2"].(string)).CVV2 != v.CVV2 || right(printed.CVV2) || !right(v.CVV2) {
+			t.Error("the dynamic CVV2 did not come back")
+		}
+		s.do(everything, http.MethodDelete, "/v1/cards/"+token+"/dynamic-cvv2", nil).want(http.StatusOK)
+		s.do(everything, http.MethodDelete, "/v1/cards/"+token+"/dynamic-cvv2", nil).want(http.StatusOK)
+		if !right(printed.CVV2) {
+			t.Error("natively, the printed CVV2 is not valid")
+		}
+		var turns []string
+		for _, e := range s.card(token).Events {
+			if strings.HasPrefix(e.Kind, "dynamic_cvv2_") && e.Kind != "dynamic_cvv2_told" {
+				turns = append(turns, e.Kind)
+			}
+		}
+		if got := strings.Join(turns, " "); got != "dynamic_cvv2_disabled dynamic_cvv2_enabled dynamic_cvv2_disabled" {
+			t.Errorf("events %s", got)
+		}
+		s.do(s.all(s.theirs, "everything there"), http.MethodDelete, "/v1/cards/"+token+"/dynamic-cvv2", nil).refused(http.StatusNotFound, "not_found")
 
 		// Tokens and numbers, for entitled clients.
 		f.fails(http.MethodPost, panPath, on(number, `,"functionType":"P"`), http.StatusForbidden, "forbidden")

@@ -95,6 +95,7 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/security-values": PIN,
 	"POST /v1/cards/{token}/security-blocks": PIN,
 	"POST /v1/cards/{token}/dynamic-cvv2":    PIN,
+	"DELETE /v1/cards/{token}/dynamic-cvv2":  PIN,
 	"POST /v1/cards/{token}/number":          PAN,
 	"POST /v1/card-lookups":                  PAN,
 	"POST /v1/cards/{token}/cvv2/verify":     PIN,

@@ -17,6 +17,7 @@ func (s *service) routeValues(api huma.API) {
 	read(s, api, change("tell-security-values", http.MethodPost, one+"/security-values", "security values", "CVV, CVV2 and iCVV, encrypted to a client's key", http.StatusOK), s.tellValues)
 	read(s, api, change("seal-security-values", http.MethodPost, one+"/security-blocks", "security values", "CVV, CVV2 and iCVV as blocks under the data key of a zone", http.StatusOK), s.sealValues)
 	read(s, api, change("tell-dynamic-cvv2", http.MethodPost, one+"/dynamic-cvv2", "security values", "The CVV2 that a card has now, encrypted to a client's key", http.StatusOK), s.tellDynamic)
+	read(s, api, change("disable-dynamic-cvv2", http.MethodDelete, one+"/dynamic-cvv2", "security values", "Let the printed CVV2 of a card be valid, until the next dynamic one is asked for", http.StatusOK), s.disableDynamic)
 	read(s, api, change("tell-card-number", http.MethodPost, one+"/number", "security values", "The card's number, encrypted to a client's key", http.StatusOK), s.tellNumber)
 	read(s, api, change("find-card-by-number", http.MethodPost, "/v1/card-lookups", "security values", "The token that stands for the card of a number", http.StatusOK), s.findByNumber)
 	read(s, api, change("verify-cvv2", http.MethodPost, one+"/cvv2/verify", "security values", "Verify a CVV2", http.StatusOK), s.verifyCVV2)
@@ -89,6 +90,15 @@ func (s *service) verifyCVV2(ctx context.Context, c caller, in *CVV2Input) (CVV2
 func (s *service) tellDynamic(ctx context.Context, c caller, in *ZoneInput) (SecurityValues, error) {
 	v, err := s.values.TellDynamic(ctx, act(c, in.Token), in.Body.Zone)
 	return SecurityValues{Issue: v.Issue, JWE: v.JWE, CVV2ExpiresAt: v.CVV2Until}, err
+}
+
+// CVV2State tells which CVV2 of a card is valid.
+type CVV2State struct {
+	Dynamic bool `json:"dynamic"`
+}
+
+func (s *service) disableDynamic(ctx context.Context, c caller, in *CardInput) (CVV2State, error) {
+	return CVV2State{}, s.values.DisableDynamic(ctx, act(c, in.Token))
 }
 
 // SealedNumber is a card's number, for the holder of a zone's private key only.

@@ -117,6 +117,16 @@ func windowsOf(p *card.Product) (dynamic.Windows, bool) {
 	return dynamic.Windows{Length: time.Duration(d.Minutes) * time.Minute, First: d.FirstCode, Count: d.Codes, Grace: d.Grace, Reserved: []string{p.ServiceCode}}, d.Minutes != 0
 }
 
+// HasDynamicCVV2 tells whether the product of a card has a CVV2 that changes with time.
+func (p *Plant) HasDynamicCVV2(ctx context.Context, i store.Institution, c store.Card) (bool, error) {
+	today, err := p.productOf(ctx, p.Store.Q, i, c)
+	if err != nil {
+		return false, err
+	}
+	_, on := windowsOf(today.value)
+	return on, nil
+}
+
 // making is what the codes of an issue are computed with.
 type making struct {
 	issue  int
@@ -145,6 +155,17 @@ func (p *Plant) making(ctx context.Context, i store.Institution, c store.Card) (
 		return m, err
 	}
 	m.today = today.value
+	if windows := m.today.DynamicCVV2; windows != (card.DynamicCVV2{}) {
+		static, err := p.Store.HasStaticCVV2(ctx, c.ID)
+		if err != nil {
+			return m, err
+		}
+		if static {
+			printed := *m.today
+			printed.DynamicCVV2 = card.DynamicCVV2{}
+			m.today = &printed
+		}
+	}
 	product, keys, err := p.madeWith(ctx, p.Store.Q, i, issues[at], today.value)
 	if err != nil {
 		return m, err

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"platen/api"
@@ -267,21 +269,25 @@ func (s *service) status(ctx context.Context, c *api.Call, story *batch.Story, b
 var transferCodes = vpl5{
 	{errNotStopped, "VPL5S101024E", "the card must be blocked as lost, stolen or used by others first: block code L, S or F"},
 	{store.ErrExhausted, "VPL5S101037E", "no number can be given"},
+	{errInFile, "VPL5S101041E", "the end of the day has the transfer: it cannot be reversed any more"},
 }
 
-var errNotStopped = errors.New("the card is not blocked as lost, stolen or used by others")
+var (
+	errNotStopped = errors.New("the card is not blocked as lost, stolen or used by others")
+	errInFile     = errors.New("a file holds the card that takes its place")
+)
 
 // losses are the block codes of cards whose place another takes.
 var losses = map[string]card.Reason{"L": card.Lost, "S": card.Stolen, "F": card.Compromised}
 
 type transfer struct {
 	OnCard
-	Function  string `json:"function" enum:"T,C"`
+	Function  string `json:"function" enum:"T,C,R"`
 	Account   string `json:"accountNumberBase" pattern:"^[0-9A-Z]{1,19}$"`
 	BlockCode string `json:"blockCode" enum:"L,S,F"`
 	Reason    string `json:"reasonCode,omitempty" pattern:"^[A-Z]?$"`
 	Process   string `json:"processType,omitempty" enum:"0,1"`
-	IssueType string `json:"issueType,omitempty" enum:"R"`
+	IssueType string `json:"issueType,omitempty" enum:"I,R,S"`
 }
 
 // transfer orders the card that takes a lost, stolen or abused one's place, on the same account. It is blocked already, and closed when the new one is made.
@@ -300,6 +306,12 @@ func (s *service) transfer(ctx context.Context, c *api.Call, story *batch.Story,
 	if story.Card.Status != card.CardBlocked || story.Said("blocked")["reason"] != blockedWith+body.BlockCode {
 		return api.Reply{}, errNotStopped
 	}
+	switch {
+	case body.Function == "R":
+		return s.reverseTransfer(ctx, c, story)
+	case body.IssueType == "I":
+		return s.transferAtOnce(ctx, c, story, body)
+	}
 	row := formats.Row{Line: 2, Card: story.Token, Reason: losses[body.BlockCode].String()}
 	if body.Process == "1" {
 		row.SameDay = "true"
@@ -310,4 +322,30 @@ func (s *service) transfer(ctx context.Context, c *api.Call, story *batch.Story,
 		return api.Reply{}, err
 	}
 	return done(http.StatusOK, map[string]string{"organizationNumber": body.Organization, "cardNumber": story.Token, "orderReference": receipt.Order.Reference}), nil
+}
+
+// transferAtOnce makes the card now that takes the other's place; that one is closed.
+func (s *service) transferAtOnce(ctx context.Context, c *api.Call, story *batch.Story, body transfer) (api.Reply, error) {
+	made, err := s.instant.Replace(ctx, act(c, story), instant.Replacement{Reason: losses[body.BlockCode], Why: "transfer " + body.BlockCode, Reference: orderName(c), Content: c.Content, SameDay: body.Process == "1"})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	return done(http.StatusOK, map[string]string{"organizationNumber": body.Organization, "cardNumber": made.Card.Token, "transferredCardNumber": story.Token,
+		"expDate": fmt.Sprintf("%04d-%02d", made.Card.Expiry.Year, made.Card.Expiry.Month)}), nil
+}
+
+// reverseTransfer takes a transfer back that waits for its cycle. The card stays blocked.
+func (s *service) reverseTransfer(ctx context.Context, c *api.Call, story *batch.Story) (api.Reply, error) {
+	asked, err := s.plant.Store.ChangeOf(ctx, story.Card.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !slices.Contains(slices.Collect(maps.Values(losses)), asked.Reason) {
+		return api.Reply{}, api.Refusal(http.StatusUnprocessableEntity, "no_transfer", "no transfer of the card waits: one that was made is final")
+	}
+	if err != nil {
+		return api.Reply{}, err
+	}
+	err = s.plant.CancelProduction(ctx, c.Institution, story.Token, batch.NextProduction, "transfer reversed", c.Actor)
+	if held := new(batch.InFileError); errors.As(err, &held) || errors.Is(err, batch.ErrMade) {
+		err = errInFile
+	}
+	return named(story), err
 }

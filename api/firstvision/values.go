@@ -154,14 +154,23 @@ type dynamicValues struct {
 // Dynamic is the CVV2 that a card has now.
 type Dynamic struct {
 	CardNumber string `json:"cardNumber"`
-	CVV2       string `json:"dcvv2"` // a block under the zone's data key; of a zone without one a JWE
-	Minutes    int    `json:"dcvv2ExpiryMinutes"`
-	At         string `json:"dcvv2GenerationTime"`
+	CVV2       string `json:"dcvv2,omitempty"` // a block under the zone's data key; of a zone without one a JWE
+	Account    string `json:"accountType"`     // Credit where the account has a credit limit, Debit elsewhere
+	Minutes    int    `json:"dcvv2ExpiryMinutes,omitempty"`
+	At         string `json:"dcvv2GenerationTime,omitempty"`
 }
 
 func (s *service) dynamicValues(ctx context.Context, c *api.Call, story *batch.Story, body dynamicValues) (api.Reply, error) {
+	account, err := s.customers.OfCard(ctx, c.Institution, story.Card)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	v := Dynamic{CardNumber: story.Token, Account: "Debit"}
+	if account != nil && account.CreditLimit > 0 {
+		v.Account = "Credit"
+	}
 	if body.Disable == "Y" {
-		return api.Reply{}, api.Refusal(http.StatusUnprocessableEntity, "dynamic_cvv2_stays", "the product decides whether its cards have a dynamic CVV2")
+		return done(http.StatusOK, v), s.values.DisableDynamic(ctx, act(c, story))
 	}
 	code, err := s.zone(ctx, c, body.Channel, body.Key)
 	if err != nil {
@@ -170,15 +179,16 @@ func (s *service) dynamicValues(ctx context.Context, c *api.Call, story *batch.S
 	sealed, err := s.values.SealDynamic(ctx, act(c, story), code)
 	value, until := text(sealed.CVV2), sealed.CVV2Until
 	if errors.Is(err, values.ErrDataKey) {
-		var v values.Told
-		v, err = s.values.TellDynamic(ctx, act(c, story), code)
-		value, until = v.JWE, v.CVV2Until
+		var told values.Told
+		told, err = s.values.TellDynamic(ctx, act(c, story), code)
+		value, until = told.JWE, told.CVV2Until
 	}
 	if err != nil {
 		return api.Reply{}, err
 	}
 	now := s.plant.Now()
-	return done(http.StatusOK, Dynamic{CardNumber: story.Token, CVV2: value, Minutes: int(math.Ceil(until.Sub(now).Minutes())), At: now.UTC().Format("2006-01-02T15:04:05Z")}), nil
+	v.CVV2, v.Minutes, v.At = value, int(math.Ceil(until.Sub(now).Minutes())), now.UTC().Format("2006-01-02T15:04:05Z")
+	return done(http.StatusOK, v), nil
 }
 
 // cardPAN asks for the token of a card number (P), or for the number of a token (C), which is told to the holder of a zone's private key only.

@@ -216,7 +216,23 @@ func (s *Service) order(ctx context.Context, a cards.Act, story *batch.Story, p 
 		}
 		row.EmbossName = name
 	}
-	return s.submit(ctx, a, story, d, formats.ActionOrder, row, nil)
+	var also func(context.Context, *store.Tx, store.Order) error
+	if d.Action == First && p.PIN.Mailer {
+		also = func(ctx context.Context, tx *store.Tx, _ store.Order) error {
+			return s.mailFirst(ctx, tx, a, story.Card.ID)
+		}
+	}
+	return s.submit(ctx, a, story, d, formats.ActionOrder, row, also)
+}
+
+// mailFirst lets the PIN mailer of a card's first plastic wait for a file: the mailer that was to come with it was taken back together with the plastic that was ordered before. A card
+// that has no PIN any more gets none.
+func (s *Service) mailFirst(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID) error {
+	err := s.Pins.MailWithin(ctx, tx, a, id)
+	if errors.Is(err, batch.ErrNoMailer) || errors.Is(err, batch.ErrNoPIN) || errors.Is(err, batch.ErrMailerWaits) {
+		return nil
+	}
+	return err
 }
 
 // holderName is what the holder of a card is called now; empty where nobody knows.

@@ -21,18 +21,23 @@ func (s *Service) Mail(ctx context.Context, a cards.Act, fresh bool, also func(*
 		return s.mailNew(ctx, a, id, also)
 	}
 	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		c, pin, tries, err := s.lock(ctx, tx, a, id)
-		if err != nil {
-			return err
-		}
-		if err := choosable(c, tries); err != nil {
-			return err
-		}
-		if err := s.ask(ctx, tx, a, id, pin, nil); err != nil {
+		if err := s.MailWithin(ctx, tx, a, id); err != nil {
 			return err
 		}
 		return also(tx)
 	})
+}
+
+// MailWithin is Mail of the PIN that a card has in a transaction of the caller's.
+func (s *Service) MailWithin(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID) error {
+	c, pin, tries, err := s.lock(ctx, tx, a, id)
+	if err != nil {
+		return err
+	}
+	if err := choosable(c, tries); err != nil {
+		return err
+	}
+	return s.ask(ctx, tx, a, id, pin, nil)
 }
 
 func (s *Service) mailNew(ctx context.Context, a cards.Act, id card.ID, also func(*store.Tx) error) error {

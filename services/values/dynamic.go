@@ -9,7 +9,6 @@ import (
 
 	"platen/card"
 	"platen/services/cards"
-	"platen/sql/store"
 )
 
 // ErrNoDynamic says that a card has no CVV2 that changes, or is not in use.
@@ -50,13 +49,4 @@ func (s *Service) TellDynamic(ctx context.Context, a cards.Act, zone string) (To
 		return Told{}, err
 	}
 	return told, s.record(ctx, a, c.ID, "dynamic_cvv2_told", map[string]any{"issue": v.Issue, "zone": to.zone})
-}
-
-// dynamic finds a card that is in use.
-func (s *Service) dynamic(ctx context.Context, a cards.Act) (store.Card, error) {
-	c, err := s.find(ctx, a)
-	if errors.Is(err, cards.ErrStatus) || err == nil && c.Status != card.CardActive {
-		err = ErrNoDynamic
-	}
-	return c, err
 }

@@ -251,3 +251,20 @@ func (t *Tx) UseIssue(ctx context.Context, id card.ID, issue int) error {
 	}
 	return t.execOne(ctx, "use an issue", `UPDATE issues SET use_state = $1 WHERE card_id = $2 AND issue = $3 AND use_state = $4`, card.UseCurrent, id, issue, card.UsePending)
 }
+
+// HasStaticCVV2 tells whether the printed CVV2 of a card is valid although its product has one that changes.
+func (q Q) HasStaticCVV2(ctx context.Context, id card.ID) (bool, error) {
+	var n int
+	err := q.get(ctx, "printed CVV2 of a card", &n, `SELECT count(*) FROM static_cvv2s WHERE card_id = $1`, id)
+	return n > 0, err
+}
+
+// UseStaticCVV2 makes the printed CVV2 of a card valid. ErrStale: it is.
+func (t *Tx) UseStaticCVV2(ctx context.Context, id card.ID) error {
+	return t.execOne(ctx, "use a card's printed CVV2", `INSERT INTO static_cvv2s (card_id) VALUES ($1) ON CONFLICT DO NOTHING`, id)
+}
+
+// UseDynamicCVV2 undoes UseStaticCVV2. ErrStale: there is nothing to undo.
+func (t *Tx) UseDynamicCVV2(ctx context.Context, id card.ID) error {
+	return t.execOne(ctx, "use a card's dynamic CVV2", `DELETE FROM static_cvv2s WHERE card_id = $1`, id)
+}

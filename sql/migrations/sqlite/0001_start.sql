@@ -336,6 +336,11 @@ CREATE TABLE returned_plastics (
     PRIMARY KEY (card_id, issue)
 );
 
+-- Cards whose printed CVV2 is valid although their product has one that changes.
+CREATE TABLE static_cvv2s (
+    card_id BIGINT PRIMARY KEY REFERENCES cards (id)
+);
+
 -- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
 CREATE TABLE schedule_runs (
     schedule_number BIGINT NOT NULL REFERENCES programs (number),
@@ -879,6 +884,8 @@ DROP TABLE workers;
 DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;
+DROP TABLE static_cvv2s;
+DROP TABLE returned_plastics;
 DROP TABLE pin_mailers;
 DROP TABLE pin_tries;
 DROP TABLE card_pins;
