@@ -212,7 +212,7 @@ func (s *site) declare(code string, move int64, change func(*programs.Set)) stor
 	for i := range set.Ranges {
 		set.Ranges[i].First += move * set.Ranges[i].Size
 	}
-	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4}, {Code: "swipe", Key: "zpk-pos", PINFormat: 1}, {Code: "pad", Key: "zpk-pos", PINFormat: 3},
+	set.Zones = []programs.Zone{{Code: "pos", Key: "zpk-pos", PINFormat: 0}, {Code: "app", Key: "zpk-app", PINFormat: 4}, {Code: "swipe", Key: "zpk-pos", PINFormat: 1}, {Code: "pad", Key: "zpk-pos", PINFormat: 3}, {Code: "enfuce-1", Key: "zpk-pos", PINFormat: 1},
 		{Code: finhub.Zone, PublicKey: fieldKeys(s.t).public}}
 	set.Mappings = []formats.Mapping{{Code: "core", Delimiter: ";", Columns: map[string]string{"CARDTYPE": "product", "COUNT": "quantity"}, Ignore: []string{"BATCHNO"},
 		Values: map[string]map[string]string{"product": {"PPM": "prepaid-mag"}}}}

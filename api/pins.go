@@ -21,6 +21,7 @@ func (s *service) routePINs(api huma.API) {
 	read(s, api, change("set-pin", http.MethodPost, one+"/set", "pins", "Set a PIN without the old one", http.StatusOK), s.setPIN)
 	read(s, api, change("export-pin", http.MethodPost, one+"/export", "pins", "The PIN as a block under the key of a zone", http.StatusOK), s.exportPIN)
 	read(s, api, change("block-pin", http.MethodPost, one+"/block", "pins", "Stop a PIN until it is unblocked", http.StatusOK), s.blockPIN)
+	s.routePINControls(api)
 	read(s, api, change("unblock-pin", http.MethodPost, one+"/unblock", "pins", "Give a PIN all its tries again", http.StatusOK), s.unblockPIN)
 }
 

@@ -121,6 +121,8 @@ var known = []struct {
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
 	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},
 	{pins.ErrMoved, http.StatusConflict, "pin_moved", "the card got another PIN meanwhile; nothing was changed"},
+	{pins.ErrControl, http.StatusNotFound, "no_control", "there is no such control, or it was used, or its time is over"},
+	{pins.ErrProduced, http.StatusConflict, "card_in_file", "the card's plastic is in a file already, with the PIN that it had"},
 	{pins.ErrOnlyIncoming, http.StatusUnprocessableEntity, "zone_takes_only", "name a zone of PIN-block format 0 or 4"},
 	{pins.ErrZone, http.StatusUnprocessableEntity, "unknown_zone", "name a zone that the institution declares"},
 	{values.ErrNoDynamic, http.StatusConflict, "no_dynamic_cvv2", "the card has no CVV2 that changes, or is not in use"},

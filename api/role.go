@@ -84,13 +84,16 @@ var needed = map[string]Role{
 
 	"POST /v1/simulator/cards/{token}/{step}": Operate,
 
-	"GET /v1/cards/{token}/pin":          PIN,
-	"POST /v1/cards/{token}/pin/verify":  PIN,
-	"POST /v1/cards/{token}/pin/change":  PIN,
-	"POST /v1/cards/{token}/pin/set":     PIN,
-	"POST /v1/cards/{token}/pin/export":  PIN,
-	"POST /v1/cards/{token}/pin/block":   PIN,
-	"POST /v1/cards/{token}/pin/unblock": PIN,
+	"GET /v1/cards/{token}/pin":           PIN,
+	"POST /v1/cards/{token}/pin/verify":   PIN,
+	"POST /v1/cards/{token}/pin/change":   PIN,
+	"POST /v1/cards/{token}/pin/set":      PIN,
+	"POST /v1/cards/{token}/pin/export":   PIN,
+	"POST /v1/cards/{token}/pin/block":    PIN,
+	"POST /v1/cards/{token}/pin/unblock":  PIN,
+	"POST /v1/cards/{token}/pin/controls": PIN,
+	"POST /v1/pin-controls/view":          PIN,
+	"POST /v1/pin-controls/set":           PIN,
 
 	"POST /v1/cards/{token}/security-values": PIN,
 	"POST /v1/cards/{token}/security-blocks": PIN,

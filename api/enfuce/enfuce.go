@@ -42,6 +42,8 @@ func New(plant *batch.Plant) api.Dialect {
 		{Pattern: "POST /v3/{id}/update/RESET_PIN_ATTEMPT", Role: api.PIN, Query: audited, Handle: api.Empty(s.resetPINAttempt)},
 		{Pattern: "POST /v3/{id}/update/REPLACE_CARD", Role: api.Submit, Query: audited, Handle: api.Empty(s.replace)},
 		{Pattern: "POST /v3/{id}/update/REORDER_CARD_PIN", Role: api.PIN, Query: audited, Handle: api.Empty(s.reorderPIN)},
+		{Pattern: "POST /pin/v2/{plasticId}", Role: api.PIN, Query: audited, Handle: api.Taking(s.setPlasticPIN)},
+		{Pattern: "POST /pin/v3/set", Role: api.PIN, Query: audited, Handle: api.Taking(s.setControlledPIN)},
 		{Pattern: "GET /v3/{id}", Query: audited, Handle: api.Empty(s.get)},
 		{Pattern: "GET /v3/{id}/plastic", Query: audited, Handle: api.Empty(s.plastics)},
 		{Pattern: "POST /v3/{id}/plastic/{plasticId}/update/ACTIVATE", Role: api.Operate, Query: audited, Handle: api.Empty(s.activatePlastic)},

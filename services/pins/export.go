@@ -5,13 +5,13 @@ import (
 	"fmt"
 
 	"platen/batch"
-	"platen/hsm"
 	"platen/services/cards"
 	"platen/sql/store"
 )
 
 // Told is the PIN of an issue as a block under a zone's key.
 type Told struct {
+	Card  string // token, where a control names the card
 	Issue int
 	Block []byte
 }
@@ -29,8 +29,8 @@ func (s *Service) Export(ctx context.Context, a cards.Act, code, reason string) 
 	if err != nil {
 		return Told{}, err
 	}
-	if zone.PINFormat != int(hsm.ISO0) && zone.PINFormat != int(hsm.ISO4) {
-		return Told{}, ErrOnlyIncoming
+	if err := tells(zone); err != nil {
+		return Told{}, err
 	}
 	var pin batch.CardPIN
 	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {

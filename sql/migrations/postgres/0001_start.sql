@@ -313,6 +313,19 @@ CREATE TABLE pin_tries (
     CHECK (forgiven BETWEEN 0 AND tried)
 );
 
+-- What lets a client look at or set one PIN once, for half a minute. Of its secret name there is the SHA-256.
+CREATE TABLE pin_controls (
+    institution_id UUID NOT NULL REFERENCES institutions (id),
+    id_hash        BYTEA NOT NULL,
+    card_id        BIGINT NOT NULL,
+    scope          TEXT NOT NULL CHECK (scope IN ('VIEW_PIN', 'SET_PIN')),
+    zone           TEXT NOT NULL,
+    reason         TEXT NOT NULL,
+    expires_at     TIMESTAMPTZ NOT NULL,
+    used_at        TIMESTAMPTZ,
+    PRIMARY KEY (institution_id, id_hash)
+);
+
 -- attempt counts mailers of one issue: a spoiled one is followed by the next, which waits for a file like an issue does. One that was asked for by itself has a reason (13 reprint, 14 new
 -- PIN), and the PIN that it tells; others tell their issue's.
 CREATE TABLE pin_mailers (
@@ -899,6 +912,7 @@ DROP TABLE schedule_runs;
 DROP TABLE static_cvv2s;
 DROP TABLE returned_plastics;
 DROP TABLE pin_mailers;
+DROP TABLE pin_controls;
 DROP TABLE pin_tries;
 DROP TABLE card_pins;
 DROP TABLE issues;
