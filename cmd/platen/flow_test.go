@@ -165,6 +165,33 @@ func TestTheFlowOverFirstvision(t *testing.T) {
 	})
 }
 
+func TestTheFlowOfSingleCardsOverFirstvision(t *testing.T) {
+	t.Parallel()
+	onFlowSites(t, func(t *testing.T, s *flowSite) {
+		key, public := filepath.Join(s.dir, "app.key"), filepath.Join(s.dir, "app.pub")
+		openssl(t, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key)
+		openssl(t, "pkey", "-in", key, "-pubout", "-out", public)
+		programs := filepath.Join(s.dir, "programs")
+		zone := "- code: pos\n  key: zpk-pos\n  pin_format: 0\n  data_key: zek-pos\n  public_key: |\n    " + strings.ReplaceAll(strings.TrimSpace(string(read(t, public))), "\n", "\n    ") + "\n"
+		put(t, filepath.Join(programs, "zones.yaml"), []byte(zone))
+		product := filepath.Join(programs, "products", "visa-debit-chip.yaml")
+		put(t, product, append(read(t, product), "\ndynamic_cvv2: {minutes: 60, first_code: 300, codes: 500, grace: 1}\n"...))
+		platen(t, "keys", "generate", config(s.dir), "-f", programs)
+		platen(t, "apply", config(s.dir), "-f", programs)
+		app := loose[struct{ ID, Key string }](t, platen(t, "client", "create", "app-cards", "--secret", "--roles", "submit,operate,pin,pan", "--json", config(s.dir)))
+		environ := []string{"APIKEY=" + app.ID, "SECRET=" + app.Key}
+		match := flowCard.FindStringSubmatch(s.follow("firstvision-cards.sh", environ...))
+		if match == nil {
+			t.Fatal("no card")
+		}
+		s.produced(match[1])
+		s.follow("firstvision-cards.sh", append(environ, "CARD="+match[1])...)
+		if out := platen(t, "check", config(s.dir)); !strings.Contains(out, " 0 breaches found") {
+			t.Error(out)
+		}
+	})
+}
+
 // mailbox is a subscriber's server that puts each message, and before it its signature, into a directory.
 func mailbox(t *testing.T) (address, dir string) {
 	t.Helper()
