@@ -75,6 +75,9 @@ func (a pinData) same(b pinData) bool {
 // Same tells whether a card has the PIN that it had.
 func (p *CardPIN) Same(q *CardPIN) bool { return p.Issue == q.Issue && p.check.same(q.check) }
 
+// Card is whose PIN it is.
+func (p *CardPIN) Card() card.ID { return p.card }
+
 // CardPIN finds the PIN of a card: that of the issue in use, or of the newest while none is. It fails with ErrNoPIN.
 func (p *Plant) CardPIN(ctx context.Context, q store.Q, i store.Institution, c store.Card) (CardPIN, error) {
 	issues, err := q.Issues(ctx, c.ID)

@@ -63,14 +63,14 @@ func (d *decipherer) open(ctx context.Context, rec *formats.Record) (bool, error
 	for n, c := range d.layout.Ciphers() {
 		data, err := d.layout.Enciphered(n, rec)
 		if err != nil {
-			return false, nil //nolint:nilerr // it is the record that is wrong
+			return false, nil // it is the record that is wrong
 		}
 		d.cell.Set(0, data)
 		if err := d.module.DecryptData(ctx, d.keys[c.Key], c.Mode, d.cell, d.cell); err != nil {
 			return false, fmt.Errorf("open what a record has enciphered: %w", err)
 		}
 		if err := d.layout.TakeData(rec, n, d.cell.Reveal(0)); err != nil {
-			return false, nil //nolint:nilerr // it is the record that is wrong
+			return false, nil // it is the record that is wrong
 		}
 	}
 	return true, nil

@@ -37,7 +37,7 @@ func (s *Service) Change(ctx context.Context, a cards.Act, c Chosen) (State, err
 	if err != nil || !state.Verified {
 		return state, err
 	}
-	state, err = s.choose(ctx, a, zone, id, pin, c.New, func(tx *store.Tx, _ *store.PINTries) error {
+	state, err = s.choose(ctx, a, zone, id, pin, c.New, func(tx *store.Tx, _ *store.PINTries, _ []store.ChosenPIN) error {
 		return s.record(ctx, tx, a, id, "pin_changed", map[string]any{"issue": pin.Issue})
 	})
 	state.Verified = true
@@ -46,6 +46,19 @@ func (s *Service) Change(ctx context.Context, a cards.Act, c Chosen) (State, err
 
 // Set gives a card the PIN that its holder chose without the old one, and all tries: whoever calls it has made sure by other means that it is the holder who asks.
 func (s *Service) Set(ctx context.Context, a cards.Act, p Presented, reason string) (State, error) {
+	return s.set(ctx, a, p, reason, setting{
+		may:  func(*store.Tx, batch.CardPIN) error { return nil },
+		also: func(*store.Tx, []store.ChosenPIN) error { return nil },
+	})
+}
+
+// setting is what is asked before a PIN is set, and what is stored beside it.
+type setting struct {
+	may  func(*store.Tx, batch.CardPIN) error
+	also func(*store.Tx, []store.ChosenPIN) error
+}
+
+func (s *Service) set(ctx context.Context, a cards.Act, p Presented, reason string, how setting) (State, error) {
 	if err := batch.CheckReason(reason); err != nil {
 		return State{}, err
 	}
@@ -64,12 +77,15 @@ func (s *Service) Set(ctx context.Context, a cards.Act, p Presented, reason stri
 			return err
 		}
 		pin = found
-		return choosable(c, tries)
+		return errors.Join(choosable(c, tries), how.may(tx, pin))
 	})
 	if err != nil {
 		return State{}, err
 	}
-	return s.choose(ctx, a, zone, id, pin, p.Block, func(tx *store.Tx, tries *store.PINTries) error {
+	return s.choose(ctx, a, zone, id, pin, p.Block, func(tx *store.Tx, tries *store.PINTries, rows []store.ChosenPIN) error {
+		if err := how.also(tx, rows); err != nil {
+			return err
+		}
 		return s.forgive(ctx, tx, a, id, Taken{had: pin}, tries, reason)
 	})
 }
@@ -86,7 +102,7 @@ func choosable(c store.Card, tries store.PINTries) error {
 }
 
 // choose asks the security module for what is stored of a chosen PIN, and stores it if the card still has the PIN that it had.
-func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, id card.ID, had batch.CardPIN, block []byte, also func(*store.Tx, *store.PINTries) error) (State, error) {
+func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, id card.ID, had batch.CardPIN, block []byte, also func(*store.Tx, *store.PINTries, []store.ChosenPIN) error) (State, error) {
 	rows, err := s.Plant.ChoosePIN(ctx, zone, had, block)
 	if err != nil {
 		if !errors.Is(err, hsm.ErrPINBlock) && !errors.Is(err, hsm.ErrWeakPIN) {
@@ -94,7 +110,7 @@ func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, 
 		}
 		return State{}, err
 	}
-	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error { return also(tx, tries) })
+	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error { return also(tx, tries, rows) })
 }
 
 // replace stores a PIN in the place of the one that a card had, if it still has that.

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"platen/batch"
-	"platen/card"
 	"platen/hsm"
 	"platen/programs"
 	"platen/services/cards"
@@ -96,7 +95,7 @@ func (s *Service) NewControl(ctx context.Context, a cards.Act, asked Asked) (Con
 			return err
 		}
 		if asked.Scope == SetPIN {
-			if err := s.unprinted(ctx, tx, id, pin); err != nil {
+			if err := unprinted(ctx, tx, pin); err != nil {
 				return err
 			}
 		}
@@ -117,8 +116,8 @@ func tells(zone *programs.Zone) error {
 }
 
 // unprinted refuses a PIN whose issue is in a file.
-func (s *Service) unprinted(ctx context.Context, tx *store.Tx, id card.ID, pin batch.CardPIN) error {
-	issues, err := tx.Issues(ctx, id)
+func unprinted(ctx context.Context, tx *store.Tx, pin batch.CardPIN) error {
+	issues, err := tx.Issues(ctx, pin.Card())
 	if err != nil {
 		return err
 	}
@@ -169,46 +168,19 @@ func (s *Service) SetByControl(ctx context.Context, i store.Institution, actor, 
 
 // SetUnprinted is Set for a card whose plastic is in no file yet: the plastic is made with the PIN. It fails with ErrProduced.
 func (s *Service) SetUnprinted(ctx context.Context, a cards.Act, p Presented, reason string) (State, error) {
-	if err := batch.CheckReason(reason); err != nil {
-		return State{}, err
-	}
-	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
-	if err != nil {
-		return State{}, err
-	}
-	zone, err := s.zone(ctx, a, p.Zone, p.Block)
-	if err != nil {
-		return State{}, err
-	}
-	var had batch.CardPIN
-	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
-		c, pin, tries, err := s.lock(ctx, tx, a, id)
-		if err != nil {
-			return err
-		}
-		had = pin
-		return errors.Join(choosable(c, tries), s.unprinted(ctx, tx, id, pin))
-	})
-	if err != nil {
-		return State{}, err
-	}
-	rows, err := s.Plant.ChoosePIN(ctx, zone, had, p.Block)
-	if err != nil {
-		if !errors.Is(err, hsm.ErrPINBlock) && !errors.Is(err, hsm.ErrWeakPIN) {
-			err = fmt.Errorf("set PIN: %w", err)
-		}
-		return State{}, err
-	}
-	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error {
-		for _, row := range rows {
-			err := tx.SetWaitingPIN(ctx, row)
-			if errors.Is(err, store.ErrStale) {
-				err = ErrProduced
+	return s.set(ctx, a, p, reason, setting{
+		may: func(tx *store.Tx, pin batch.CardPIN) error { return unprinted(ctx, tx, pin) },
+		also: func(tx *store.Tx, rows []store.ChosenPIN) error {
+			for _, row := range rows {
+				err := tx.SetWaitingPIN(ctx, row)
+				if errors.Is(err, store.ErrStale) {
+					err = ErrProduced
+				}
+				if err != nil {
+					return err
+				}
 			}
-			if err != nil {
-				return err
-			}
-		}
-		return s.forgive(ctx, tx, a, id, Taken{had: had}, tries, reason)
+			return nil
+		},
 	})
 }
