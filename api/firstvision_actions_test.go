@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"platen/card"
@@ -110,6 +111,39 @@ func TestFirstvisionMakesAFirstPlasticWithItsPINMailer(t *testing.T) {
 		if told := h.mailed(mailers); told != h.pin {
 			t.Error("the mailer tells another PIN")
 		}
+		s.balanced()
+	})
+}
+
+func TestFirstvisionGivesAnonymousCardsToPeopleAndTakesThemBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		f := s.firstvision(s.mine, "submit,operate")
+		s.submit(s.mine, "STOCK", "product,quantity\nprepaid-mag,1\n").want(http.StatusCreated)
+		s.sent(s.produce(s.mine))
+		token := s.card("STOCK%231").Token
+		person := func(customer string) string {
+			return on(token, `,"customerNumber":"`+customer+`","nameLine1":"ANA GOMEZ","postalCode":"28001"`)
+		}
+		const give, back = "/customer/activation", "/customer/reversal"
+		f.fails(http.MethodPut, back, on(token, ""), http.StatusUnprocessableEntity, "card_not_linked")
+		got := f.data(http.MethodPost, give, person("501"))
+		reference := "fv.001." + strings.TrimLeft(got["accountNumber"].(string), "0")
+		if cards := s.account(reference); len(cards) != 1 {
+			t.Fatalf("given: %v", got)
+		}
+		f.fails(http.MethodPost, give, person("502"), http.StatusUnprocessableEntity, "VPL5SPS20S")
+		s.get(s.mine, "/v1/customers/fv.001.502").want(http.StatusNotFound) // nothing of it stands
+		f.data(http.MethodPut, back, on(token, ""))
+		if cards := s.account(reference); len(cards) != 0 {
+			t.Errorf("%d cards on the account", len(cards))
+		}
+		f.fails(http.MethodPost, give, person("501"), http.StatusUnprocessableEntity, "reference_reused")
+		f.data(http.MethodPost, give, person("503"))
+		f.data(http.MethodPut, "/account/vinculation-reversal", on(token, ""))
+		f.data(http.MethodPost, give, person("504"))
+		f.data(http.MethodPut, "/cards/activation", on(token, `,"serviceType":"S"`))
+		f.fails(http.MethodPut, back, on(token, ""), http.StatusUnprocessableEntity, "VPL5SPS13E")
+		s.firstvision(s.theirs, "submit").fails(http.MethodPut, back, on(token, ""), http.StatusNotFound, "not_found")
 		s.balanced()
 	})
 }

@@ -105,6 +105,7 @@ var known = []struct {
 	{customers.ErrAccount, http.StatusUnprocessableEntity, "unknown_account", "declare the account first"},
 	{customers.ErrProduct, http.StatusUnprocessableEntity, "other_product", "the account is for cards of another product"},
 	{customers.ErrLinked, http.StatusConflict, "card_linked", "the card hangs on an account already"},
+	{customers.ErrNotLinked, http.StatusConflict, "card_not_linked", "the card was not linked to an account"},
 	{customers.ErrActivated, http.StatusConflict, "card_activated", "a card that was in use before it had a holder is linked to none"},
 	{customers.ErrNamed, http.StatusConflict, "card_named", "the card was made for somebody by name: only anonymous cards are linked"},
 	{store.ErrExhausted, http.StatusConflict, "no_numbers", "the product's range has no number left that may be given"},

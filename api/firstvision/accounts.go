@@ -52,8 +52,8 @@ func drawn(c *api.Call, kind string) string {
 	return pad(fmt.Sprintf("%d", 10_000_000_000+sum.Sum64()%90_000_000_000))
 }
 
-// newCustomer declares a customer.
-type newCustomer struct {
+// NewCustomer declares a customer.
+type NewCustomer struct {
 	Org
 	CustomerNumber string `json:"customerNumber,omitempty" pattern:"^[0-9A-Z]{1,19}$"`
 	AccountNumber  string `json:"accountNumber,omitempty" pattern:"^[0-9A-Z]{1,19}$"`
@@ -99,7 +99,7 @@ func attributes(all map[string]string) map[string]string {
 	return kept
 }
 
-func (s *service) addCustomer(ctx context.Context, c *api.Call, body newCustomer) (api.Reply, error) {
+func (s *service) addCustomer(ctx context.Context, c *api.Call, body NewCustomer) (api.Reply, error) {
 	if err := body.known(c); err != nil {
 		return api.Reply{}, err
 	}
@@ -107,15 +107,20 @@ func (s *service) addCustomer(ctx context.Context, c *api.Call, body newCustomer
 	if number == "" {
 		number = drawn(c, "customer")
 	}
-	first, last := names(body.Name1)
-	_, _, err := s.customers.CreateCustomer(ctx, by(c), body.reference(number), customers.Person{FirstName: first, LastName: last, BirthDate: body.BirthDate, Identification: body.Identification,
-		Email: body.Email, Phone: body.Phone, Address1: body.Address1, Address2: body.Address2, Address3: body.Address3, City: body.City, Region: body.State, Postcode: body.PostalCode,
-		Country: body.Country, Attributes: attributes(map[string]string{"coOwnerIndicator": body.CoOwner, "nameLine2": body.Name2, "nameLine3": body.Name3,
-			"houseAddress4": body.Address4, "accountNumber": body.AccountNumber})})
+	_, _, err := s.customers.CreateCustomer(ctx, by(c), body.reference(number), body.person())
 	if err != nil {
 		return api.Reply{}, err
 	}
 	return done(http.StatusCreated, map[string]string{"organizationNumber": body.Organization, "customerNumber": pad(number)}), nil
+}
+
+// person is what the core keeps of a customer.
+func (b *NewCustomer) person() customers.Person {
+	first, last := names(b.Name1)
+	return customers.Person{FirstName: first, LastName: last, BirthDate: b.BirthDate, Identification: b.Identification,
+		Email: b.Email, Phone: b.Phone, Address1: b.Address1, Address2: b.Address2, Address3: b.Address3, City: b.City, Region: b.State, Postcode: b.PostalCode,
+		Country: b.Country, Attributes: attributes(map[string]string{"coOwnerIndicator": b.CoOwner, "nameLine2": b.Name2, "nameLine3": b.Name3,
+			"houseAddress4": b.Address4, "accountNumber": b.AccountNumber})}
 }
 
 // newAccount declares an account. The service has some 290 members here; these are the ones that mean something to cards, and those that are kept as they came.

@@ -80,12 +80,7 @@ func (s *service) act(ctx context.Context, c *api.Call, story *batch.Story, body
 
 // tell adds what is known of a card.
 func (s *service) tell(ctx context.Context, c *api.Call, story *batch.Story, v *actionAnswer) error {
-	for kind, product := range c.Dialect.Products {
-		organization, rest, _ := strings.Cut(kind, "/")
-		if product == story.Product && organization == v.Organization && (v.Logo == "" || rest < v.Logo) {
-			v.Logo = strings.TrimSuffix(rest, digitalCards)
-		}
-	}
+	v.Logo = logoOf(c, v.Organization, story.Product)
 	account, err := s.customers.OfCard(ctx, c.Institution, story.Card)
 	if err != nil {
 		return err
@@ -107,6 +102,17 @@ func (s *service) tell(ctx context.Context, c *api.Call, story *batch.Story, v *
 	}
 	v.Name1, v.Name2, v.Branch = line.EmbossName, line.EmbossName2, line.Branch
 	return err
+}
+
+// logoOf is the logo of an organization whose cards are of a product; the first, where there are several.
+func logoOf(c *api.Call, organization, product string) (logo string) {
+	for kind, code := range c.Dialect.Products {
+		of, rest, _ := strings.Cut(kind, "/")
+		if rest = strings.TrimSuffix(rest, digitalCards); code == product && of == organization && (logo == "" || rest < logo) {
+			logo = rest
+		}
+	}
+	return logo
 }
 
 // actionRefusal tells what the core refuses by the service's numbers.

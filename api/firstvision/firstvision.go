@@ -54,6 +54,8 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPost, api.Submit, taking(nil, s.addAccount), "/account", "/account/add-L8V3")
 	route(http.MethodPost, api.Submit, taking(nil, s.addEmbosser), "/cards/embosser", "/cards/embosser/l8vf")
 	route(http.MethodPut, api.Submit, taking(linkCodes, onCard(s, s.link)), "/cards/v1/cards/account")
+	route(http.MethodPost, api.Submit, taking(linkCodes, onCard(s, s.activateCustomer)), "/customer/activation")
+	route(http.MethodPut, api.Submit, taking(linkCodes, onCard(s, s.reverseLink)), "/account/vinculation-reversal", "/customer/reversal")
 	route(http.MethodPut, api.Operate, taking(activationCodes, s.activate), "/cards/activation", "/customer")
 	route(http.MethodPut, api.Operate, taking(nil, onCard(s, s.block)), "/cards/embosser/block")
 	route(http.MethodPut, api.Operate, taking(nil, onCard(s, s.status)), "/cards/status-L8V1")

@@ -8,6 +8,7 @@ import (
 	"platen/card"
 	"platen/formats"
 	"platen/services/cards"
+	"platen/services/records"
 	"platen/sql/store"
 )
 
@@ -16,6 +17,7 @@ var (
 	ErrProduct   = errors.New("the account is for cards of another product")
 	ErrAlone     = errors.New("the account has a card of the product already")
 	ErrLinked    = errors.New("the card hangs on an account already")
+	ErrNotLinked = errors.New("the card was not linked to an account")
 	ErrActivated = errors.New("the card was put into use before it had a holder")
 	ErrNamed     = errors.New("the card was made for somebody by name")
 )
@@ -74,36 +76,86 @@ func (s *Service) Link(ctx context.Context, act cards.Act, account string) (Acco
 		return Account{}, err
 	}
 	var a Account
-	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+	err = s.Plant.Store.InTx(ctx, func(tx *store.Tx) (err error) {
+		a, err = s.linkWithin(ctx, tx, act, id, account)
+		return err
+	})
+	return a, err
+}
+
+// LinkNew is Link to an account that is declared with its customer: all of it stands, or nothing. A name that was used fails with records.ErrTaken.
+func (s *Service) LinkNew(ctx context.Context, act cards.Act, o Opening) error {
+	id, err := s.Plant.FindCard(ctx, act.Institution, act.Card)
+	if err != nil {
+		return err
+	}
+	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
+		if err := s.openWithin(ctx, tx, records.By{Institution: act.Institution, Actor: act.Actor}, o); err != nil {
+			return err
+		}
+		_, err := s.linkWithin(ctx, tx, act, id, o.Account)
+		return err
+	})
+}
+
+func (s *Service) linkWithin(ctx context.Context, tx *store.Tx, act cards.Act, id card.ID, account string) (Account, error) {
+	c, err := tx.LockCard(ctx, id)
+	if err != nil {
+		return Account{}, err
+	}
+	product, err := s.productOf(ctx, tx, act.Institution, c)
+	if err != nil {
+		return Account{}, err
+	}
+	a, err := s.lock(ctx, tx, act.Institution, account, product)
+	if err != nil {
+		return a, err
+	}
+	switch on, err := tx.AccountOf(ctx, act.Institution.ID, c); {
+	case err == nil && on.Number == a.Number:
+		return a, nil
+	case err == nil:
+		return a, ErrLinked
+	case !errors.Is(err, store.ErrNotFound):
+		return a, err
+	}
+	if err := Linkable(ctx, tx, c); err != nil {
+		return a, err
+	}
+	if err := tx.HangCard(ctx, a.Number, id); err != nil {
+		return a, err
+	}
+	data := map[string]any{"account": a.ID.String(), "by": act.Actor}
+	return a, tx.Record(ctx, act.Institution.ID, "card", int64(id), "linked", data, s.Plant.Now())
+}
+
+// Unlink takes a card that was linked to an account, and was not in use since, from it: it is anonymous again. One that was ordered for an account stays there, and fails with ErrNotLinked.
+func (s *Service) Unlink(ctx context.Context, act cards.Act) error {
+	id, err := s.Plant.FindCard(ctx, act.Institution, act.Card)
+	if err != nil {
+		return err
+	}
+	return s.Plant.Store.InTx(ctx, func(tx *store.Tx) error {
 		c, err := tx.LockCard(ctx, id)
 		if err != nil {
-			return err
-		}
-		product, err := s.productOf(ctx, tx, act.Institution, c)
-		if err != nil {
-			return err
-		}
-		if a, err = s.lock(ctx, tx, act.Institution, account, product); err != nil {
-			return err
-		}
-		switch on, err := tx.AccountOf(ctx, act.Institution.ID, c); {
-		case err == nil && on.Number == a.Number:
-			return nil
-		case err == nil:
-			return ErrLinked
-		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
 		if err := Linkable(ctx, tx, c); err != nil {
 			return err
 		}
-		if err := tx.HangCard(ctx, a.Number, id); err != nil {
+		on, err := tx.AccountOf(ctx, act.Institution.ID, c)
+		if err == nil {
+			err = tx.UnhangCard(ctx, on.Number, id)
+		}
+		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) {
+			return ErrNotLinked
+		}
+		if err != nil {
 			return err
 		}
-		data := map[string]any{"account": a.ID.String(), "by": act.Actor}
-		return tx.Record(ctx, act.Institution.ID, "card", int64(id), "linked", data, s.Plant.Now())
+		data := map[string]any{"account": on.ID.String(), "by": act.Actor}
+		return tx.Record(ctx, act.Institution.ID, "card", int64(id), "unlinked", data, s.Plant.Now())
 	})
-	return a, err
 }
 
 // Linkable refuses a card that has ended, was in use, or was made for somebody by name.

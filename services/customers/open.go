@@ -22,28 +22,33 @@ type Opening struct {
 func (s *Service) Open(by records.By, o Opening, product string) func(context.Context, *store.Tx, store.Order) error {
 	hang := s.Hang(by.Institution, o.Account, product)
 	return func(ctx context.Context, tx *store.Tx, order store.Order) error {
-		if o.Person != nil {
-			err := o.Person.check()
-			if err == nil {
-				err = s.keeps(store.CustomerRecord).CreateIn(ctx, tx, by, o.Customer, *o.Person, func(*store.Tx, *store.Record) error { return nil })
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if o.Terms != nil {
-			t := *o.Terms
-			t.Customer = o.Customer
-			err := errors.Join(t.check(), checkProduct(ctx, tx.Q, by.Institution, t.Product))
-			if err == nil {
-				err = s.keeps(store.AccountRecord).CreateIn(ctx, tx, by, o.Account, t, ownedBy(ctx, by, o.Customer))
-			}
-			if err != nil {
-				return err
-			}
+		if err := s.openWithin(ctx, tx, by, o); err != nil {
+			return err
 		}
 		return hang(ctx, tx, order)
 	}
+}
+
+// openWithin declares what an opening has to be declared.
+func (s *Service) openWithin(ctx context.Context, tx *store.Tx, by records.By, o Opening) error {
+	if o.Person != nil {
+		err := o.Person.check()
+		if err == nil {
+			err = s.keeps(store.CustomerRecord).CreateIn(ctx, tx, by, o.Customer, *o.Person, func(*store.Tx, *store.Record) error { return nil })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if o.Terms == nil {
+		return nil
+	}
+	t := *o.Terms
+	t.Customer = o.Customer
+	if err := errors.Join(t.check(), checkProduct(ctx, tx.Q, by.Institution, t.Product)); err != nil {
+		return err
+	}
+	return s.keeps(store.AccountRecord).CreateIn(ctx, tx, by, o.Account, t, ownedBy(ctx, by, o.Customer))
 }
 
 // Row is the row that orders a card for somebody.

@@ -26,6 +26,11 @@ func (t *Tx) HangCard(ctx context.Context, account int64, id card.ID) error {
 	return t.hang(ctx, account, nil, int64(id))
 }
 
+// UnhangCard takes a card that was linked to an account from it. ErrStale: it was not.
+func (t *Tx) UnhangCard(ctx context.Context, account int64, id card.ID) error {
+	return t.execOne(ctx, "take from an account", `DELETE FROM account_cards WHERE account_number = $1 AND card_id = $2`, account, id)
+}
+
 func (t *Tx) hang(ctx context.Context, account int64, order, id any) error {
 	return t.exec(ctx, "hang on an account", `INSERT INTO account_cards (account_number, position, order_number, card_id)
 		SELECT CAST($1 AS BIGINT), coalesce(max(position), 0) + 1, CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM account_cards WHERE account_number = $1`, account, order, id)
