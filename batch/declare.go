@@ -169,6 +169,9 @@ func (d *declaration) apply(ctx context.Context) error {
 		if err := checkPINFormat("zone "+z.Code, z.PINFormat, d.Module.IncomingFormats()); err != nil {
 			return err
 		}
+		if z.DataKey != "" {
+			d.Log.Warn().Str("zone", z.Code).Msg("codes are told to it each as a block of its own: whoever learns some of them learns those of every card with the same block; a public_key is better")
+		}
 		if err := d.putJSON(ctx, store.ZoneProgram, z.Code, z); err != nil {
 			return err
 		}
