@@ -147,3 +147,41 @@ func TestFirstvisionGivesAnonymousCardsToPeopleAndTakesThemBack(t *testing.T) {
 		s.balanced()
 	})
 }
+
+func TestFirstvisionTellsHowCardsStand(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		f := s.firstvision(s.mine, "submit,operate")
+		customer := f.data(http.MethodPost, "/customer", `{"organizationNumber":"001","nameLine1":"ANA GOMEZ","houseAddress1":"Calle 1","city":"Madrid","postalCode":"28001","countryCode":"ES"}`)["customerNumber"].(string)
+		account := f.data(http.MethodPost, "/account", `{"organization":"001","logo":"100","customerNumber":"`+customer+`"}`)["accountNumber"].(string)
+		token := f.card(account, plastic)
+		stands := func(want string) {
+			t.Helper()
+			v := f.data(http.MethodPost, "/cards/v2/embosser/details", on(token, ""))
+			if got := v["embosserStatus"].(string) + v["issueState"].(string) + v["currentCardActivation"].(string); got != want || v["accountNumber"] != account || v["customerNumber"] != customer ||
+				v["logo"] != "100" || v["embossedName1"] != "ANA GOMEZ" || v["currentExpirationDate"] != "2030-11" || len(v["maskedCardNumber"].(string)) != 16 {
+				t.Errorf("stands %v, want %s", v, want)
+			}
+		}
+		stands("01Y")
+		s.sent(s.produce(s.mine))
+		f.data(http.MethodPut, "/cards/activation", on(token, `,"serviceType":"S"`))
+		stands("00N")
+		f.data(http.MethodPut, actionPath, acting(token, "6", `,"numberCardsRequested":1`))
+		stands("06N")
+		f.data(http.MethodPut, actionPath, acting(token, "0", ""))
+		f.data(http.MethodPut, "/cards/embosser/block", on(token, `,"functionCode":"B","blockCode":"Q"`))
+		stands("10N")
+		if v := f.data(http.MethodPost, "/cards/v2/embosser/search", on(token, "")); v["blockCode"] != "Q" || v["dateLastPlasticIssue"] == nil {
+			t.Errorf("found %v", v)
+		}
+		if all := f.data(http.MethodGet, "/customer/v1/cards?organizationNumber=001&customerNumber="+customer, "")["cards"].([]any); len(all) != 1 || all[0].(map[string]any)["cardNumber"] != token {
+			t.Errorf("cards %v", all)
+		}
+		f.fails(http.MethodGet, "/customer/v1/cards?organizationNumber=001&customerNumber=9", "", http.StatusNotFound, "not_found")
+		f.fails(http.MethodGet, "/customer/v1/cards?organizationNumber=009&customerNumber=9", "", http.StatusBadRequest, "invalid_request")
+		s.firstvision(s.theirs, "operate").fails(http.MethodPost, "/cards/v2/embosser/details", on(token, ""), http.StatusNotFound, "not_found")
+		for _, path := range []string{"/customer/generation", "/account/v3/accountBoardingDriver", "/cards/v1/embosser/generic"} {
+			f.fails(http.MethodPost, path, "{}", http.StatusNotFound, "not_found")
+		}
+	})
+}

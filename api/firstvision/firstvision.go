@@ -72,10 +72,12 @@ func New(plant *batch.Plant) api.Dialect {
 	route(http.MethodPost, api.PIN, taking(nil, onCard(s, s.securityCodes)), "/cards/pin/security-codes")
 	route(http.MethodPost, api.PIN, taking(nil, onCard(s, s.currentCodes)), "/cards/v1/pin/codes")
 	route(http.MethodPost, api.PIN, taking(dynamicCodes, onCard(s, s.dynamicValues)), "/cards/pin/dynamic-values")
+	route(http.MethodPost, api.Operate, taking(nil, onCard(s, s.details)), "/cards/v2/embosser/details", "/cards/v2/embosser/search")
 	const mass, keyed = "/cards/mass-card-issue-L8V3", "/cards/v1/cards/massIssue"
 	route(http.MethodPost, api.Submit, taking(nil, s.addMass), mass)
 	route(http.MethodPut, api.Submit, taking(nil, s.keepMass), keyed)
-	routes = append(routes, api.DialectRoute{Pattern: "GET " + mass, Query: massQuery, Handle: s.getMass},
+	routes = append(routes, api.DialectRoute{Pattern: "GET /customer/v1/cards", Role: api.Operate, Query: customerParameters, Handle: s.cardsOfCustomer},
+		api.DialectRoute{Pattern: "GET " + mass, Query: massQuery, Handle: s.getMass},
 		api.DialectRoute{Pattern: "GET " + keyed, Query: append([]string{requestParameter}, massQuery...), Handle: s.getKeyedMass})
 	return api.Dialect{Code: programs.Firstvision, Routes: routes, Proof: proof, Refuse: refuse}
 }
