@@ -227,7 +227,7 @@ func (s *service) keep(ctx context.Context, c *api.Call, m *massIssue, request s
 		}
 		return kept, massRefusal(err)
 	}
-	if _, _, err := s.findMass(ctx, c, key, m.Logo); err != nil {
+	if _, err := s.findMass(ctx, c, key, m.Logo); err != nil {
 		return massissue.MassIssue{}, massRefusal(err)
 	}
 	var kept massissue.MassIssue
@@ -240,12 +240,12 @@ func (s *service) keep(ctx context.Context, c *api.Call, m *massIssue, request s
 }
 
 // findMass finds a request of a logo. Logos of one product share its keys: what another one asked for is not there.
-func (s *service) findMass(ctx context.Context, c *api.Call, key massissue.Key, logo string) (massissue.MassIssue, []massissue.Run, error) {
-	kept, runs, err := s.massIssues.Find(ctx, c.Institution, key.Reference())
+func (s *service) findMass(ctx context.Context, c *api.Call, key massissue.Key, logo string) (massissue.MassIssue, error) {
+	kept, _, err := s.massIssues.Find(ctx, c.Institution, key.Reference())
 	if err == nil && kept.Attributes[logoAttribute] != logo {
 		err = store.ErrNotFound
 	}
-	return kept, runs, err
+	return kept, err
 }
 
 // massRefusal tells what the core refuses by the service's numbers.
@@ -312,7 +312,7 @@ func (s *service) asked(ctx context.Context, c *api.Call, request string) (massi
 	if err != nil {
 		return massissue.MassIssue{}, err
 	}
-	kept, _, err := s.findMass(ctx, c, key, q.Get("logo"))
+	kept, err := s.findMass(ctx, c, key, q.Get("logo"))
 	return kept, massRefusal(err)
 }
 
