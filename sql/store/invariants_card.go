@@ -61,6 +61,9 @@ var orderInvariants = []Invariant{
 		UNION ALL SELECT 'order', o.number, 'counts ' || o.refused_rows || ' refused rows, ' || count(e.source_line) || ' wait for a correction'
 		FROM orders o LEFT JOIN order_errors e ON e.order_number = o.number AND NOT e.corrected AND e.faults NOT LIKE '%bureau_rejected%' WHERE o.state <> ORDER_RECEIVED AND o.purged_at IS NULL
 		GROUP BY o.number, o.refused_rows HAVING count(e.source_line) <> o.refused_rows`},
+	{"order.lines", "Every order line belongs to an order and asks for a product.", `
+		SELECT 'order' AS object, l.order_number AS number, 'the line of unit ' || l.unit || ' has no ' || CASE WHEN o.number IS NULL THEN 'order' ELSE 'product' END AS detail
+		FROM order_lines l LEFT JOIN orders o ON o.number = l.order_number LEFT JOIN programs p ON p.number = l.product_number WHERE o.number IS NULL OR p.number IS NULL`},
 	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file or was cancelled, and no other does.", `
 		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) || ', cancelled are ' || o.cancelled AS detail
 		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 3, 4) GROUP BY l.order_number) l ON l.order_number = o.number
@@ -84,7 +87,9 @@ var returnInvariants = []Invariant{
 			OR coalesce(sum(CASE WHEN l.outcome = 3 THEN 1 ELSE 0 END), 0) <> r.rejected OR coalesce(sum(CASE WHEN l.outcome = 4 THEN 1 ELSE 0 END), 0) <> r.quarantined
 			OR (r.state IN (RETURN_APPLIED, RETURN_PARTLY_APPLIED) AND r.cursor_line <> r.lines)
 			OR (r.state IN (RETURN_DETECTED, RETURN_STABLE, RETURN_STORED, RETURN_QUARANTINED, RETURN_DUPLICATE) AND r.cursor_line <> 0)
-			OR (r.state = RETURN_APPLIED AND r.rejected + r.quarantined > 0)`},
+			OR (r.state = RETURN_APPLIED AND r.rejected + r.quarantined > 0)
+		UNION ALL SELECT 'return', l.return_number, 'line ' || l.line || ' belongs to no return file'
+		FROM return_lines l LEFT JOIN return_files r ON r.number = l.return_number WHERE r.number IS NULL`},
 	{"return.bytes", "A return file is stored whole before anything is read from it.", `
 		SELECT 'return' AS object, r.number, 'has ' || r.size || ' bytes, stored are ' || coalesce(sum(c.bytes), 0) AS detail
 		FROM return_files r LEFT JOIN return_chunks c ON c.return_number = r.number WHERE r.purged_at IS NULL GROUP BY r.number, r.size, r.state, r.sha256

@@ -96,12 +96,12 @@ CREATE INDEX orders_active ON orders (institution_id, number) WHERE state IN (5,
 -- Its cards are made blocked where it has a block code. not_before is the business date before which no cycle takes it; mailer_delay how many working days its PIN mailer follows its
 -- card file, 0 = by the product's rule.
 CREATE TABLE order_lines (
-    order_number       BIGINT NOT NULL REFERENCES orders (number),
+    order_number       BIGINT NOT NULL,
     unit               BIGINT NOT NULL,
     quantity           BIGINT NOT NULL CHECK (quantity > 0),
     source_line        BIGINT NOT NULL,
     state              SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 5),
-    product_number     BIGINT NOT NULL REFERENCES programs (number),
+    product_number     BIGINT NOT NULL,
     reason             SMALLINT NOT NULL CHECK (reason BETWEEN 1 AND 14),
     same_day           BOOLEAN NOT NULL DEFAULT FALSE,
     card_id            BIGINT,
@@ -581,7 +581,7 @@ CREATE TABLE return_chunks (
 
 -- Partitioned by the month of recorded_at, which is when the return file was found. outcome 1 applied, 2 duplicate, 3 rejected, 4 quarantined.
 CREATE TABLE return_lines (
-    return_number BIGINT NOT NULL REFERENCES return_files (number),
+    return_number BIGINT NOT NULL,
     line          BIGINT NOT NULL,
     file_number   BIGINT,
     file_line     INTEGER,
