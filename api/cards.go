@@ -24,6 +24,7 @@ type Card struct {
 	ClosedFor  string        `json:"closed_for,omitempty" doc:"The reason of its end"`
 	ReplacedBy string        `json:"replaced_by,omitempty" doc:"Token of the card that replaces it"`
 	Replaces   string        `json:"replaces,omitempty" doc:"Token of the card whose place it took"`
+	Closing    *Closing      `json:"closing,omitempty" doc:"When it is to be closed"`
 	Issues     []Issue       `json:"issues" nullable:"false"`
 	Mailers    []Mailer      `json:"pin_mailers" nullable:"false"`
 	Events     []ObjectEvent `json:"events" nullable:"false"`
@@ -84,6 +85,7 @@ type CardInput struct {
 func (s *service) routeCards(api huma.API) {
 	read(s, api, operation("get-card", cardPath+"/{token}", "cards", "One card's story"), s.getCard)
 	s.routeCardChanges(api)
+	s.routeClosings(api)
 	s.routeCardOrders(api)
 	s.routeCardActions(api)
 	s.routeProductions(api)
@@ -105,6 +107,9 @@ func (s *service) getCard(ctx context.Context, c caller, in *CardInput) (Card, e
 	}
 	if story.Card.ClosedFor != 0 {
 		v.ClosedFor = story.Card.ClosedFor.String()
+	}
+	if c := story.Closing; c != nil {
+		v.Closing = &Closing{At: c.At.UTC(), For: c.For.String(), Reason: c.Why}
 	}
 	for _, i := range story.Issues {
 		v.Issues = append(v.Issues, showIssue(i))

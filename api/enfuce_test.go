@@ -241,7 +241,7 @@ func TestEnfuceRefusesWhateverItsDocumentDoes(t *testing.T) {
 		// As things are, it cannot be done.
 		for body, code := range map[string]string{
 			`{"encryptedData":"a.b.c.d.e"}`: "own_number", `{"pinStatus":"W"}`: "pin_status", `{"pinStatus":"S"}`: "pin_status", `{"embossing":{"physical":true}}`: "virtual_card",
-			`{"scheduledClosing":{"type":"TIMEBASED","time":"2099-12-31T03:00:00.000Z"}}`: "scheduled_closing", `{"productCode":"UNKNOWN"}`: "unknown_product", `{"productCode":"VISA_CARD"}`: "other_product",
+			`{"productCode":"UNKNOWN"}`: "unknown_product", `{"productCode":"VISA_CARD"}`: "other_product",
 			`{"embossing":{"manufacturer":"FACTORY_X"}}`: "unknown_manufacturer", `{"cardDeliveryType":"MAIL"}`: "virtual_card",
 		} {
 			a, _ := s.virtual(s.desk, "17", "17", "MAIN", audited, body)

@@ -93,6 +93,8 @@ var known = []struct {
 	{cards.ErrStatus, http.StatusConflict, "card_status", "the card's status does not allow it"},
 	{cards.ErrBusy, http.StatusConflict, "card_busy", "an order for the card is open: cancel it first, or wait until it is carried out"},
 	{cards.ErrNotMade, http.StatusConflict, "card_not_made", "the card's newest issue has not left for its bureau, or nothing came of it"},
+	{cards.ErrClosingTime, http.StatusUnprocessableEntity, "closing_time", "give a time that lies in the future"},
+	{cards.ErrNoClosing, http.StatusConflict, "no_closing", "no closing of the card is scheduled"},
 	{cards.ErrReplaced, http.StatusConflict, "card_replaced", "another card took the card's place already"},
 	{customers.ErrAlone, http.StatusConflict, "card_limit", "the account has a card of this kind already"},
 	{simulate.ErrNoSandbox, http.StatusNotFound, "not_found", "there is nothing here"},

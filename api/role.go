@@ -69,6 +69,8 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/block":        Operate,
 	"POST /v1/cards/{token}/close":        Operate,
 	"POST /v1/cards/{token}/unblock":      Operate,
+	"PUT /v1/cards/{token}/closing":       Operate,
+	"DELETE /v1/cards/{token}/closing":    Operate,
 
 	"POST /v1/cards/{token}/productions/{production}/cancel": Operate,
 	"POST /v1/cards/{token}/link":                            Operate,

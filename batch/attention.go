@@ -55,12 +55,13 @@ const (
 	AlarmRange       = "RANGE_RUNS_OUT"
 	AlarmRangeHeld   = "RANGE_HELD"
 	AlarmStock       = "STOCK"
+	AlarmClosing     = "CLOSING_LATE"
 )
 
 // Alarms lists every kind of item.
 func Alarms() []string {
 	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmRefusals, AlarmBureau, AlarmKey, AlarmRows, AlarmNotMade,
-		AlarmBatch, AlarmBatchLate, AlarmRange, AlarmRangeHeld, AlarmStock}
+		AlarmBatch, AlarmBatchLate, AlarmRange, AlarmRangeHeld, AlarmStock, AlarmClosing}
 }
 
 // stuckAfter is how many failures in a row make a file the business of a person.
@@ -75,7 +76,7 @@ const patience = 15 * time.Minute
 // Attention lists what needs a person, oldest first.
 func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, error) {
 	l := &attention{Plant: p, inst: i}
-	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.batches, l.ranges, l.stock} {
+	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.batches, l.ranges, l.stock, l.closings} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -362,5 +363,23 @@ func (l *attention) stock(ctx context.Context) error {
 			l.add(AlarmStock, fmt.Sprintf("%s at %s %s", p.Plastic, p.Bureau, p.Site), p.ReportedAt, ownerBureau, complaint, "platen bureau stock")
 		}
 	}
+	return nil
+}
+
+// closings lists, as one item, cards that should be closed and are not.
+func (l *attention) closings(ctx context.Context) error {
+	late, err := l.Store.LateClosings(ctx, l.inst.ID, l.Now(), l.Now().Add(-patience))
+	if err != nil || late.Cards == 0 {
+		return err
+	}
+	token, err := l.Token(ctx, late.First)
+	if err != nil {
+		return err
+	}
+	detail := fmt.Sprintf("%d cards should be closed by now, %d of them have an order open; one is card %s", late.Cards, late.Busy, token)
+	if late.Order != "" {
+		detail += " with order " + late.Order
+	}
+	l.add(AlarmClosing, "closings", time.Time{}, ownerCards, detail, "platen card explain "+token)
 	return nil
 }

@@ -15,8 +15,9 @@ type Story struct {
 	Token      string
 	Card       store.Card
 	Product    string
-	ReplacedBy string // token
-	Replaces   string // token
+	ReplacedBy string                  // token
+	Replaces   string                  // token
+	Closing    *store.ScheduledClosing // nil = none is scheduled
 	Issues     []IssueStory
 	Mailers    []MailerStory
 	Events     []store.Event
@@ -85,6 +86,9 @@ func (p *Plant) ExplainCard(ctx context.Context, i store.Institution, name strin
 	if s.Replaces, err = p.replaces(ctx, id); err != nil {
 		return s, err
 	}
+	if s.Closing, err = p.closing(ctx, id); err != nil {
+		return s, err
+	}
 	products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
 	if err != nil {
 		return s, err
@@ -125,6 +129,15 @@ func (p *Plant) replaces(ctx context.Context, id card.ID) (string, error) {
 		return "", err
 	}
 	return p.Token(ctx, was.ID)
+}
+
+// closing is when a card is to be closed; nil when it is not.
+func (p *Plant) closing(ctx context.Context, id card.ID) (*store.ScheduledClosing, error) {
+	c, err := p.Store.ScheduledClosing(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return &c, err
 }
 
 func (p *Plant) explainIssues(ctx context.Context, i store.Institution, s *Story) error {

@@ -41,6 +41,7 @@ var tamperings = []struct{ invariant, edit string }{
 	{"card.waiting", `UPDATE issues SET state = 1 WHERE file_number = 1 AND line = 1`},
 	{"card.use", `UPDATE issues SET use_state = 2`},
 	{"card.replaced", `UPDATE cards SET replaced_by = id WHERE id = (SELECT min(id) FROM cards)`},
+	{"card.closing", `INSERT INTO scheduled_closings SELECT (SELECT max(id) + 900000 FROM cards), id, '2099-01-01', 1, 'test', 'test' FROM institutions`},
 	{"line.evidence", `DELETE FROM return_lines WHERE file_number = 1 AND file_line = 1`},
 	{"order.requested", `UPDATE orders SET requested = requested + 1`},
 	{"order.lines", `UPDATE order_lines SET product_number = -1 WHERE unit = 1`},

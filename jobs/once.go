@@ -9,11 +9,12 @@ import (
 
 	"platen/batch"
 	"platen/card"
+	"platen/services/cards"
 	"platen/sql/store"
 )
 
 // Once carries out what is due now, one thing after another and without a queue, until a whole round finds nothing to do: windows that came due, batches,
-// files, deliveries, one look after the other into each outbox, return files, answers that are overdue. What fails is left for the next call; the error tells of it.
+// files, deliveries, one look after the other into each outbox, return files, cards that are to be closed, answers that are overdue. What fails is left for the next call; the error tells of it.
 // It returns how many things it did.
 func Once(ctx context.Context, p *batch.Plant, schedule bool) (int, error) {
 	done := 0
@@ -34,7 +35,7 @@ func Once(ctx context.Context, p *batch.Plant, schedule bool) (int, error) {
 func round(ctx context.Context, p *batch.Plant, schedule bool) (int, error) {
 	done := 0
 	var faults []error
-	for _, step := range []func(context.Context, *batch.Plant) (int, error){planDue, buildDue, sendDue, lookDue, applyDue} {
+	for _, step := range []func(context.Context, *batch.Plant) (int, error){planDue, buildDue, sendDue, lookDue, applyDue, closeDue} {
 		n, err := step(ctx, p)
 		done += n
 		faults = append(faults, err)
@@ -134,6 +135,11 @@ func lookDue(ctx context.Context, p *batch.Plant) (int, error) {
 		}
 	}
 	return moved, errors.Join(append(faults, err)...)
+}
+
+// closeDue closes cards whose time has come.
+func closeDue(ctx context.Context, p *batch.Plant) (int, error) {
+	return (&cards.Service{Plant: p}).CloseDue(ctx)
 }
 
 // eachDue works on everything; what another worker took over is its successor's.

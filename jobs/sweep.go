@@ -34,7 +34,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 		faults = append(faults, r.openWindows(ctx), r.watch(ctx))
 	}
 	if r.config.Work {
-		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx))
+		faults = append(faults, r.claim(ctx), r.look(ctx), r.config.Plant.AbandonDead(ctx), r.closeDue(ctx))
 	}
 	err := errors.Join(faults...)
 	if err == nil {
@@ -130,6 +130,15 @@ func (r *Runner) claim(ctx context.Context) error {
 		}
 	}
 	return r.insert(ctx, jobs)
+}
+
+// closeDue closes cards whose time has come. One sweep closes so many; the rest are the next one's.
+func (r *Runner) closeDue(ctx context.Context) error {
+	n, err := closeDue(ctx, r.config.Plant)
+	if n > 0 {
+		r.Wake()
+	}
+	return err
 }
 
 // look asks for one look into each outbox per interval; equal ticks of several processes are one job.

@@ -33,6 +33,9 @@ type scheduledClosing struct {
 	Time string `json:"time,omitempty" format:"date-time"`
 }
 
+// timeBased is the one type of scheduled closing.
+const timeBased = "TIMEBASED"
+
 type keyValuePair struct {
 	Key   string `json:"key,omitempty" minLength:"1" maxLength:"8"`
 	Value string `json:"value,omitempty" minLength:"1" maxLength:"50"`

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"platen/api"
 	"platen/card"
 	"platen/formats"
+	"platen/services/cards"
 	"platen/services/customers"
 	"platen/services/instant"
 	"platen/sql/store"
@@ -53,9 +55,29 @@ func (s *service) create(ctx context.Context, c *api.Call, body newCard) (api.Re
 	said := note{newCard: body, CustomerID: holder.Reference, CardRole: c.PathValue("cardRole")}
 	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Number: number, Active: product.Technology == card.Virtual}, kind,
 		func(ctx context.Context, tx *store.Tx, o store.Order) error {
-			return errors.Join(hang(ctx, tx, o), keep(ctx, tx, o, said))
+			return errors.Join(hang(ctx, tx, o), keep(ctx, tx, o, said), s.closeLater(ctx, tx, c, o, body.ScheduledClosing))
 		})
 	return api.Reply{Status: http.StatusCreated, Body: Resource{Description: "Card created", ID: made.Card.Token}}, err
+}
+
+// closeLater lets the card of an order be closed at its time; nil = at none.
+func (s *service) closeLater(ctx context.Context, tx *store.Tx, c *api.Call, o store.Order, at *scheduledClosing) error {
+	if at == nil {
+		return nil
+	}
+	when, err := time.Parse(time.RFC3339, at.Time)
+	if err != nil {
+		return api.Invalid("body.scheduledClosing", "must have a type and a time in UTC")
+	}
+	lines, err := tx.Lines(ctx, o.Number, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(lines) != 1 || lines[0].Card == nil {
+		return errors.New("no card was made that could be closed at a time")
+	}
+	act := cards.Act{Institution: c.Institution, Actor: c.Actor}
+	return s.cards.ScheduleClosingWithin(ctx, tx, act, *lines[0].Card, cards.Closing{At: when, For: card.Request, Why: "scheduledClosing " + at.Type})
 }
 
 // product finds the product of the path's type, or of the body's productCode.
@@ -107,8 +129,6 @@ func (n *newCard) possible(p *card.Product) error {
 	virtual := p.Technology == card.Virtual
 	_, delivered := delivery[n.CardDeliveryType]
 	switch e := n.Embossing; {
-	case n.ScheduledClosing != nil:
-		return impossible("scheduled_closing", "the closing of a card is not scheduled here")
 	case n.PINStatus == "S":
 		return impossible("pin_status", "no PIN was set yet")
 	case n.PINStatus == "W" && virtual:

@@ -67,6 +67,10 @@ func (s *service) get(ctx context.Context, c *api.Call) (api.Reply, error) {
 	}
 	v := Card{newCard: said.newCard, ID: story.Token, Status: statusName(&story), CardRole: cmp.Or(said.CardRole, mainRole)}
 	v.own(account, said.CustomerID)
+	v.ScheduledClosing = nil
+	if at := story.Closing; at != nil {
+		v.ScheduledClosing = &scheduledClosing{Type: timeBased, Time: at.At.UTC().Format(time.RFC3339)}
+	}
 	if v.TruncatedNumber, err = s.plant.MaskedNumber(ctx, story.Card.ID); err != nil {
 		return api.Reply{}, err
 	}

@@ -218,6 +218,34 @@ var cardRehearsals = []rehearsal{
 		},
 	},
 	{
+		runbook: "CLOSING_LATE", name: "the order is carried out, or cancelled, or the card is kept", about: "closings",
+		trouble: func(d *desk) {
+			d.order()
+			d.produced(1)
+			for _, unit := range []string{"1", "2", "3"} {
+				put(d.t, filepath.Join(d.dir, "damaged.csv"), []byte("card,reason\n"+d.token("MASS#"+unit)+",DAMAGED\n"))
+				d.platen("order", "submit", "damaged.csv", "--reference", "DAMAGED-"+unit)
+				d.platen("card", "close", "MASS#"+unit, "--at", time.Now().Add(time.Hour).UTC().Format(time.RFC3339), "--reason", "the contract ends")
+			}
+			d.sql(`UPDATE scheduled_closings SET closes_at = '2026-01-01 00:00:00+00:00'`)
+			d.work()
+		},
+		way: func(d *desk) {
+			token := d.token("MASS#1")
+			detail := d.inbox()["CLOSING_LATE closings"].Detail
+			d.says(detail, token+" with order DAMAGED-1")
+			d.says(d.as("platen card explain TOKEN", "TOKEN", token), "to be closed at 2026-01-01T00:00:00Z")
+			d.as("platen order cancel REFERENCE --reason WHY", "REFERENCE", "DAMAGED-1", "WHY", "it is closed instead")
+			d.as("platen card keep TOKEN --reason WHY", "TOKEN", d.token("MASS#2"), "WHY", "the contract goes on")
+			d.as("platen run --cycle nightly")
+			d.becomes(2, "SENT")
+			d.until("cards 1 and 3 closed", func() bool {
+				return strings.Contains(d.platen("card", "explain", "MASS#1"), "CLOSED (REQUEST)") && strings.Contains(d.platen("card", "explain", "MASS#3"), "CLOSED (REQUEST)")
+			})
+			d.says(d.platen("card", "explain", "MASS#2"), "closing_cancelled")
+		},
+	},
+	{
 		runbook: "STOCK", name: "a report that does not add up", about: "GIFT-RED at south MAIN",
 		trouble: func(d *desk) { d.stock("south_stock_1.csv", 88, time.Now().Add(-time.Hour)) },
 		way: func(d *desk) {
@@ -225,6 +253,12 @@ var cardRehearsals = []rehearsal{
 			d.stock("south_stock_2.csv", 90, time.Now())
 		},
 	},
+}
+
+// token is the token of a card that is named by its order.
+func (d *desk) token(name string) string {
+	d.t.Helper()
+	return loose[struct{ Token string }](d.t, d.platen("card", "explain", name, "--json")).Token
 }
 
 // stock leaves a report of what is left of a hundred plastics after ten.

@@ -165,30 +165,37 @@ func (s *Service) Close(ctx context.Context, a Act, because card.Reason, reason 
 
 // CloseWithin is Close of a card in a transaction of the caller's, who wakes the plant behind it.
 func (s *Service) CloseWithin(ctx context.Context, tx *store.Tx, a Act, id card.ID, because card.Reason, reason string) error {
-	c, err := tx.LockCard(ctx, id)
+	_, err := s.closeWithin(ctx, tx, a, store.Closing{Card: id, Reason: because}, map[string]any{"why": reason})
+	return err
+}
+
+// closeWithin closes a card that is not closed; it tells whether it did.
+func (s *Service) closeWithin(ctx context.Context, tx *store.Tx, a Act, closing store.Closing, data map[string]any) (bool, error) {
+	c, err := tx.LockCard(ctx, closing.Card)
 	if err != nil || c.Status == card.CardClosed {
-		return err
+		return false, err
 	}
 	if c.Status.To(card.CardClosed) != nil {
-		return fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
+		return false, fmt.Errorf("the card is %s: %w", c.Status, ErrStatus)
 	}
-	busy, err := tx.CardAwaitsAction(ctx, id)
+	busy, err := tx.CardAwaitsAction(ctx, closing.Card)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if busy {
-		return ErrBusy
+		return false, ErrBusy
 	}
-	return s.Plant.CloseCard(ctx, tx, a.Institution.ID, store.Closing{Card: id, Reason: because}, map[string]any{"by": a.Actor, "why": reason})
+	data["by"] = a.Actor
+	return true, s.Plant.CloseCard(ctx, tx, a.Institution.ID, closing, data)
 }
 
 // ReplaceWithin closes a card whose place another takes, in a transaction of the caller's, and links them. One that is closed already keeps what it was closed for. ErrReplaced: another took
 // its place before.
 func (s *Service) ReplaceWithin(ctx context.Context, tx *store.Tx, a Act, id, by card.ID, because card.Reason, reason string) error {
-	if err := s.CloseWithin(ctx, tx, a, id, because, reason); err != nil {
-		return err
+	closed, err := s.closeWithin(ctx, tx, a, store.Closing{Card: id, Reason: because, By: by}, map[string]any{"why": reason})
+	if err == nil && !closed {
+		err = tx.LinkReplaced(ctx, id, by)
 	}
-	err := tx.LinkReplaced(ctx, id, by)
 	if errors.Is(err, store.ErrStale) {
 		return ErrReplaced
 	}

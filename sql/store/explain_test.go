@@ -92,6 +92,7 @@ func fill(t *testing.T, s *Store) (institution uuid.UUID, order Order) {
 		`INSERT INTO order_lines (order_number, unit, quantity, source_line, state, product_number, reason) SELECT order_number, order_unit, 1, order_unit, 2, 1, 1 FROM issues`,
 		`INSERT INTO pin_mailers (card_id, issue, attempt, file_number, line) SELECT card_id, 1, 1, file_number, line FROM issues`,
 		`INSERT INTO card_pins (card_id, issue, product_version, pvk_version, pvv, chosen_at) SELECT card_id, 1, 1, 1, 1, '2026-11-21' FROM issues`,
+		`INSERT INTO scheduled_closings SELECT card_id, (SELECT id FROM institutions), '2099-01-01', 1, 'test', 'test' FROM issues`,
 		`INSERT INTO pin_tries (card_id, tried, forgiven, blocked, told) SELECT card_id, 1, 0, FALSE, FALSE FROM issues`,
 		`INSERT INTO file_slices (file_number, first_line, kind, source, first_unit, quantity) SELECT file_number, 1, 1, order_number, 1, count(*) FROM issues GROUP BY file_number, order_number`,
 		`INSERT INTO file_slices (file_number, first_line, kind, source, first_unit, quantity) SELECT card_id, 1, 1, card_id, 1, 1 FROM issues`,
@@ -141,6 +142,12 @@ func hot(institution uuid.UUID, o Order) map[string]func(context.Context, *Tx) {
 			none(tx.LinesOfFile(ctx, f, []card.IssueState{card.IssueRejected, card.IssueSpoiled}, 500, 100))
 			none(tx.LinesOfFile(ctx, mailers, []card.IssueState{card.IssueSpoiled}, 0, 100))
 		},
+		"closings": func(ctx context.Context, tx *Tx) {
+			none(tx.ScheduledClosing(ctx, id))
+			none(tx.DueClosings(ctx, time.Now(), 100))
+			none(tx.LateClosings(ctx, institution, time.Now(), time.Now()))
+			none(tx.EndClosings(ctx, []Closing{{Card: id, By: id + 1}, {Card: id + 2}}))
+		},
 		"unmade": func(ctx context.Context, tx *Tx) { none(tx.Unmade(ctx, institution)) },
 		"move lines": func(ctx context.Context, tx *Tx) {
 			none(tx.MoveLines(ctx, f, Lines{First: 10, Last: 10}, card.IssueFollowsFile, card.IssueProduced))
@@ -178,8 +185,8 @@ func hot(institution uuid.UUID, o Order) map[string]func(context.Context, *Tx) {
 
 // whole is how a plan says that it reads a table from end to end. What is small may be read so.
 var whole = map[Dialect]*regexp.Regexp{
-	Postgres: regexp.MustCompile(`Seq Scan on (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices)\w*`),
-	SQLite:   regexp.MustCompile(`SCAN (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices|c|i|n|l|m|s|w|later)\b`),
+	Postgres: regexp.MustCompile(`Seq Scan on (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices|scheduled_closings)\w*`),
+	SQLite:   regexp.MustCompile(`SCAN (cards|issues|pin_mailers|card_pins|pin_tries|order_lines|return_lines|events|file_slices|scheduled_closings|c|i|n|l|m|s|w|later)\b`),
 }
 
 // little is how a plan says that it reads an index which holds a few rows of a big table.

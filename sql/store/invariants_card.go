@@ -41,6 +41,9 @@ var cardInvariants = []Invariant{
 	{"card.replaced", "A card that was replaced is closed, and what replaces it exists.", `
 		SELECT 'card' AS object, c.id AS number, 'replaced, in status ' || c.status AS detail FROM cards c LEFT JOIN cards r ON r.id = c.replaced_by
 		WHERE c.replaced_by IS NOT NULL AND (r.id IS NULL OR c.status <> 4)`},
+	{"card.closing", "A closing is scheduled for a card that lives.", `
+		SELECT 'card' AS object, s.card_id AS number, 'is to be closed, in status ' || coalesce(c.status, 0) AS detail FROM scheduled_closings s LEFT JOIN cards c ON c.id = s.card_id
+		WHERE c.id IS NULL OR c.status = 4`},
 	{"line.evidence", "A line has a state of its own because a return line that was applied says so.", `
 		SELECT 'file' AS object, l.file_number AS number, 'line ' || l.line || ' is in state ' || l.state || ' and no return line says so' AS detail
 		FROM ` + fileLines + ` l JOIN files f ON f.number = l.file_number

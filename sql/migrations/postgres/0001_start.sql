@@ -357,6 +357,18 @@ CREATE TABLE static_cvv2s (
     card_id BIGINT PRIMARY KEY REFERENCES cards (id)
 );
 
+-- Cards that are to be closed at a time; a row stands as long as its card lives.
+CREATE TABLE scheduled_closings (
+    card_id        BIGINT PRIMARY KEY,
+    institution_id UUID NOT NULL,
+    closes_at      TIMESTAMPTZ NOT NULL,
+    closed_for     SMALLINT NOT NULL CHECK (closed_for BETWEEN 1 AND 15),
+    asked_by       TEXT NOT NULL,
+    why            TEXT NOT NULL
+);
+
+CREATE INDEX scheduled_closings_due ON scheduled_closings (closes_at);
+
 -- A window is a schedule, a business date and a slot: whoever inserts the row runs it.
 CREATE TABLE schedule_runs (
     schedule_number BIGINT NOT NULL REFERENCES programs (number),
@@ -909,6 +921,7 @@ DROP TABLE workers;
 DROP TABLE files;
 DROP TABLE batches;
 DROP TABLE schedule_runs;
+DROP TABLE scheduled_closings;
 DROP TABLE static_cvv2s;
 DROP TABLE returned_plastics;
 DROP TABLE pin_mailers;
