@@ -40,7 +40,7 @@ func checkExtra(row *Row) []Fault {
 		case v == "":
 		case utf8.RuneCountInString(v) > x.limit:
 			faults = append(faults, Fault{row.Line, x.Field.String(), FaultTooLong, fmt.Sprintf("at most %d characters", x.limit)})
-		case shapeOf(v) == controlled || !utf8.ValidString(v) || variants()[defaultVariant].inspect(v).controls:
+		case shapeOf(v) == controlled || !utf8.ValidString(v) || defaultLetters().inspect(v).controls:
 			faults = append(faults, Fault{row.Line, x.Field.String(), FaultControl, "remove line breaks, tabs and other control characters"})
 		}
 	}

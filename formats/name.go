@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"platen/card"
@@ -74,12 +75,18 @@ func orDefault(name, otherwise string) string {
 	return name
 }
 
+// undeclaredNames are the rules of a product that declares none, but for its limit.
+var undeclaredNames = sync.OnceValue(func() Names {
+	return Names{letters: defaultLetters(), emboss: nameSets()[defaultNameSet]}
+})
+
 // FitName gives the form in which a card shows a name where a product declares nothing: ASCII capitals, blanks collapsed. Latin letters with
 // marks, Greek and Cyrillic are romanised (ICAO Doc 9303, ELOT 743); a name is never cut. Limit counts characters of the result.
 //
 // What cannot be shown is a fault: required, name_unmappable or name_too_long. Its line is the caller's to set.
 func FitName(name string, limit int) (string, *Fault) {
-	n := Names{letters: variants()[defaultVariant], emboss: nameSets()[defaultNameSet], limit: limit}
+	n := undeclaredNames()
+	n.limit = limit
 	names, fault := n.Fit(Holder{Shown: name})
 	return names.Line1, fault
 }

@@ -62,6 +62,9 @@ var variants = sync.OnceValue(func() map[string]*romanisation {
 	return all
 })
 
+// defaultLetters is the default variant, which every row of an order asks for.
+var defaultLetters = sync.OnceValue(func() *romanisation { return variants()[defaultVariant] })
+
 func addLetters(to map[rune]string, t map[string]string) {
 	for from, written := range t {
 		r, size := utf8.DecodeRuneInString(from)

@@ -13,7 +13,7 @@ func romanise(s string) (string, bool) {
 	if isASCII(s) {
 		return s, true
 	}
-	return variants()[defaultVariant].write(s)
+	return defaultLetters().write(s)
 }
 
 // shape is what is known of a text before it is looked at closely.

@@ -46,7 +46,7 @@ func (c *orderColumn) faultOf(value string) (code, hint string) {
 	case controlled:
 		return FaultControl, "remove line breaks, tabs and other control characters"
 	case foreign:
-		in := variants()[defaultVariant].inspect(value)
+		in := defaultLetters().inspect(value)
 		if !in.valid {
 			return FaultUnmappable, "the file must be UTF-8"
 		}
@@ -70,7 +70,7 @@ func (c *orderColumn) faultOf(value string) (code, hint string) {
 
 // proposedLetters ends a hint with how a name might be written; it is empty where nobody can tell.
 func proposedLetters(value string) string {
-	n := Names{letters: variants()[defaultVariant], emboss: nameSets()[defaultNameSet]}
+	n := undeclaredNames()
 	if proposal := n.propose(Holder{Surname: value}, nameSets()["ascii"], maxNameInput); proposal != "" {
 		return ", such as " + proposal
 	}
@@ -107,7 +107,7 @@ func checkCard(v string) (string, string) {
 }
 
 func checkCountry(v string) (string, string) {
-	if countryCodes()[v] {
+	if len(v) == 2 && v[0]-'A' < 26 && v[1]-'A' < 26 && isCountry()[v[0]-'A'][v[1]-'A'] {
 		return "", ""
 	}
 	return FaultUnknownCountry, "give the two capital letters of ISO 3166-1, such as FR"
@@ -149,12 +149,13 @@ func checkSameDay(v string) (string, string) {
 	return FaultBadFlag, "true or false"
 }
 
-var countryCodes = sync.OnceValue(func() map[string]bool {
-	all := map[string]bool{}
+// isCountry is indexed by the two letters of a code, A as 0.
+var isCountry = sync.OnceValue(func() *[26][26]bool {
+	var all [26][26]bool
 	for code := range strings.FieldsSeq(countries) {
-		all[code] = true
+		all[code[0]-'A'][code[1]-'A'] = true
 	}
-	return all
+	return &all
 })
 
 // countries are the codes of ISO 3166-1 alpha-2, and XK, which post and banks use for Kosovo.

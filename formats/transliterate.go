@@ -19,7 +19,7 @@ type transliteration func(r rune) (string, bool)
 var transliterations = sync.OnceValue(func() map[string]transliteration {
 	all := map[string]transliteration{}
 	for name, script := range map[string]*unicode.RangeTable{"latin": unicode.Latin, "greek": unicode.Greek, "cyrillic": unicode.Cyrillic} {
-		of := variants()[defaultVariant]
+		of := defaultLetters()
 		all[name] = func(r rune) (string, bool) {
 			if !unicode.Is(script, r) {
 				return "", false
