@@ -23,7 +23,7 @@ func (s *service) routeClosings(api huma.API) {
 	op := change("schedule-closing", http.MethodPut, closing, "cards", "Let a card be closed at a time", http.StatusOK)
 	op.Description = "In place of the time that was given before. It counts for the card that takes this one's place, too. A card for which an order is open then is closed when that is carried out."
 	read(s, api, op, s.scheduleClosing)
-	read(s, api, change("cancel-closing", http.MethodDelete, closing, "cards", "Let a card live on that was to be closed", http.StatusOK), s.cancelClosing)
+	read(s, api, change("cancel-closing", http.MethodPost, closing+"/cancel", "cards", "Let a card live on that was to be closed", http.StatusOK), s.cancelClosing)
 }
 
 // ClosingInput names a card, when it ends, what ends it, and why.
@@ -47,14 +47,8 @@ func (s *service) scheduleClosing(ctx context.Context, c caller, in *ClosingInpu
 	return s.getCard(ctx, c, &in.CardInput)
 }
 
-// CancelClosingInput names a card and says why it lives on.
-type CancelClosingInput struct {
-	CardInput
-	Reason string `query:"reason" required:"true" minLength:"1" maxLength:"64" doc:"Why, for the history: printable ASCII, no personal data"`
-}
-
-func (s *service) cancelClosing(ctx context.Context, c caller, in *CancelClosingInput) (Card, error) {
-	if err := s.cards.CancelClosing(ctx, act(c, in.Token), in.Reason); err != nil {
+func (s *service) cancelClosing(ctx context.Context, c caller, in *ReasonInput) (Card, error) {
+	if err := s.cards.CancelClosing(ctx, act(c, in.Token), in.Body.Reason); err != nil {
 		return Card{}, err
 	}
 	return s.getCard(ctx, c, &in.CardInput)

@@ -24,7 +24,7 @@ func (s *site) closing(c client, token, body string) answer {
 
 func (s *site) keeps(c client, token, reason string) answer {
 	s.t.Helper()
-	return s.do(c, http.MethodDelete, "/v1/cards/"+token+"/closing?reason="+reason, nil)
+	return s.act(c, token, "closing/cancel", reason)
 }
 
 // closeDue lets four workers look for cards whose time has come, side by side.
@@ -76,7 +76,7 @@ func TestACardIsClosedAtItsTime(t *testing.T) {
 		if later.Closing.For != "STOLEN" || !later.Closing.At.Equal(noon.Add(90*time.Minute)) || len(later.Events) != told+1 {
 			t.Errorf("changed: %+v", later)
 		}
-		if c := decode[api.Card](s.keeps(s.mine, kept, "goes+on").want(http.StatusOK)); c.Closing != nil || kinds(c)[len(c.Events)-1] != "closing_cancelled" {
+		if c := decode[api.Card](s.keeps(s.mine, kept, "goes on").want(http.StatusOK)); c.Closing != nil || kinds(c)[len(c.Events)-1] != "closing_cancelled" {
 			t.Errorf("kept: %+v", c)
 		}
 		s.refusesClosings(kept)
@@ -125,7 +125,7 @@ func (s *site) refusesClosings(token string) {
 			s.t.Errorf("%.100s: %d %s", body, a.status, a.body)
 		}
 	}
-	s.keeps(s.mine, token, "").refused(http.StatusUnprocessableEntity, "invalid_request")
+	s.keeps(s.mine, token, "").refused(http.StatusBadRequest, "invalid_request")
 	looking := client{institution: s.mine.institution, key: s.addBearer(store.Client{Institution: s.mine.institution.ID, Name: "looks", Roles: "submit,pin,pan,money,admin"})}
 	s.closing(looking, token, atOne).refused(http.StatusForbidden, "forbidden")
 	s.keeps(looking, token, "x").refused(http.StatusForbidden, "forbidden")

@@ -24,6 +24,8 @@ func right(s *openapi3.Schema) any {
 		return "https://example.org/hook"
 	case s.Format == "uuid":
 		return anyID
+	case s.Format == "date-time":
+		return "2099-12-31T23:59:59Z"
 	case s.Type.Includes(openapi3.TypeString):
 		return strings.Repeat("A", max(1, int(s.MinLength)))
 	case s.Type.Includes(openapi3.TypeInteger), s.Type.Includes(openapi3.TypeNumber):
