@@ -12,7 +12,7 @@ import (
 
 // CloseCard closes one card with its event; data says who and why. Orders that waited for it are looked at again: it is never made again. The card is locked.
 func (p *Plant) CloseCard(ctx context.Context, tx *store.Tx, institution uuid.UUID, c store.Closing, data map[string]any) error {
-	if err := p.closeCards(ctx, tx, institution, []store.Closing{c}); err != nil {
+	if err := p.closeCards(ctx, tx, []store.Closing{c}); err != nil {
 		return err
 	}
 	data["reason"] = c.Reason.String()
@@ -23,7 +23,7 @@ func (p *Plant) CloseCard(ctx context.Context, tx *store.Tx, institution uuid.UU
 }
 
 // closeCards closes cards. What was scheduled for one counts for the card that takes its place.
-func (p *Plant) closeCards(ctx context.Context, tx *store.Tx, institution uuid.UUID, list []store.Closing) error {
+func (p *Plant) closeCards(ctx context.Context, tx *store.Tx, list []store.Closing) error {
 	if len(list) == 0 {
 		return nil
 	}

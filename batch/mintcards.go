@@ -177,7 +177,7 @@ func (j *job) replace(p *prepared, list []replacement) error {
 }
 
 func (j *job) closeReplaced(ctx context.Context, tx *store.Tx, list []store.Closing) error {
-	err := j.closeCards(ctx, tx, j.file.Institution, list)
+	err := j.closeCards(ctx, tx, list)
 	if errors.Is(err, store.ErrStale) {
 		return fmt.Errorf("a card to be replaced was closed meanwhile: %w", err)
 	}
