@@ -14,21 +14,32 @@ func (p *Press) MakePINs(ctx context.Context, pans []card.PAN, objects []uint64,
 	if p.product.PIN.Method == card.NoPIN {
 		return nil
 	}
+	if p.product.PIN.Method == card.DerivedPIN {
+		return p.derivePINs(ctx, pans, pins, offsets)
+	}
+	return p.DrawPINs(ctx, pans, objects, pins, pvvs, offsets)
+}
+
+// derivePINs gives cards their natural PINs. The offset of a natural PIN is zeros (IBM 3624), and no module is asked for it: one with a table of excluded PINs
+// would refuse the offset of a natural PIN that stands there, though no other follows from the card's number.
+func (p *Press) derivePINs(ctx context.Context, pans []card.PAN, pins []hsm.PIN, offsets []hsm.Offset) error {
 	if err := p.need(p.keys.Storage, "PIN storage key"); err != nil {
 		return err
 	}
-	var err error
-	if p.product.PIN.Method == card.RandomPIN {
-		err = p.module.GeneratePINs(ctx, p.keys.Storage, p.product.PIN.Length, pans, objects, pins)
-	} else {
-		if err = p.need(p.keys.PVK, "PIN verification key"); err == nil {
-			err = p.module.DerivePINs(ctx, p.keys.Storage, p.keys.PVK, p.ibm3624(), pans, pins)
-		}
+	if err := p.need(p.keys.PVK, "PIN verification key"); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := p.module.DerivePINs(ctx, p.keys.Storage, p.keys.PVK, p.ibm3624(), pans, pins); err != nil {
 		return fmt.Errorf("product %s: %w", p.product.Code, err)
 	}
-	return p.verificationData(ctx, pans, pins, pvvs, offsets)
+	natural := hsm.Offset{N: uint8(p.product.PIN.Length)}
+	for i := range natural.N {
+		natural.Digits[i] = '0'
+	}
+	for i := range pans {
+		offsets[i] = natural
+	}
+	return nil
 }
 
 // DrawPINs is MakePINs with random PINs, also where the product derives its cards' first ones.

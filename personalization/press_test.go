@@ -266,6 +266,40 @@ func TestDerivedPINsPutTheirOffsetOnTheTrack(t *testing.T) {
 	}
 }
 
+// excluding is a module whose table of excluded PINs holds every PIN.
+type excluding struct{ hsm.Module }
+
+func (excluding) Offsets(context.Context, card.KeyRef, card.KeyRef, hsm.IBM3624, []card.PAN, []hsm.PIN, []hsm.Offset) error {
+	return hsm.ErrWeakPIN
+}
+
+func TestANaturalPINThatAModuleExcludesStopsNoFile(t *testing.T) {
+	p := visaProduct()
+	p.PIN = card.PINPolicy{Method: card.DerivedPIN, Length: 4, DecTable: "0123456789012345", Validation: "00000000000N"}
+	p.Track1, p.Track2 = []string{"offset", "cvv"}, []string{"offset", "cvv"}
+	k := keys()
+	k.PVK = card.KeyRef{Label: "pvk.ibm"}
+	module := newModule(t)
+	press, err := personalization.NewPress(excluding{module}, p, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := issued(t, press, 3)
+	pans, pins, want := make([]card.PAN, 3), make([]hsm.PIN, 3), make([]hsm.Offset, 3)
+	for i, issue := range made {
+		pans[i], pins[i] = issue.PAN, issue.PIN
+	}
+	scheme := hsm.IBM3624{Length: 4, DecTable: p.PIN.DecTable, Validation: p.PIN.Validation}
+	if err := module.Offsets(t.Context(), k.Storage, k.PVK, scheme, pans, pins, want); err != nil {
+		t.Fatal(err)
+	}
+	for i, issue := range made {
+		if issue.Offset != want[i] {
+			t.Errorf("card %d has another offset than the module computes", i)
+		}
+	}
+}
+
 func TestPINlessProductsMakeNoPINs(t *testing.T) {
 	p := visaProduct()
 	p.PIN, p.Track1, p.Track2 = card.PINPolicy{Method: card.NoPIN}, nil, nil
