@@ -2,8 +2,10 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -232,7 +234,7 @@ type Due struct {
 }
 
 // ClaimStale raises the epoch of every file in a state that nobody holds: its lease has run out, its retry time has come, and no paused order has lines in it.
-// The lease that it sets gives the chosen worker that long to begin.
+// The lease that it sets gives the chosen worker that long to begin. Within a state files come by number, so that one that waits for another's cards comes behind it.
 func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.FileState) ([]Due, error) {
 	var all []Due
 	for _, s := range states {
@@ -243,6 +245,7 @@ func (t *Tx) ClaimStale(ctx context.Context, leaseSeconds int, states ...card.Fi
 		if err != nil {
 			return nil, err
 		}
+		slices.SortFunc(some, func(a, b Due) int { return cmp.Compare(a.Number, b.Number) })
 		all = append(all, some...)
 	}
 	return all, nil
