@@ -105,7 +105,7 @@ func (in *inbox) look(ctx context.Context, e delivery.Entry) error {
 
 // overtaken tells whether a look failed because another process was quicker: it has moved the file on in our books, or away at the bureau.
 func (in *inbox) overtaken(ctx context.Context, name string, err error) bool {
-	if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrStale) {
+	if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrStale) || errors.Is(err, delivery.ErrOvertaken) {
 		return true
 	}
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -52,10 +52,14 @@ const (
 	CodeTooBig           = "too_big"            // more bytes or entries than allowed
 	CodeNotRegular       = "not_a_regular_file" // a directory, link or device stands there
 	CodeChanged          = "changed"            // the file changed while it was read
+	CodeOvertaken        = "overtaken"          // another process was quicker
 )
 
 // ErrNameTaken is wrapped by every Error of the code name_taken.
 var ErrNameTaken = errors.New("the name is taken by other content")
+
+// ErrOvertaken is wrapped by every Error of the code overtaken.
+var ErrOvertaken = errors.New("another process was quicker")
 
 // Error is what every function of this package that talks to a bureau fails with.
 type Error struct {

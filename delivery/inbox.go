@@ -159,7 +159,7 @@ func Archive(ctx context.Context, t Target, name string) error {
 const maxTwins = 100
 
 // Archive moves the answer name from Out to Archive; a name that is taken there gets a number. An answer that is archived already is
-// success.
+// success. ErrOvertaken = the name was free a moment ago and is taken now: look again.
 func (s *Session) Archive(ctx context.Context, name string) error {
 	const op = "archive"
 	if !ValidName(name) || s.target.Archive == "" {
@@ -188,6 +188,9 @@ func (s *Session) Archive(ctx context.Context, name string) error {
 		}
 		fault.Point("inbox: before the archive")
 		if err := s.moveAway(ctx, from, to); err != nil {
+			if _, now := s.lookAt(ctx, to); now == nil {
+				return &Error{Op: op, Code: CodeOvertaken, Err: errors.Join(ErrOvertaken, err)}
+			}
 			return failed(ctx, op, NotDelivered, CodeRefused, err)
 		}
 		fault.Point("inbox: archived")

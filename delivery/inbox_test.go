@@ -2,16 +2,19 @@ package delivery_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"platen/delivery"
+	"platen/fault"
 )
 
 func put(t *testing.T, root, dir, name string, b []byte) {
@@ -139,6 +142,42 @@ func TestArchiveMovesAnAnswerOnceAndKeepsItsTwins(t *testing.T) {
 		}
 		if err := delivery.Archive(t.Context(), target, "never.csv"); delivery.Code(err) != delivery.CodeNotFound {
 			t.Errorf("an answer that never was: %v", err)
+		}
+	})
+}
+
+// Two workers may look at one outbox. The one that comes too late is told so, and nothing of what the other left is replaced.
+func TestAnArchiveWhoseNameIsTakenAtTheLastMomentIsOvertaken(t *testing.T) {
+	onEveryServer(t, func(t *testing.T, server place) {
+		target := server.target()
+		put(t, server.Root, "out", "ack.csv", []byte("late"))
+		disarm, err := fault.Arm(func(_ int64, point string) {
+			if strings.HasPrefix(point, "inbox: before the archive") {
+				put(t, server.Root, "archive", "ack.csv", []byte("early"))
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = delivery.Archive(t.Context(), target, "ack.csv")
+		disarm()
+		if !server.strict { // its rename replaces, and nobody is too late
+			if left := names(t, server.Root, "out"); err != nil || len(left) != 0 {
+				t.Errorf("error %v, the outbox holds %q", err, left)
+			}
+			return
+		}
+		if !errors.Is(err, delivery.ErrOvertaken) || delivery.Code(err) != delivery.CodeOvertaken {
+			t.Fatalf("error %v", err)
+		}
+		if got, err := os.ReadFile(filepath.Join(server.Root, "archive", "ack.csv")); err != nil || string(got) != "early" {
+			t.Errorf("the archive holds %q, error %v", got, err)
+		}
+		if err := delivery.Archive(t.Context(), target, "ack.csv"); err != nil {
+			t.Errorf("the next look: %v", err)
+		}
+		if got := names(t, server.Root, "archive"); !slices.Equal(got, []string{"ack.csv", "ack.csv.1"}) {
+			t.Errorf("the archive holds %q", got)
 		}
 	})
 }
