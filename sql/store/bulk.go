@@ -144,10 +144,10 @@ func (t *Tx) copyIn(ctx context.Context, b *Bulk) error {
 		failed = b.copyTo(ctx, c)
 		return nil
 	})
-	if failed != nil && ctx.Err() != nil {
-		return ctx.Err() // of a copy that was cut off the driver says only that its connection is bad
+	if err = errors.Join(failed, err); err != nil && ctx.Err() != nil {
+		return ctx.Err() // of a copy that was cut off the driver says only that its connection is bad, or closed by the end of the transaction
 	}
-	return errors.Join(failed, err)
+	return err
 }
 
 func (b *Bulk) copyTo(ctx context.Context, c any) (err error) {
