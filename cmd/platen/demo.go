@@ -109,18 +109,18 @@ func (d *demo) run(ctx context.Context) (result demoResult, err error) {
 	if err := d.lookAround(ctx); err != nil {
 		return result, err
 	}
+	quiet := zerolog.New(zerolog.SyncWriter(d.logFile())).With().Timestamp().Logger()
+	// The bureaus open first and close last, so that nobody works against a bureau that is not there.
+	sims, err := simulate(ctx, d.app.config, dials{seed: "demo" + d.seed, reject: 3, spoil: 8, poll: 200 * time.Millisecond, programs: "programs"}, quiet)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, sims.Close()) }()
 	runner, err := d.app.start(ctx, false, true)
 	if err != nil {
 		return result, err
 	}
-	var sims simulators
-	// The bureaus close last, so that nobody works against a bureau that is gone.
-	defer func() { err = errors.Join(err, runner.stop(ctx), sims.Close()) }()
-	quiet := zerolog.New(zerolog.SyncWriter(d.logFile())).With().Timestamp().Logger()
-	sims, err = simulate(ctx, d.app.config, dials{seed: "demo" + d.seed, reject: 3, spoil: 8, poll: 200 * time.Millisecond, programs: "programs"}, quiet)
-	if err != nil {
-		return result, err
-	}
+	defer func() { err = errors.Join(err, runner.stop(ctx)) }()
 	if err := d.night(ctx); err != nil {
 		return result, err
 	}
