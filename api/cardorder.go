@@ -77,9 +77,10 @@ type NewCardInput struct {
 	SingleInput
 	Body struct {
 		Single
-		Product string `json:"product" minLength:"1" maxLength:"200"`
-		Account string `json:"account,omitempty" maxLength:"64" doc:"Reference of the account that the card hangs on"`
-		Instant bool   `json:"instant,omitempty" doc:"Make the card now: the answer has its token, and its plastic is made by the next cycle"`
+		Product  string `json:"product" minLength:"1" maxLength:"200"`
+		Account  string `json:"account,omitempty" maxLength:"64" doc:"Reference of the account that the card hangs on"`
+		Instant  bool   `json:"instant,omitempty" doc:"Make the card now: the answer has its token, and its plastic is made by the next cycle"`
+		AwaitPIN bool   `json:"await_pin,omitempty" doc:"With instant: its plastic waits until a PIN is set"`
 		Holder
 	}
 }
@@ -112,6 +113,12 @@ func (s *service) routeCardOrders(api huma.API) {
 		if in.Body.Account != "" {
 			o.Also = s.customers.Hang(c.institution, in.Body.Account, in.Body.Product)
 		}
+		if in.Body.AwaitPIN {
+			if !in.Body.Instant {
+				return batch.Receipt{}, batch.ErrNoPlastic
+			}
+			o.Also = s.awaitingPIN(c, o.Also)
+		}
 		return s.submitSingle(ctx, c, in.SingleInput, o, kind, row)
 	}, s.showOrderedCard)
 
@@ -127,7 +134,11 @@ func (s *service) routeCardOrders(api huma.API) {
 		}
 		row := in.Body.row()
 		row.Card, row.Reason = in.Token, in.Body.Reason
-		return s.submitSingle(ctx, c, in.SingleInput, batch.Submission{Reference: in.Body.Reference}, formats.ActionOrder, row)
+		o := batch.Submission{Reference: in.Body.Reference}
+		if in.Body.AwaitPIN {
+			o.Also = s.awaitingPIN(c, nil)
+		}
+		return s.submitSingle(ctx, c, in.SingleInput, o, formats.ActionOrder, row)
 	}, s.showReceipt)
 }
 
@@ -137,7 +148,8 @@ type ReplacementInput struct {
 	SingleInput
 	Body struct {
 		Single
-		Reason string `json:"reason" enum:"RENEWAL,DAMAGED,NAME_CHANGE,LOST,STOLEN,COMPROMISED,NOT_RECEIVED,EMERGENCY"`
+		Reason   string `json:"reason" enum:"RENEWAL,DAMAGED,NAME_CHANGE,LOST,STOLEN,COMPROMISED,NOT_RECEIVED,EMERGENCY"`
+		AwaitPIN bool   `json:"await_pin,omitempty" doc:"Where the number stays: its plastic waits until a PIN is set"`
 		Issuance
 	}
 }

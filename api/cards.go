@@ -25,6 +25,7 @@ type Card struct {
 	ReplacedBy string        `json:"replaced_by,omitempty" doc:"Token of the card that replaces it"`
 	Replaces   string        `json:"replaces,omitempty" doc:"Token of the card whose place it took"`
 	Closing    *Closing      `json:"closing,omitempty" doc:"When it is to be closed"`
+	Awaiting   *PINWait      `json:"awaiting_pin,omitempty" doc:"Its next plastic waits until a PIN is set for it"`
 	Issues     []Issue       `json:"issues" nullable:"false"`
 	Mailers    []Mailer      `json:"pin_mailers" nullable:"false"`
 	Events     []ObjectEvent `json:"events" nullable:"false"`
@@ -86,6 +87,7 @@ func (s *service) routeCards(api huma.API) {
 	read(s, api, operation("get-card", cardPath+"/{token}", "cards", "One card's story"), s.getCard)
 	s.routeCardChanges(api)
 	s.routeClosings(api)
+	s.routePINWaits(api)
 	s.routeCardOrders(api)
 	s.routeCardActions(api)
 	s.routeProductions(api)
@@ -110,6 +112,9 @@ func (s *service) getCard(ctx context.Context, c caller, in *CardInput) (Card, e
 	}
 	if c := story.Closing; c != nil {
 		v.Closing = &Closing{At: c.At.UTC(), For: c.For.String(), Reason: c.Why}
+	}
+	if l := story.Awaiting; l != nil {
+		v.Awaiting = &PINWait{Since: l.PINHeldAt.UTC(), Reason: l.Reason.String()}
 	}
 	for _, i := range story.Issues {
 		v.Issues = append(v.Issues, showIssue(i))

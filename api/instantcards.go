@@ -27,6 +27,7 @@ type NewInstantCardInput struct {
 		SameDay     bool    `json:"same_day,omitempty" doc:"Its plastic is made by the same-day cycle"`
 		CardDelay   int     `json:"card_delay,omitempty" minimum:"0" maximum:"30" doc:"Working days for which no cycle takes its plastic; 0 = by the product's rule"`
 		MailerDelay int     `json:"mailer_delay,omitempty" minimum:"0" maximum:"30" doc:"Working days by which its PIN mailer follows; 0 = by the product's rule"`
+		AwaitPIN    bool    `json:"await_pin,omitempty" doc:"Its plastic waits until a PIN is set"`
 		Active      *bool   `json:"active,omitempty" default:"true" doc:"In use at once"`
 	}
 }
@@ -40,7 +41,7 @@ func (s *service) routeInstantCards(api huma.API) {
 func (s *service) makeInstantCard(ctx context.Context, c caller, in *NewInstantCardInput) (batch.Receipt, error) {
 	b := &in.Body
 	r := instant.Request{Opening: customers.Opening{Customer: b.Customer, Account: b.Account}, Product: b.Product, Reference: b.Reference, IdempotencyKey: in.IdempotencyKey, Content: in.RawBody,
-		Active: b.Active == nil || *b.Active, Delay: batch.Delay{Card: b.CardDelay, Mailer: b.MailerDelay}}
+		Active: b.Active == nil || *b.Active, AwaitPIN: b.AwaitPIN, Delay: batch.Delay{Card: b.CardDelay, Mailer: b.MailerDelay}}
 	holder := customers.Person{}
 	if b.Person != nil {
 		holder = customers.Person(*b.Person)

@@ -124,6 +124,8 @@ var known = []struct {
 	{hsm.ErrPINBlock, http.StatusUnprocessableEntity, "pin_block", "the PIN block cannot be used"},
 	{hsm.ErrWeakPIN, http.StatusUnprocessableEntity, "pin_weak", "the PIN is easy to guess; choose another"},
 	{pins.ErrMoved, http.StatusConflict, "pin_moved", "the card got another PIN meanwhile; nothing was changed"},
+	{pins.ErrNotAwaited, http.StatusConflict, "pin_not_awaited", "the card's next plastic does not wait for a PIN"},
+	{batch.ErrNoPlastic, http.StatusConflict, "no_plastic", "no plastic of this card is ordered that could wait for its PIN: order one that is made at once, or a reissue with the same number"},
 	{pins.ErrControl, http.StatusNotFound, "no_control", "there is no such control, or it was used, or its time is over"},
 	{pins.ErrProduced, http.StatusConflict, "card_in_file", "the card's plastic is in a file already, with the PIN that it had"},
 	{pins.ErrOnlyIncoming, http.StatusUnprocessableEntity, "zone_takes_only", "name a zone of PIN-block format 0 or 4"},

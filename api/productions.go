@@ -32,7 +32,7 @@ type Production struct {
 	Issue          int        `json:"issue,omitempty" doc:"Missing as long as it is not made"`
 	Reason         string     `json:"reason"`
 	Order          string     `json:"order" doc:"The client's reference"`
-	Status         string     `json:"status" doc:"AWAITING_FILE, IN_FILE, SENT_TO_BUREAU, REFUSED, NO_PLASTIC or CANCELLED; once its bureau has said something of it, ACCEPTED, IN_PRODUCTION, PRODUCED and so on"`
+	Status         string     `json:"status" doc:"AWAITING_PIN, AWAITING_FILE, IN_FILE, SENT_TO_BUREAU, REFUSED, NO_PLASTIC or CANCELLED; once its bureau has said something of it, ACCEPTED, IN_PRODUCTION, PRODUCED and so on"`
 	OrderedAt      time.Time  `json:"ordered_at"`
 	File           *FileLine  `json:"file,omitempty"`
 	SealedAt       *time.Time `json:"sealed_at,omitempty" doc:"When its file was ready"`

@@ -73,6 +73,8 @@ var needed = map[string]Role{
 	"POST /v1/cards/{token}/closing/cancel": Operate,
 
 	"POST /v1/cards/{token}/productions/{production}/cancel": Operate,
+	"POST /v1/cards/{token}/pin/await":                       Operate,
+	"POST /v1/cards/{token}/pin/release":                     Operate,
 	"POST /v1/cards/{token}/link":                            Operate,
 
 	"POST /v1/customers":            Submit,

@@ -56,12 +56,13 @@ const (
 	AlarmRangeHeld   = "RANGE_HELD"
 	AlarmStock       = "STOCK"
 	AlarmClosing     = "CLOSING_LATE"
+	AlarmPIN         = "PIN_AWAITED"
 )
 
 // Alarms lists every kind of item.
 func Alarms() []string {
 	return []string{AlarmInDoubt, AlarmRefused, AlarmOverdue, AlarmStuck, AlarmImbalance, AlarmReturn, AlarmReturnLines, AlarmRefusals, AlarmBureau, AlarmKey, AlarmRows, AlarmNotMade,
-		AlarmBatch, AlarmBatchLate, AlarmRange, AlarmRangeHeld, AlarmStock, AlarmClosing}
+		AlarmBatch, AlarmBatchLate, AlarmRange, AlarmRangeHeld, AlarmStock, AlarmClosing, AlarmPIN}
 }
 
 // stuckAfter is how many failures in a row make a file the business of a person.
@@ -73,10 +74,13 @@ const sentWithin = time.Hour
 // patience is how long a bureau may be away before a person hears of it; refused logins and foreign keys are told at once.
 const patience = 15 * time.Minute
 
+// pinPatience is how long a plastic may wait for its PIN before a person hears of it.
+const pinPatience = 7 * 24 * time.Hour
+
 // Attention lists what needs a person, oldest first.
 func (p *Plant) Attention(ctx context.Context, i store.Institution) ([]Item, error) {
 	l := &attention{Plant: p, inst: i}
-	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.batches, l.ranges, l.stock, l.closings} {
+	for _, look := range []func(context.Context) error{l.files, l.returns, l.bureaus, l.unmade, l.orders, l.batches, l.ranges, l.stock, l.closings, l.pins} {
 		if err := look(ctx); err != nil {
 			return nil, err
 		}
@@ -381,5 +385,20 @@ func (l *attention) closings(ctx context.Context) error {
 		detail += " with order " + late.Order
 	}
 	l.add(AlarmClosing, "closings", time.Time{}, ownerCards, detail, "platen card explain "+token)
+	return nil
+}
+
+// pins lists, as one item, plastics that wait for their PINs for long.
+func (l *attention) pins(ctx context.Context) error {
+	late, err := l.Store.PINHolds(ctx, l.inst.ID, l.Now().Add(-pinPatience))
+	if err != nil || late.Lines == 0 {
+		return err
+	}
+	token, err := l.Token(ctx, late.Card)
+	if err != nil {
+		return err
+	}
+	detail := fmt.Sprintf("%d plastics wait for their PINs for more than %d days; the oldest is of card %s with order %s", late.Lines, int(pinPatience.Hours()/24), token, late.Order)
+	l.add(AlarmPIN, "plastics", *late.Oldest, ownerCards, detail, "platen card explain "+token)
 	return nil
 }

@@ -18,6 +18,7 @@ type Story struct {
 	ReplacedBy string                  // token
 	Replaces   string                  // token
 	Closing    *store.ScheduledClosing // nil = none is scheduled
+	Awaiting   *store.OrderLine        // what asks for its next plastic, and waits for its PIN; nil = nothing does
 	Issues     []IssueStory
 	Mailers    []MailerStory
 	Events     []store.Event
@@ -89,6 +90,9 @@ func (p *Plant) ExplainCard(ctx context.Context, i store.Institution, name strin
 	if s.Closing, err = p.closing(ctx, id); err != nil {
 		return s, err
 	}
+	if s.Awaiting, err = p.awaiting(ctx, id); err != nil {
+		return s, err
+	}
 	products, err := current(ctx, p, p.Store.Q, i.ID, store.ProductProgram, decodeJSON[card.Product])
 	if err != nil {
 		return s, err
@@ -138,6 +142,15 @@ func (p *Plant) closing(ctx context.Context, id card.ID) (*store.ScheduledClosin
 		return nil, nil
 	}
 	return &c, err
+}
+
+// awaiting is the order line of a card that waits for its PIN; nil when none does.
+func (p *Plant) awaiting(ctx context.Context, id card.ID) (*store.OrderLine, error) {
+	l, err := p.Store.LineForCard(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && l.PINHeldAt == nil {
+		return nil, nil
+	}
+	return &l, err
 }
 
 func (p *Plant) explainIssues(ctx context.Context, i store.Institution, s *Story) error {

@@ -243,7 +243,7 @@ func (j *job) reissues(ctx context.Context, p *prepared, out *minted, lines []*s
 	}
 	issues := make([]store.Issue, len(wanted))
 	units := make([]orderUnit, len(wanted))
-	var fresh []int
+	var fresh, set []int
 	for i, l := range wanted {
 		last, ok := newest[*l.Card]
 		if !ok {
@@ -255,11 +255,14 @@ func (j *job) reissues(ctx context.Context, p *prepared, out *minted, lines []*s
 		}
 		issues[i].File, issues[i].Line = &j.file.Number, &numbers[i]
 		units[i] = orderUnit{l.Order, l.Unit}
-		if change == card.FreshPIN {
+		switch {
+		case l.PIN != nil:
+			issues[i].PIN, set = l.PIN, append(set, i)
+		case change == card.FreshPIN:
 			fresh = append(fresh, i)
 		}
 	}
-	if err := j.freshPINs(ctx, issues, fresh); err != nil {
+	if err := errors.Join(j.freshPINs(ctx, issues, fresh), j.setPINs(ctx, issues, set)); err != nil {
 		return err
 	}
 	out.issues = append(out.issues, issues...)

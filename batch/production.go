@@ -25,6 +25,7 @@ const (
 // Where a production stands before its bureau has said anything of it; after that it is called by its issue's state.
 const (
 	ProductionAwaiting = "AWAITING_FILE"
+	ProductionHeld     = "AWAITING_PIN"
 	ProductionInFile   = "IN_FILE"
 	ProductionSent     = "SENT_TO_BUREAU"
 	ProductionRefused  = "REFUSED"
@@ -103,7 +104,11 @@ func (p *Plant) nextProduction(ctx context.Context, i store.Institution, l store
 		return Production{}, err
 	}
 	next := Production{ID: NextProduction, Kind: CardProduction, Reason: l.Reason, Order: o.Reference, OrderedAt: o.CreatedAt, Status: ProductionAwaiting}
-	if l.State == store.LineOpen {
+	switch {
+	case l.PINHeldAt != nil:
+		next.Status = ProductionHeld
+		return next, nil
+	case l.State == store.LineOpen:
 		return next, nil
 	}
 	next.Status = ProductionInFile
@@ -141,8 +146,15 @@ func (p *Plant) standingAtOnce(ctx context.Context, i store.Issue) (string, erro
 		return ProductionVirtual, nil
 	case l.State == store.LineCancelled:
 		return ProductionOff, nil
+	case l.PINHeldAt != nil:
+		return ProductionHeld, nil
 	}
 	return ProductionAwaiting, nil
+}
+
+// Waits tells whether the production is ordered, and stands in no file.
+func (p *Production) Waits() bool {
+	return p.Status == ProductionAwaiting || p.Status == ProductionHeld
 }
 
 // CancelProduction takes back what is to be made of a card and stands in no file for good. The card stays as it is: one that was made when it was ordered has no plastic then. It fails

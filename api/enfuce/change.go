@@ -32,9 +32,10 @@ const (
 // endings are what cards are closed for.
 var endings = map[string]card.Reason{closedForFraud: card.Compromised, cardLost: card.Lost, cardStolen: card.Stolen, cardClosed: card.Request}
 
-// newStatus asks for a card's next status.
+// newStatus asks for a card's next status, or for that of the PIN of its next plastic.
 type newStatus struct {
-	Status string `json:"status" enum:"Card OK,Card Blocked,Suspected Fraud,Card No Renewal,Card Closed Due To Fraud,Card Lost,Card Stolen,Card Closed"`
+	PINStatus string `json:"pinStatus,omitempty" enum:"D,W,S"`
+	Status    string `json:"status,omitempty" enum:"Card OK,Card Blocked,Suspected Fraud,Card No Renewal,Card Closed Due To Fraud,Card Lost,Card Stolen,Card Closed"`
 }
 
 // find reads a card of the caller's institution that is of the path's type, where it has one, and hangs on an account.
@@ -65,11 +66,16 @@ func done(what string, story *batch.Story) api.Reply {
 }
 
 func (s *service) setStatus(ctx context.Context, c *api.Call, body newStatus) (api.Reply, error) {
+	if (body.Status == "") == (body.PINStatus == "") {
+		return api.Reply{}, api.Invalid("body.status", "give a status or a pinStatus, and one of them")
+	}
 	story, err := s.find(ctx, c)
 	if err != nil {
 		return api.Reply{}, err
 	}
 	switch ending, ends := endings[body.Status]; {
+	case body.PINStatus != "":
+		err = s.setPINStatus(ctx, c, &story, body.PINStatus)
 	case ends:
 		err = s.cards.Close(ctx, act(c, &story), ending, body.Status)
 	case body.Status == cardOK:

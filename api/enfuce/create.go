@@ -53,7 +53,8 @@ func (s *service) create(ctx context.Context, c *api.Call, body newCard) (api.Re
 		return api.Reply{}, err
 	}
 	said := note{newCard: body, CustomerID: holder.Reference, CardRole: c.PathValue("cardRole")}
-	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Number: number, Active: product.Technology == card.Virtual}, kind,
+	made, err := s.instant.MakeRow(ctx, by(c), instant.Request{Reference: reference, Content: c.Content, Row: row, Number: number, Active: product.Technology == card.Virtual,
+		AwaitPIN: body.PINStatus == pinAwaited}, kind,
 		func(ctx context.Context, tx *store.Tx, o store.Order) error {
 			return errors.Join(hang(ctx, tx, o), keep(ctx, tx, o, said), s.closeLater(ctx, tx, c, o, body.ScheduledClosing))
 		})
@@ -129,12 +130,10 @@ func (n *newCard) possible(p *card.Product) error {
 	virtual := p.Technology == card.Virtual
 	_, delivered := delivery[n.CardDeliveryType]
 	switch e := n.Embossing; {
-	case n.PINStatus == "S":
+	case n.PINStatus == pinSet:
 		return impossible("pin_status", "no PIN was set yet")
-	case n.PINStatus == "W" && virtual:
+	case n.PINStatus == pinAwaited && virtual:
 		return impossible("pin_status", "a virtual card has no PIN that could be waited for")
-	case n.PINStatus == "W":
-		return impossible("pin_status", "no card waits for its PIN here")
 	case virtual && e != nil && e.Physical != nil && *e.Physical:
 		return impossible("virtual_card", "a virtual card has no plastic")
 	case !virtual && e != nil && e.Physical != nil && !*e.Physical:

@@ -6,12 +6,53 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"platen/api"
+	"platen/batch"
 	"platen/services/pins"
 	"platen/sql/store"
 )
+
+// The statuses of the PIN of a card's next plastic.
+const (
+	pinGenerated = "D" // by the rules of its product
+	pinAwaited   = "W" // the plastic waits until one is set
+	pinSet       = "S"
+)
+
+// pinStatus is how the PIN of a card's next plastic stands.
+func pinStatus(story *batch.Story) string {
+	if story.Awaiting != nil {
+		return pinAwaited
+	}
+	for _, e := range slices.Backward(story.Events) {
+		switch e.Kind {
+		case "pin_set", "pin_changed":
+			return pinSet
+		case "pin_released":
+			return pinGenerated
+		}
+	}
+	return pinGenerated
+}
+
+// setPINStatus lets a card's next plastic wait for its PIN, or lets it go on without. That a PIN was set is what setting it says.
+func (s *service) setPINStatus(ctx context.Context, c *api.Call, story *batch.Story, next string) error {
+	now := pinStatus(story)
+	switch {
+	case next == pinAwaited:
+		return s.pins.Await(ctx, act(c, story), "pinStatus W")
+	case next == now:
+		return nil
+	case next == pinSet:
+		return impossible("pin_status", "no PIN was set yet")
+	case now == pinSet:
+		return impossible("pin_status", "a PIN was set: none is generated in its place")
+	}
+	return s.pins.Release(ctx, act(c, story), "pinStatus D")
+}
 
 // zonePrefix begins the codes of the zones whose keys the service knows by numbers: the key of index 3 is that of zone enfuce-3.
 const zonePrefix = "enfuce-"
@@ -27,7 +68,11 @@ func (s *service) setPlasticPIN(ctx context.Context, c *api.Call, body plasticPI
 	id := c.PathValue("plasticId")
 	token, _, found := strings.Cut(id, "-")
 	story, err := s.plant.ExplainCard(ctx, c.Institution, token)
-	if err == nil && (!found || id != plasticID(&story, story.Card.NewestIssue)) {
+	number := story.Card.NewestIssue
+	if l := story.Awaiting; l != nil && !l.Instant() {
+		number++
+	}
+	if err == nil && (!found || id != plasticID(&story, number)) {
 		err = fmt.Errorf("plastic: %w", store.ErrNotFound)
 	}
 	if err != nil {

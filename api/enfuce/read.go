@@ -87,6 +87,7 @@ func (s *service) get(ctx context.Context, c *api.Call) (api.Reply, error) {
 	tries, err := s.pins.Look(ctx, act(c, &story))
 	switch {
 	case err == nil:
+		v.PINStatus = pinStatus(&story)
 		v.PINAttempts = &pinAttempts{Counter: tries.Tries - tries.TryLeft, Max: tries.Tries}
 	case !errors.Is(err, batch.ErrNoPIN):
 		return api.Reply{}, err

@@ -105,7 +105,7 @@ func (s *service) issueState(ctx context.Context, c *api.Call, story *batch.Stor
 	made, err := s.plant.Productions(ctx, c.Institution, story.Token)
 	state := "0"
 	for _, p := range made {
-		if p.Status != batch.ProductionAwaiting {
+		if !p.Waits() {
 			continue
 		}
 		next := "3"

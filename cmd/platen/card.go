@@ -36,7 +36,7 @@ func cardCommand(s *shared) *cobra.Command {
 		}),
 	}
 	c.PersistentFlags().StringVar(&institution, "institution", "", "institution, where several are declared")
-	c.AddCommand(explain, cardRemake(s, &institution), cardClose(s, &institution), cardKeep(s, &institution))
+	c.AddCommand(explain, cardRemake(s, &institution), cardClose(s, &institution), cardKeep(s, &institution), cardAwaitPIN(s, &institution), cardReleasePIN(s, &institution))
 	return c
 }
 
@@ -74,7 +74,7 @@ func storyView(s batch.Story) map[string]any {
 		mailers = append(mailers, map[string]any{"issue": m.Issue, "attempt": m.Attempt, "state": m.Effective, "file": fileName(m.File), "line": m.Line,
 			"moves": movesView(m.Moves), "deliveries": attemptsView(m.Attempts), "said": saidView(m.Said)})
 	}
-	return map[string]any{"closing": closingView(s.Closing), "token": s.Token, "product": s.Product, "status": s.Card.Status.String(), "closed_for": closedFor(s.Card), "replaced_by": s.ReplacedBy, "issues": issues, "pin_mailers": mailers}
+	return map[string]any{"closing": closingView(s.Closing), "awaiting_pin": awaitingView(s.Awaiting), "token": s.Token, "product": s.Product, "status": s.Card.Status.String(), "closed_for": closedFor(s.Card), "replaced_by": s.ReplacedBy, "issues": issues, "pin_mailers": mailers}
 }
 
 func closedFor(c store.Card) string {
@@ -134,6 +134,9 @@ func printStory(w io.Writer, s batch.Story) error {
 	}
 	if at := s.Closing; at != nil {
 		fmt.Fprintf(w, ", to be closed at %s (%s)", at.At.UTC().Format(time.RFC3339), at.For)
+	}
+	if l := s.Awaiting; l != nil {
+		fmt.Fprintf(w, ", its next plastic (%s) waits for a PIN since %s", l.Reason, l.PINHeldAt.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprint(w, "\n\n")
 	t := newTable(w, "issue", "reason", "order", "psn", "expiry", "state", "file", "line")

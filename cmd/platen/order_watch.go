@@ -72,6 +72,9 @@ func watched(o store.Order, f store.Fates, how store.Progress, r *rates, now tim
 	if f.Cancelled > 0 {
 		counts += fmt.Sprintf(", cancelled %d", f.Cancelled)
 	}
+	if how.PINHeld > 0 {
+		counts += fmt.Sprintf(", waiting for their PINs %d", how.PINHeld)
+	}
 	if how.Sealed >= wanted {
 		return stand{label: label + ", with its bureaus", done: f.Fulfilled + f.Rejected, total: wanted, detail: counts}
 	}

@@ -90,7 +90,7 @@ func (s *Service) facts(ctx context.Context, a cards.Act, story *batch.Story, p 
 	}
 	made, err := s.Plant.Productions(ctx, a.Institution, story.Token)
 	f.waits = slices.ContainsFunc(made, func(p batch.Production) bool {
-		return p.Kind == batch.CardProduction && p.ID != batch.NextProduction && p.Status == batch.ProductionAwaiting
+		return p.Kind == batch.CardProduction && p.ID != batch.NextProduction && p.Waits()
 	})
 	return f, err
 }
@@ -152,7 +152,7 @@ func (s *Service) takeBack(ctx context.Context, a cards.Act, id card.ID) error {
 		return err
 	}
 	for _, p := range made {
-		if p.Status != batch.ProductionAwaiting {
+		if !p.Waits() {
 			continue
 		}
 		if err := s.Plant.CancelProduction(ctx, a.Institution, a.Card, p.ID, "card action 0", a.Actor); err != nil && !errors.Is(err, batch.ErrMade) {

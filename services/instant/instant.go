@@ -14,6 +14,7 @@ import (
 	"platen/formats"
 	"platen/services/cards"
 	"platen/services/customers"
+	"platen/services/pins"
 	"platen/services/records"
 	"platen/sql/store"
 )
@@ -23,11 +24,12 @@ type Service struct {
 	Plant     *batch.Plant
 	Customers *customers.Service
 	Cards     *cards.Service
+	PINs      *pins.Service
 }
 
 // New is the service over a plant.
 func New(plant *batch.Plant) *Service {
-	return &Service{Plant: plant, Customers: &customers.Service{Plant: plant}, Cards: &cards.Service{Plant: plant}}
+	return &Service{Plant: plant, Customers: &customers.Service{Plant: plant}, Cards: &cards.Service{Plant: plant}, PINs: &pins.Service{Plant: plant}}
 }
 
 // Request asks for a card.
@@ -41,6 +43,7 @@ type Request struct {
 	Active         bool   // in use at once
 	Delay          batch.Delay
 	Number         *card.PAN // an institution's own; nil = one is drawn
+	AwaitPIN       bool      // its plastic waits until a PIN is set
 }
 
 // Made is a card that was made.
@@ -61,6 +64,9 @@ func (s *Service) Make(ctx context.Context, by records.By, r Request) (Made, err
 
 // MakeRow is Make of a row of a kind as it stands; what the request opens is not looked at, and also does what there is to do in its transaction.
 func (s *Service) MakeRow(ctx context.Context, by records.By, r Request, kind formats.OrderKind, also func(context.Context, *store.Tx, store.Order) error) (Made, error) {
+	if r.AwaitPIN {
+		also = s.awaiting(by, also)
+	}
 	receipt, err := s.Plant.Submit(ctx, batch.Submission{Institution: by.Institution, Actor: by.Actor, Reference: r.Reference, IdempotencyKey: r.IdempotencyKey, Single: true, Instant: true,
 		Delay: r.Delay, Number: r.Number, Body: bytes.NewReader(r.Content), Rows: func(io.Reader) (batch.Rows, error) { return batch.OneRow(kind, r.Row), nil }, Also: also})
 	if err != nil {
@@ -78,6 +84,28 @@ func (s *Service) MakeRow(ctx context.Context, by records.By, r Request, kind fo
 		err = s.Cards.Activate(ctx, cards.Act{Institution: by.Institution, Card: made.Token, Actor: by.Actor})
 	}
 	return Made{Receipt: receipt, Card: *made}, err
+}
+
+// awaiting lets the plastic of the card that was made wait for its PIN, behind what else there is to do.
+func (s *Service) awaiting(by records.By, also func(context.Context, *store.Tx, store.Order) error) func(context.Context, *store.Tx, store.Order) error {
+	return func(ctx context.Context, tx *store.Tx, o store.Order) error {
+		if err := also(ctx, tx, o); err != nil {
+			return err
+		}
+		return s.PINs.AwaitOrdered(ctx, tx, cards.Act{Institution: by.Institution, Actor: by.Actor}, o)
+	}
+}
+
+// cardOf is the card that was made when an order of one was taken in.
+func cardOf(ctx context.Context, tx *store.Tx, o store.Order) (card.ID, error) {
+	lines, err := tx.Lines(ctx, o.Number, 0, 1)
+	if err == nil && (len(lines) != 1 || lines[0].Card == nil) {
+		err = errors.New("no card was made when it was ordered")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *lines[0].Card, nil
 }
 
 // shape makes the row one of a card with a holder, or of an anonymous one: that of which no name is known, and one without plastic that would go nowhere.

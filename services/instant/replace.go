@@ -2,7 +2,6 @@ package instant
 
 import (
 	"context"
-	"errors"
 
 	"platen/card"
 	"platen/services/cards"
@@ -18,6 +17,7 @@ type Replacement struct {
 	Content   []byte      // what was asked for: it tells a repetition
 	SameDay   bool
 	Active    bool // in use at once
+	AwaitPIN  bool // its plastic waits until a PIN is set
 
 	// Also does more in the transaction; nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
@@ -41,16 +41,13 @@ func (s *Service) Replace(ctx context.Context, a cards.Act, r Replacement) (Made
 	if r.SameDay {
 		row.SameDay = "true"
 	}
-	request := Request{Product: story.Product, Row: row, Reference: r.Reference, Content: r.Content, Active: r.Active}
+	request := Request{Product: story.Product, Row: row, Reference: r.Reference, Content: r.Content, Active: r.Active, AwaitPIN: r.AwaitPIN}
 	return s.MakeRow(ctx, records.By{Institution: a.Institution, Actor: a.Actor}, request, kind, func(ctx context.Context, tx *store.Tx, o store.Order) error {
-		lines, err := tx.Lines(ctx, o.Number, 0, 1)
+		id, err := cardOf(ctx, tx, o)
 		if err != nil {
 			return err
 		}
-		if len(lines) != 1 || lines[0].Card == nil {
-			return errors.New("no card was made that could take the other's place")
-		}
-		if err := s.Cards.ReplaceWithin(ctx, tx, a, story.Card.ID, *lines[0].Card, r.Reason, r.Why); err != nil || r.Also == nil {
+		if err := s.Cards.ReplaceWithin(ctx, tx, a, story.Card.ID, id, r.Reason, r.Why); err != nil || r.Also == nil {
 			return err
 		}
 		return r.Also(ctx, tx, o)

@@ -103,14 +103,25 @@ func choosable(c store.Card, tries store.PINTries) error {
 
 // choose asks the security module for what is stored of a chosen PIN, and stores it if the card still has the PIN that it had.
 func (s *Service) choose(ctx context.Context, a cards.Act, zone *programs.Zone, id card.ID, had batch.CardPIN, block []byte, also func(*store.Tx, *store.PINTries, []store.ChosenPIN) error) (State, error) {
-	rows, err := s.Plant.ChoosePIN(ctx, zone, had, block)
+	rows, err := s.chosen(ctx, zone, had, block)
 	if err != nil {
-		if !errors.Is(err, hsm.ErrPINBlock) && !errors.Is(err, hsm.ErrWeakPIN) {
-			err = fmt.Errorf("choose PIN: %w", err)
-		}
 		return State{}, err
 	}
-	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error { return also(tx, tries, rows) })
+	return s.replace(ctx, a, id, had, rows, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error {
+		if err := also(tx, tries, rows); err != nil {
+			return err
+		}
+		return s.meet(ctx, tx, a, id, rows)
+	})
+}
+
+// chosen asks the security module for what is stored of a chosen PIN.
+func (s *Service) chosen(ctx context.Context, zone *programs.Zone, had batch.CardPIN, block []byte) ([]store.ChosenPIN, error) {
+	rows, err := s.Plant.ChoosePIN(ctx, zone, had, block)
+	if err != nil && !errors.Is(err, hsm.ErrPINBlock) && !errors.Is(err, hsm.ErrWeakPIN) {
+		err = fmt.Errorf("choose PIN: %w", err)
+	}
+	return rows, err
 }
 
 // replace stores a PIN in the place of the one that a card had, if it still has that.
@@ -173,7 +184,10 @@ func (s *Service) Take(ctx context.Context, a cards.Act, id card.ID, digits card
 // Keep gives a card a PIN that was taken, and all tries, in a transaction of the caller's, who has made sure that it is the holder who asks.
 func (s *Service) Keep(ctx context.Context, tx *store.Tx, a cards.Act, id card.ID, t Taken, reason string) error {
 	_, err := s.keep(ctx, tx, a, id, t, func(tx *store.Tx, tries *store.PINTries, _ batch.CardPIN) error {
-		return s.forgive(ctx, tx, a, id, t, tries, reason)
+		if err := s.forgive(ctx, tx, a, id, t, tries, reason); err != nil {
+			return err
+		}
+		return s.meet(ctx, tx, a, id, t.rows)
 	})
 	return err
 }

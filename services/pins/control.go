@@ -115,8 +115,11 @@ func tells(zone *programs.Zone) error {
 	return nil
 }
 
-// unprinted refuses a PIN whose issue is in a file.
+// unprinted refuses a PIN whose issue is in a file, and no later one waits for a PIN.
 func unprinted(ctx context.Context, tx *store.Tx, pin batch.CardPIN) error {
+	if _, err := awaited(ctx, tx.Q, pin.Card()); !errors.Is(err, ErrNotAwaited) {
+		return err
+	}
 	issues, err := tx.Issues(ctx, pin.Card())
 	if err != nil {
 		return err
@@ -166,21 +169,25 @@ func (s *Service) SetByControl(ctx context.Context, i store.Institution, actor, 
 	return state, a.Card, err
 }
 
-// SetUnprinted is Set for a card whose plastic is in no file yet: the plastic is made with the PIN. It fails with ErrProduced.
+// SetUnprinted is Set for a card whose plastic is in no file yet: the plastic is made with the PIN. Where a reissue waits for its PIN, that is for it alone, and the PIN in use stays. It
+// fails with ErrProduced.
 func (s *Service) SetUnprinted(ctx context.Context, a cards.Act, p Presented, reason string) (State, error) {
+	if err := batch.CheckReason(reason); err != nil {
+		return State{}, err
+	}
+	id, err := s.Plant.FindCard(ctx, a.Institution, a.Card)
+	if err != nil {
+		return State{}, err
+	}
+	l, err := awaited(ctx, s.Plant.Store.Q, id)
+	if err == nil && !l.Instant() {
+		return s.setNext(ctx, a, id, p, reason)
+	}
+	if err != nil && !errors.Is(err, ErrNotAwaited) {
+		return State{}, err
+	}
 	return s.set(ctx, a, p, reason, setting{
-		may: func(tx *store.Tx, pin batch.CardPIN) error { return unprinted(ctx, tx, pin) },
-		also: func(tx *store.Tx, rows []store.ChosenPIN) error {
-			for _, row := range rows {
-				err := tx.SetWaitingPIN(ctx, row)
-				if errors.Is(err, store.ErrStale) {
-					err = ErrProduced
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		may:  func(tx *store.Tx, pin batch.CardPIN) error { return unprinted(ctx, tx, pin) },
+		also: func(tx *store.Tx, rows []store.ChosenPIN) error { return printWith(ctx, tx, rows) },
 	})
 }

@@ -134,6 +134,7 @@ type Progress struct {
 	Rendered    int64 `db:"rendered"` // in sealed files and in the ones that are being rendered
 	Sealed      int64 `db:"sealed"`
 	Sent        int64 `db:"sent"`
+	PINHeld     int64 `db:"pin_held"` // in no file: they wait for their PINs
 }
 
 // reached is how many lines of a slice lie within a file's first so many lines.
@@ -141,7 +142,7 @@ func reached(column string) string {
 	return `CASE WHEN f.` + column + ` < s.first_line THEN 0 WHEN f.` + column + ` >= s.first_line + s.quantity THEN s.quantity ELSE f.` + column + ` - s.first_line + 1 END`
 }
 
-// ProgressOf tells how far an order has come. It reads slices and files, no cards.
+// ProgressOf tells how far an order has come. It reads slices, files and open lines, no cards.
 func (q Q) ProgressOf(ctx context.Context, order int64) (Progress, error) {
 	sum := func(what string) string { return `CAST(coalesce(sum(` + what + `), 0) AS BIGINT)` }
 	var p Progress
@@ -150,7 +151,8 @@ func (q Q) ProgressOf(ctx context.Context, order int64) (Progress, error) {
 		`+sum(`s.quantity`)+` AS planned, `+sum(reached(`minted`))+` AS minted,
 		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE `+reached(`rendered`)+` END`)+` AS rendered,
 		`+sum(`CASE WHEN f.state >= 3 THEN s.quantity ELSE 0 END`)+` AS sealed,
-		`+sum(`CASE WHEN f.state >= 6 AND f.state <> 7 THEN s.quantity ELSE 0 END`)+` AS sent
+		`+sum(`CASE WHEN f.state >= 6 AND f.state <> 7 THEN s.quantity ELSE 0 END`)+` AS sent,
+		(SELECT count(*) FROM order_lines l WHERE l.order_number = $1 AND l.state = 1 AND l.pin_held_at IS NOT NULL) AS pin_held
 		FROM file_slices s JOIN files f ON f.number = s.file_number WHERE s.source = $1 AND s.kind IN (1, 2, 5) AND f.state <> 14`, order)
 	return p, err
 }

@@ -67,6 +67,11 @@ var orderInvariants = []Invariant{
 	{"order.lines", "Every order line belongs to an order and asks for a product.", `
 		SELECT 'order' AS object, l.order_number AS number, 'the line of unit ' || l.unit || ' has no ' || CASE WHEN o.number IS NULL THEN 'order' ELSE 'product' END AS detail
 		FROM order_lines l LEFT JOIN orders o ON o.number = l.order_number LEFT JOIN programs p ON p.number = l.product_number WHERE o.number IS NULL OR p.number IS NULL`},
+	{"order.pin_held", "A line that waits for a PIN, or has one for the next issue of its card, asks for one plastic of a card that exists, and no file has that.", `
+		SELECT 'order' AS object, l.order_number AS number, 'unit ' || l.unit || ' waits for a PIN, or has one, and ' || CASE WHEN c.id IS NULL OR l.quantity <> 1 THEN 'is not of one card' ELSE 'its plastic has one of its own' END AS detail
+		FROM order_lines l LEFT JOIN cards c ON c.id = l.card_id WHERE (l.pin_held_at IS NOT NULL OR l.pin IS NOT NULL) AND (c.id IS NULL OR l.quantity <> 1 OR (l.pin IS NOT NULL AND l.reason = REASON_NEW))
+		UNION ALL SELECT 'order', l.order_number, 'unit ' || l.unit || ' waits for a PIN and its plastic is in file ' || i.file_number
+		FROM order_lines l JOIN issues i ON i.order_number = l.order_number AND i.order_unit = l.unit WHERE l.pin_held_at IS NOT NULL AND i.file_number IS NOT NULL`},
 	{"order.planned", "Every card that an order's planned lines ask for stands on one line of one file or was cancelled, and no other does.", `
 		SELECT 'order' AS object, o.number, 'planned lines ask for ' || coalesce(l.cards, 0) || ' cards, files carry ' || coalesce(s.cards, 0) || ', cancelled are ' || o.cancelled AS detail
 		FROM orders o LEFT JOIN (SELECT l.order_number, ` + lineQuantity + ` AS cards FROM order_lines l WHERE l.state IN (2, 3, 4) GROUP BY l.order_number) l ON l.order_number = o.number

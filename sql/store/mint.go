@@ -19,14 +19,15 @@ type MintLine struct {
 	Reason   card.Reason
 	Card     *card.ID
 	Expiry   int
-	Blocked  bool // its cards are made blocked
+	Blocked  bool   // its cards are made blocked
+	PIN      []byte // that was set for the card's next issue; nil = by the product's rule
 }
 
 // MintLines lists the order lines of lines first to last of a file, in the order of the file. firstSlice is where the slice of line first begins.
 func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) ([]MintLine, error) {
 	const what = "order lines to mint"
 	// Whoever asks for units in the middle of a line of many gets that line: it begins at or before the first of them.
-	rows, err := q.run.QueryxContext(ctx, `SELECT s.first_line, l.order_number, l.unit, l.quantity, l.reason, l.card_id, l.expiry, l.block_code <> '' FROM (
+	rows, err := q.run.QueryxContext(ctx, `SELECT s.first_line, l.order_number, l.unit, l.quantity, l.reason, l.card_id, l.expiry, l.block_code <> '', l.pin FROM (
 			SELECT first_line, source, first_unit + CASE WHEN first_line < $3 THEN $3 - first_line ELSE 0 END AS first_wanted,
 				first_unit + CASE WHEN first_line + quantity > $4 THEN $4 - first_line ELSE quantity - 1 END AS last_wanted
 			FROM file_slices WHERE file_number = $1 AND first_line BETWEEN $2 AND $4 AND kind IN (1, 2)) s
@@ -39,7 +40,7 @@ func (q Q) MintLines(ctx context.Context, file, firstSlice, first, last int64) (
 	var all []MintLine
 	err = each(rows, func() error {
 		var l MintLine
-		if err := rows.Scan(&l.Slice, &l.Order, &l.Unit, &l.Quantity, &l.Reason, &l.Card, &l.Expiry, &l.Blocked); err != nil {
+		if err := rows.Scan(&l.Slice, &l.Order, &l.Unit, &l.Quantity, &l.Reason, &l.Card, &l.Expiry, &l.Blocked, &l.PIN); err != nil {
 			return err
 		}
 		all = append(all, l)
@@ -87,7 +88,7 @@ func (q Q) NewestIssues(ctx context.Context, ids []card.ID) (map[card.ID]Issue, 
 // MadeLines marks planned card actions as carried out: so many lines of an order from unit first to last.
 func (t *Tx) MadeLines(ctx context.Context, order, first, last, lines int64) error {
 	return t.execMany(ctx, "mark card actions made", lines,
-		`UPDATE order_lines SET state = 4 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 2`, order, first, last)
+		`UPDATE order_lines SET state = 4, pin = NULL WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 2`, order, first, last)
 }
 
 // AdvanceIssues moves cards on to their next issues, which have the numbers of these. Each card must stand one before. What still waited of them is not made any more: it

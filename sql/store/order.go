@@ -91,10 +91,14 @@ type OrderLine struct {
 	NotBefore         string      `db:"not_before"`   // business date before which no cycle takes it; empty = the next does
 	MailerDelay       int         `db:"mailer_delay"` // business days from its card file to its PIN mailer; 0 = by the product's rule
 	Extra             Extra       `db:"extra"`
+	PINHeldAt         *time.Time  `db:"pin_held_at"` // since when it waits for the PIN of its card; nil = it does not, or it was not looked at
 }
 
 const lineColumns = `order_number, unit, quantity, source_line, state, product_number, reason, same_day, card_id, expiry, title, first_name,
 	last_name, emboss_name, emboss_name2, print_name, given_name, customer_reference, recipient, address1, address2, address3, city, region, postcode, country, delivery, branch, language, block_code, not_before, mailer_delay, extra`
+
+// waitColumns are those of lines of one card, with what they wait for.
+const waitColumns = lineColumns + `, pin_held_at`
 
 // Instant tells whether the line's card was made when it was ordered.
 func (l *OrderLine) Instant() bool { return l.Reason == card.New && l.Card != nil }
@@ -263,18 +267,18 @@ func (q Q) Orders(ctx context.Context, institution uuid.UUID, before int64, limi
 	return all, err
 }
 
-// OpenOrders lists the numbers of orders that have lines to plan.
+// OpenOrders lists the numbers of orders that have lines to plan: open ones that wait for no PIN.
 func (t *Tx) OpenOrders(ctx context.Context, institution uuid.UUID) ([]int64, error) {
 	var all []int64
 	err := t.list(ctx, "open orders", &all, `SELECT number FROM orders o WHERE institution_id = $1 AND state IN (5, 6, 7, 9) AND held = ''
-		AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_number = o.number AND l.state = 1) ORDER BY number`, institution)
+		AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_number = o.number AND l.state = 1 AND l.pin_held_at IS NULL) ORDER BY number`, institution)
 	return all, err
 }
 
-// OpenLines pages through an order's open lines after a unit.
+// OpenLines pages through an order's open lines that wait for no PIN, after a unit.
 func (t *Tx) OpenLines(ctx context.Context, order, after int64, limit int) ([]OrderLine, error) {
 	var all []OrderLine
-	err := t.list(ctx, "open lines", &all, `SELECT `+lineColumns+` FROM order_lines WHERE order_number = $1 AND unit > $2 AND state = 1
+	err := t.list(ctx, "open lines", &all, `SELECT `+lineColumns+` FROM order_lines WHERE order_number = $1 AND unit > $2 AND state = 1 AND pin_held_at IS NULL
 		ORDER BY unit LIMIT $3`, order, after, limit)
 	return all, err
 }
@@ -313,7 +317,7 @@ func (q Q) LinesBetween(ctx context.Context, order, first, last int64) ([]OrderL
 // LineOf returns the line that holds a unit of an order.
 func (q Q) LineOf(ctx context.Context, order, unit int64) (OrderLine, error) {
 	var l OrderLine
-	err := q.get(ctx, "order line", &l, `SELECT `+lineColumns+` FROM order_lines WHERE order_number = $1 AND unit <= $2 AND unit + quantity > $2
+	err := q.get(ctx, "order line", &l, `SELECT `+waitColumns+` FROM order_lines WHERE order_number = $1 AND unit <= $2 AND unit + quantity > $2
 		ORDER BY unit DESC LIMIT 1`, order, unit)
 	return l, err
 }
@@ -356,13 +360,13 @@ func (q Q) CardAwaitsChange(ctx context.Context, id card.ID) (bool, error) {
 // ChangeOf returns the line of an action on a card that is not carried out yet.
 func (q Q) ChangeOf(ctx context.Context, id card.ID) (OrderLine, error) {
 	var l OrderLine
-	err := q.get(ctx, "open change of a card", &l, `SELECT `+lineColumns+` FROM order_lines WHERE card_id = $1 AND state < 3 AND reason <> $2`, id, card.New)
+	err := q.get(ctx, "open change of a card", &l, `SELECT `+waitColumns+` FROM order_lines WHERE card_id = $1 AND state < 3 AND reason <> $2`, id, card.New)
 	return l, err
 }
 
 // PlanLines moves a run of open lines to PLANNED; all of quantity lines must still be open.
 func (t *Tx) PlanLines(ctx context.Context, order, first, last int64, quantity int64) error {
-	return t.execMany(ctx, "lock order lines", quantity, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1`, order, first, last)
+	return t.execMany(ctx, "lock order lines", quantity, `UPDATE order_lines SET state = 2 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND state = 1 AND pin_held_at IS NULL`, order, first, last)
 }
 
 // MoveOrder changes an order's state, checked against its transition table.

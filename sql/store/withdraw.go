@@ -111,12 +111,12 @@ func (t *Tx) CancelOpenLines(ctx context.Context, order int64) (int64, error) {
 		order, int64(RemadeUnits)); err != nil {
 		return 0, err
 	}
-	return cards, t.exec(ctx, "cancel open lines", `UPDATE order_lines SET state = 3 WHERE order_number = $1 AND state = 1 AND unit < $2`, order, int64(RemadeUnits))
+	return cards, t.exec(ctx, "cancel open lines", `UPDATE order_lines SET state = 3, pin_held_at = NULL, pin = NULL WHERE order_number = $1 AND state = 1 AND unit < $2`, order, int64(RemadeUnits))
 }
 
 // CancelPlannedLines cancels the planned lines whose units lie wholly in first to last.
 func (t *Tx) CancelPlannedLines(ctx context.Context, order, first, last int64) error {
-	return t.exec(ctx, "cancel planned lines", `UPDATE order_lines SET state = 3 WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND unit + quantity - 1 <= $3 AND state = 2`,
+	return t.exec(ctx, "cancel planned lines", `UPDATE order_lines SET state = 3, pin = NULL WHERE order_number = $1 AND unit BETWEEN $2 AND $3 AND unit + quantity - 1 <= $3 AND state = 2`,
 		order, first, last)
 }
 

@@ -94,6 +94,7 @@ CREATE INDEX orders_active ON orders (institution_id, number) WHERE state IN (5,
 
 -- A line is one row of what was submitted; unit is the number of its first card in the order, quantity how many it asks for. Its cards are made blocked where it has a
 -- block code. not_before is the business date before which no cycle takes it; mailer_delay how many working days its PIN mailer follows its card file, 0 = by the product's rule.
+-- One with pin_held_at waits for the PIN of its card, and no plan takes it; pin is a PIN that was set for the next issue of its card.
 CREATE TABLE order_lines (
     order_number       BIGINT NOT NULL,
     unit               BIGINT NOT NULL,
@@ -128,12 +129,16 @@ CREATE TABLE order_lines (
     not_before         TEXT NOT NULL DEFAULT '',
     mailer_delay       SMALLINT NOT NULL DEFAULT 0,
     extra              TEXT NOT NULL DEFAULT '',
+    pin_held_at        TIMESTAMP CHECK (pin_held_at IS NULL OR state = 1),
+    pin                BLOB CHECK (pin IS NULL OR state < 3),
     PRIMARY KEY (order_number, unit)
 );
 
 CREATE INDEX order_lines_open ON order_lines (order_number, unit) WHERE state = 1;
 
 CREATE INDEX order_lines_open_card ON order_lines (card_id) WHERE state < 3 AND card_id IS NOT NULL;
+
+CREATE INDEX order_lines_pin_held ON order_lines (pin_held_at) WHERE pin_held_at IS NOT NULL;
 
 -- Rows that were refused, as they came, until a correction takes them back in.
 CREATE TABLE order_errors (
