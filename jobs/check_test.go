@@ -46,6 +46,7 @@ var tamperings = []struct{ invariant, edit string }{
 	{"order.requested", `UPDATE orders SET requested = requested + 1`},
 	{"order.lines", `UPDATE order_lines SET product_number = -1 WHERE unit = 1`},
 	{"order.lines", `UPDATE order_lines SET order_number = order_number + 500`},
+	{"order.pin_held", `UPDATE order_lines SET state = 1, pin_held_at = '2026-01-01' WHERE unit = 1`},
 	{"order.planned", `UPDATE file_slices SET quantity = quantity - 1 WHERE kind = 1 AND quantity > 1`},
 	{"order.answered", `DELETE FROM events WHERE object_kind = 'order' AND kind = 'accepted'`},
 	{"return.lines", `DELETE FROM return_lines WHERE return_number = 1`},

@@ -169,7 +169,19 @@ func (w *walk) decide(c *modelCard) {
 		if w.expect(w.desk.Close(ctx, a, card.Request, "walk"), unless(c.busy() && !c.ended(), cards.ErrBusy)) && !c.ended() {
 			c.close()
 		}
-	case n < 91:
+	case n < 86:
+		w.what = "await a PIN"
+		o := c.plastic()
+		if w.expect(w.pins.Await(ctx, a, "walk"), c.mayAwait()) {
+			o.held = true
+		}
+	case n < 89:
+		w.what = "release"
+		o := c.plastic()
+		if w.expect(w.pins.Release(ctx, a, "walk"), unless(o == nil || !o.held, pins.ErrNotAwaited)) {
+			o.held = false
+		}
+	case n < 94:
 		w.what = "block the PIN"
 		_, err := w.pins.Block(ctx, a, "walk")
 		w.pin(c, err, true)
@@ -196,6 +208,30 @@ func (w *walk) pin(c *modelCard, err error, stop bool) {
 func unless(refused bool, err error) error {
 	if refused {
 		return err
+	}
+	return nil
+}
+
+// plastic is the order that a card's next plastic comes from; nil when none is ordered.
+func (c *modelCard) plastic() *modelOrder {
+	if c.asked != nil {
+		return c.asked
+	}
+	return c.unmade
+}
+
+func (c *modelCard) mayAwait() error {
+	switch o := c.plastic(); {
+	case o == nil:
+		return batch.ErrNoPlastic
+	case c.ended(), c.status == "BLOCKED":
+		return cards.ErrStatus
+	case c.stop:
+		return pins.ErrBlocked
+	case closesOld(o.reason):
+		return batch.ErrNoPlastic
+	case o.where == "planned":
+		return pins.ErrProduced
 	}
 	return nil
 }

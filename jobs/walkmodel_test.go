@@ -69,6 +69,7 @@ type modelOrder struct {
 	card      *modelCard
 	reason    card.Reason
 	instant   bool
+	held      bool // it waits for a PIN
 }
 
 // The ways of an issue, step by step; the bureau may leave steps out, but for what comes after PRODUCED.

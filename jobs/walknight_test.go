@@ -105,7 +105,7 @@ func (w *walk) plan() {
 	w.what = "plan"
 	w.nights++
 	for _, o := range w.orders {
-		if o.where == "open" {
+		if o.where == "open" && !o.held {
 			o.where = "planned"
 		}
 	}

@@ -226,6 +226,13 @@ func orderShow(s *shared, institution *string) *cobra.Command {
 			if err := printOrders(cmd, s, []orderJSON{orderView(o, f)}); err != nil {
 				return err
 			}
+			how, err := a.store.ProgressOf(cmd.Context(), o.Number)
+			if err != nil {
+				return err
+			}
+			if how.PINHeld > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "Of its cards in work %d wait for their PINs, and no file has them.\n", how.PINHeld)
+			}
 			events, err := a.store.Events(cmd.Context(), i.ID, "order", o.Number)
 			if err != nil {
 				return err

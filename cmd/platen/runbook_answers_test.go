@@ -246,6 +246,33 @@ var cardRehearsals = []rehearsal{
 		},
 	},
 	{
+		runbook: "PIN_AWAITED", name: "it is made without, or taken back", about: "plastics",
+		trouble: func(d *desk) {
+			d.order()
+			d.produced(1)
+			for _, unit := range []string{"1", "2"} {
+				put(d.t, filepath.Join(d.dir, "damaged.csv"), []byte("card,reason\n"+d.token("MASS#"+unit)+",DAMAGED\n"))
+				d.platen("order", "submit", "damaged.csv", "--reference", "DAMAGED-"+unit)
+				d.platen("card", "await-pin", "MASS#"+unit, "--reason", "they choose it in the app")
+			}
+			d.platen("run", "--cycle", "nightly")
+			d.sql(`UPDATE order_lines SET pin_held_at = '2026-01-01 00:00:00+00:00' WHERE pin_held_at IS NOT NULL`)
+			d.work()
+		},
+		way: func(d *desk) {
+			token := d.token("MASS#1")
+			detail := d.inbox()["PIN_AWAITED plastics"].Detail
+			d.says(detail, "2 plastics wait")
+			d.says(detail, token+" with order DAMAGED-1")
+			d.says(d.as("platen card explain TOKEN", "TOKEN", token), "its next plastic (DAMAGED) waits for a PIN since 2026-01-01T00:00:00Z")
+			d.says(d.as("platen order show REFERENCE", "REFERENCE", "DAMAGED-1"), "Of its cards in work 1 wait for their PINs")
+			d.as("platen card release-pin TOKEN --reason WHY", "TOKEN", token, "WHY", "they keep the one they have")
+			d.as("platen order cancel REFERENCE --reason WHY", "REFERENCE", "DAMAGED-2", "WHY", "they do not want it")
+			d.as("platen run --cycle nightly")
+			d.becomes(2, "SENT")
+		},
+	},
+	{
 		runbook: "STOCK", name: "a report that does not add up", about: "GIFT-RED at south MAIN",
 		trouble: func(d *desk) { d.stock("south_stock_1.csv", 88, time.Now().Add(-time.Hour)) },
 		way: func(d *desk) {

@@ -64,8 +64,12 @@ WANT=200 call POST "/v3/$card/plastic/$card-1/update/CANCEL"
 WANT=200 call GET "/v3/$card/plastic"
 WANT=200 call GET "/v3/$card"
 
-echo '== Another card takes its place; that one leaves in the next file'
+echo '== Another card takes its place; its plastic waits for a PIN, goes on without, and leaves in the next file'
 card=$(WANT=200 call POST "/v3/$card/update/REPLACE_CARD" | member id)
 echo "physical card $card"
+for status in W D; do
+	WANT=200 call PATCH "/v4/VISA_CARD/$card" "{\"pinStatus\":\"$status\"}"
+	WANT=200 call GET "/v3/$card"
+done
 WANT=409 call POST "/v3/$card/update/REPLACE_CARD"
 WANT=200 call GET "/v3/$card/plastic"

@@ -17,7 +17,6 @@ type Replacement struct {
 	Content   []byte      // what was asked for: it tells a repetition
 	SameDay   bool
 	Active    bool // in use at once
-	AwaitPIN  bool // its plastic waits until a PIN is set
 
 	// Also does more in the transaction; nil = nothing.
 	Also func(context.Context, *store.Tx, store.Order) error
@@ -41,7 +40,7 @@ func (s *Service) Replace(ctx context.Context, a cards.Act, r Replacement) (Made
 	if r.SameDay {
 		row.SameDay = "true"
 	}
-	request := Request{Product: story.Product, Row: row, Reference: r.Reference, Content: r.Content, Active: r.Active, AwaitPIN: r.AwaitPIN}
+	request := Request{Product: story.Product, Row: row, Reference: r.Reference, Content: r.Content, Active: r.Active}
 	return s.MakeRow(ctx, records.By{Institution: a.Institution, Actor: a.Actor}, request, kind, func(ctx context.Context, tx *store.Tx, o store.Order) error {
 		id, err := cardOf(ctx, tx, o)
 		if err != nil {

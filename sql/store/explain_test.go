@@ -130,7 +130,13 @@ func hot(institution uuid.UUID, o Order) map[string]func(context.Context, *Tx) {
 			none(tx.ChosenPINs(ctx, id))
 			none(tx.RepeatChosenPIN(ctx, id, 1))
 		},
-		"line of a card":    func(ctx context.Context, tx *Tx) { none(tx.LineOfCard(ctx, id)) },
+		"line of a card": func(ctx context.Context, tx *Tx) { none(tx.LineOfCard(ctx, id)) },
+		"PIN that is waited for": func(ctx context.Context, tx *Tx) {
+			none(tx.LineForCard(ctx, id))
+			none(tx.HoldForPIN(ctx, OrderLine{Order: o.Number, Unit: 7}, time.Now()))
+			none(tx.EndPINHold(ctx, OrderLine{Order: o.Number, Unit: 7}, nil))
+			none(tx.PINHolds(ctx, institution, time.Now()))
+		},
 		"action of a card":  func(ctx context.Context, tx *Tx) { none(tx.CardAwaitsAction(ctx, id)) },
 		"events of a card":  func(ctx context.Context, tx *Tx) { none(tx.Events(ctx, institution, "card", int64(id))) },
 		"return lines":      func(ctx context.Context, tx *Tx) { none(tx.ReturnLinesOf(ctx, 7, 7)) },
