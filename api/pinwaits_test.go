@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"platen/api"
 	"platen/api/enfuce"
 	"platen/batch"
+	"platen/card"
+	"platen/hsm"
 	"platen/sql/store"
 )
 
@@ -119,6 +122,19 @@ func TestAPlasticWaitsForItsPIN(t *testing.T) {
 		h.printed(4, "4826")
 		s.act(s.mine, token, "activate", "").want(http.StatusOK)
 
+		// A holder who knows the PIN of a card that was made at once changes it.
+		changed := s.holderOf(decode[api.OrderedCard](s.post1(s.mine, "/v1/cards", `{"reference":"C","instant":true,"await_pin":true,`+namedCard+`}`).want(http.StatusCreated)).Card.Token)
+		change := func(old string) {
+			t.Helper()
+			changed.post(desk, "change", fmt.Sprintf(`{"zone":"pad","pin_block":%q,"new_pin_block":%q}`, changed.block("pad", old), changed.block("pad", "4826"))).want(http.StatusOK)
+		}
+		change(changed.wrong())
+		s.waits(changed.token, "1 AWAITING_PIN")
+		change(changed.pin)
+		s.waits(changed.token, "1 AWAITING_FILE")
+		s.sent(s.produce(s.mine))
+		changed.printed(1, "4826")
+
 		// What waits is taken back like everything else.
 		s.replace(s.mine, token, `{"reference":"D4","reason":"DAMAGED","await_pin":true}`).want(http.StatusCreated)
 		s.takeBack(s.mine, token, "next").want(http.StatusOK)
@@ -177,6 +193,8 @@ func TestAnOrderGoesOnWhileOneOfItsCardsWaitsForItsPIN(t *testing.T) {
 		h.set(desk, "2580").want(http.StatusOK)
 		s.sent(s.produce(s.mine))
 		h.printed(2, "2580")
+		s.act(s.mine, tokens[1], "activate", "").want(http.StatusOK)
+		h.verifies(desk, "2580", true)
 		s.balanced()
 
 		// An order is cancelled with what waits of it.
@@ -263,4 +281,57 @@ func TestEnfuceLetsPlasticsWaitForTheirPINs(t *testing.T) {
 		replaced.printed(1, "4826")
 		s.balanced()
 	})
+}
+
+// The key that PINs are verified with may get another version while a plastic waits: its PIN is verified all the same. The value on a reissue is of the key that its file names.
+func TestAPINIsRightWhateverBecameOfItsKeyWhileAPlasticWaited(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		desk := s.pinDesk(s.mine.institution)
+		order := func(reference string) *holder {
+			return s.holderOf(decode[api.OrderedCard](s.post1(s.mine, "/v1/cards", `{"reference":"`+reference+`","instant":true,"await_pin":true,`+namedCard+`}`).want(http.StatusCreated)).Card.Token)
+		}
+		reissued := order("A")
+		s.act(s.mine, reissued.token, "pin/release", "as it is").want(http.StatusOK)
+		s.sent(s.produce(s.mine))
+		s.act(s.mine, reissued.token, "activate", "").want(http.StatusOK)
+		s.replace(s.mine, reissued.token, `{"reference":"D","reason":"DAMAGED","await_pin":true}`).want(http.StatusCreated)
+		reissued.set(desk, "8317").want(http.StatusOK)
+		chosen, released := order("B"), order("C")
+		chosen.set(desk, "2580").want(http.StatusOK)
+		if err := s.keys.Rotate("pvk-visa", s.plant.Entropy); err != nil {
+			t.Fatal(err)
+		}
+		s.act(s.mine, released.token, "pin/release", "as it is").want(http.StatusOK)
+		s.sent(s.produce(s.mine))
+		for _, c := range []struct {
+			h      *holder
+			issue  int
+			digits string
+		}{{reissued, 2, "8317"}, {chosen, 1, "2580"}, {released, 1, released.pin}} {
+			s.act(s.mine, c.h.token, "activate", "").want(http.StatusOK)
+			c.h.verifies(desk, c.digits, true)
+			if issue := c.h.printed(c.issue, c.digits); c.issue == 2 && *issue.PVV != c.h.pvv("pvk-visa", 2, issue.PIN) {
+				t.Error("the value on the plastic is of another key")
+			}
+		}
+	})
+}
+
+// pvv is the verification value of a PIN under a version of a key.
+func (h *holder) pvv(label card.KeyLabel, version int, stored []byte) int {
+	h.t.Helper()
+	pin, err := hsm.NewPIN(stored)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var out [1]hsm.PVV
+	err = h.plant.Module.PVVs(h.t.Context(), card.KeyRef{Label: h.plant.PINStorage}, card.KeyRef{Label: label, Version: version}, 1, []card.PAN{h.pan}, []hsm.PIN{pin}, out[:])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(out[0][:]))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
 }

@@ -27,7 +27,8 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 		return nil, fmt.Errorf("order %s asks for other than one new card: none is made at once", in.order.Reference)
 	}
 	l := lines[0]
-	j, err := in.jobAtOnce(ctx, tx, in.byNumber[l.Product])
+	product := in.byNumber[l.Product]
+	j, pvk, err := in.jobAtOnce(ctx, tx, product)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +51,9 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 	if err := tx.InsertIssues(ctx, made.issues); err != nil {
 		return nil, err
 	}
+	if err := keepPINAtOnce(ctx, tx, issue, store.ChosenPIN{ProductVersion: product.version, PVKVersion: pvk.Version, ChosenAt: in.plant.Now()}); err != nil {
+		return nil, err
+	}
 	keep := tx.MadeAtOnce
 	if j.product.Technology == card.Virtual {
 		keep = tx.MadeVirtual
@@ -70,6 +74,15 @@ func (in *intake) mintAtOnce(ctx context.Context, tx *store.Tx) ([]Reservation, 
 		return nil, nil // the ledger knows how far counters went
 	}
 	return []Reservation{{Range: ledgerName(r.Range), First: s.FirstSequence, Quantity: 1}}, nil
+}
+
+// keepPINAtOnce keeps by what the PIN of a card is verified that is made when it is ordered: the file of its plastic may name later keys.
+func keepPINAtOnce(ctx context.Context, tx *store.Tx, issue *store.Issue, by store.ChosenPIN) error {
+	if issue.PVV == nil && issue.Offset == nil {
+		return nil
+	}
+	by.Card, by.Issue, by.PVV, by.Offset, by.PIN = issue.Card, issue.Issue, issue.PVV, issue.Offset, issue.PIN
+	return tx.PutChosenPIN(ctx, by)
 }
 
 // Errors of numbers that are an institution's own.
@@ -132,27 +145,27 @@ func (in *intake) fulfilVirtual(ctx context.Context, tx *store.Tx) error {
 	return tx.Record(ctx, o.Institution, "order", o.Number, card.OrderFulfilled.String(), data, in.plant.Now())
 }
 
-// jobAtOnce is a job without a file: it mints with the product as it is declared now and the newest keys.
-func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*card.Product]) (*job, error) {
+// jobAtOnce is a job without a file: it mints with the product as it is declared now and the newest keys, of which it tells the one that PINs are verified with.
+func (in *intake) jobAtOnce(ctx context.Context, tx *store.Tx, product entry[*card.Product]) (*job, card.KeyRef, error) {
 	p := in.plant
 	bureau, err := in.printer(ctx, tx, product)
 	if err != nil {
-		return nil, err
+		return nil, card.KeyRef{}, err
 	}
 	body, err := p.pinKeys(ctx, product.value, bureau, nil)
 	if err != nil {
-		return nil, err
+		return nil, card.KeyRef{}, err
 	}
 	keys, err := pressKeys(body)
 	if err != nil {
-		return nil, err
+		return nil, card.KeyRef{}, err
 	}
 	press, err := personalization.NewPress(p.Module, *product.value, keys)
 	if err != nil {
-		return nil, fmt.Errorf("product %s: %w", product.code, err)
+		return nil, card.KeyRef{}, fmt.Errorf("product %s: %w", product.code, err)
 	}
 	f := store.File{Institution: in.inst.ID, Product: product.number, BusinessDate: in.today.Format("2006-01-02")}
-	return &job{Plant: p, inst: in.inst, file: f, product: product.value, press: press}, nil
+	return &job{Plant: p, inst: in.inst, file: f, product: product.value, press: press}, keys.PVK, nil
 }
 
 // printer is the bureau of a product; of one without plastic, a bureau without anything.

@@ -51,7 +51,7 @@ func (t *Tx) PutPINTries(ctx context.Context, s PINTries) error {
 		s.Card, s.Tried, s.Forgiven, s.Blocked, s.Told, last)
 }
 
-// ChosenPIN is a PIN that the holder of a card chose: that of an issue from then on. Versions are those of the product and of the key by which it is
+// ChosenPIN is a PIN that the holder of a card chose, or that a card got which was made when it was ordered: that of an issue from then on. Versions are those of the product and of the key by which it is
 // verified. The zero Issue is none.
 type ChosenPIN struct {
 	Card           card.ID   `db:"card_id"`

@@ -103,6 +103,8 @@ func (t *Tx) PurgeOrders(ctx context.Context, h Horizon, now time.Time) error {
 		return fmt.Errorf("%s: %d have been taken up again: %w", what, going, ErrStale)
 	}
 	for _, statement := range []string{`DELETE FROM order_errors WHERE order_number < $1`, `DELETE FROM order_corrections WHERE order_number < $1`, `DELETE FROM order_notes WHERE order_number < $1`,
+		`UPDATE card_pins SET pin = NULL WHERE pin IS NOT NULL AND (card_id, issue) IN (SELECT i.card_id, i.issue FROM issues i JOIN cards c ON c.id = i.card_id
+			WHERE i.file_number IS NULL AND i.order_number < $1 AND (c.status IN (4, 5) OR c.newest_issue > i.issue))`,
 		`UPDATE issues SET pin = NULL WHERE file_number IS NULL AND order_number < $1 AND ` + unusedPIN} {
 		if err := t.exec(ctx, what, statement, h.order()); err != nil {
 			return err

@@ -289,7 +289,7 @@ CREATE TABLE issues (
 CREATE INDEX issues_waiting ON issues (card_id) WHERE file_number IS NULL;
 CREATE INDEX issues_failed ON issues (file_number) WHERE state IN (10, 11);
 
--- PINs that holders chose: that of an issue from then on, and of those that follow it; what was printed of the issue stays in its own row. Versions are
+-- PINs that holders chose, or that cards got which were made when they were ordered: that of an issue from then on, and of those that follow it; what was printed of the issue stays in its own row. Versions are
 -- those of the product, and of the key that it names, by which the PIN is verified.
 CREATE TABLE card_pins (
     card_id         BIGINT NOT NULL,
