@@ -168,6 +168,7 @@ func newKeys(t *testing.T, dir string, entropy hsm.Entropy) *keystore.Store {
 		{"permutation", keyblock.Data, keyblock.AES}, {"token", keyblock.Data, keyblock.AES}, {"secrets", keyblock.Data, keyblock.AES}, {"pin-storage", keyblock.PINStorage, keyblock.AES},
 		{"cvk-visa", keyblock.CVK, keyblock.TDES}, {"cvk-mastercard", keyblock.CVK, keyblock.TDES}, {"pvk-visa", keyblock.VisaPVK, keyblock.TDES},
 		{"pvk-mastercard", keyblock.VisaPVK, keyblock.TDES}, {"pvk-prepaid", keyblock.IBMPVK, keyblock.TDES},
+		{"csck-amex", keyblock.CVK, keyblock.TDES}, {"pvk-amex", keyblock.VisaPVK, keyblock.TDES},
 		{"zpk-north", keyblock.ZPK, keyblock.AES}, {"zpk-south", keyblock.ZPK, keyblock.TDES},
 		{"zpk-pos", keyblock.ZPK, keyblock.TDES}, {"zpk-app", keyblock.ZPK, keyblock.AES}, {"zek-pos", keyblock.ZEK, keyblock.TDES},
 	} {

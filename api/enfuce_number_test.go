@@ -69,6 +69,24 @@ func (k *numberKey) body(number string) string {
 	return `{"encryptedData":"` + text + `"}`
 }
 
+// tampered asks for a card with a number whose JWE was changed on its way: each of its parts by one character, then by a part too many and one too few.
+func (k *numberKey) tampered(number string) (bodies []string) {
+	k.t.Helper()
+	const opening, closing = `{"encryptedData":"`, `"}`
+	text := strings.TrimSuffix(strings.TrimPrefix(k.body(number), opening), closing)
+	for n := range strings.Split(text, ".") {
+		parts := strings.Split(text, ".")
+		middle := len(parts[n]) / 2 // the last character of a part may have bits that mean nothing
+		other := byte('A')
+		if parts[n][middle] == other {
+			other = 'B'
+		}
+		parts[n] = parts[n][:middle] + string(other) + parts[n][middle+1:]
+		bodies = append(bodies, opening+strings.Join(parts, ".")+closing)
+	}
+	return append(bodies, opening+text+".AAAA"+closing, opening+text[:strings.LastIndex(text, ".")]+closing)
+}
+
 func TestEnfuceTakesNumbersOfTheInstitutionsOwnOnce(t *testing.T) {
 	key, foreign := newNumberKey(t), newNumberKey(t)
 	onBoth(t, func(t *testing.T, plain *site) {
@@ -140,6 +158,9 @@ func TestEnfuceTakesNumbersOfTheInstitutionsOwnOnce(t *testing.T) {
 		for _, body := range []string{key.body("4000000000000003"), foreign.body("4000000000002008"), `{"encryptedData":"a.b.c.d.e"}`} {
 			a, _ := s.virtual(s.desk, "17", "17", "MAIN", audited, body)
 			a.refusedBy(http.StatusBadRequest, staticError, "invalid_request")
+		}
+		for _, body := range key.tampered("4000000000002008") {
+			again(createPhysical, body).refusedBy(http.StatusBadRequest, staticError, "invalid_request")
 		}
 		again(strings.Replace(createPhysical, "VISA_CARD", "MC_CARD", 1), key.body("4000000000002008")).refusedBy(http.StatusConflict, dynamicError, "own_number")
 		// Its plastic leaves in the next file, and the number is in its line and nowhere else.
